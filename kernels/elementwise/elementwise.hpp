@@ -1,0 +1,105 @@
+// Element-wise kernels over `rows` rows of `channels` contiguous elements. Row r of an operand is at
+// data + r * pitch (in elements); pitch 0 repeats one row (per-channel vector); `step` 0 of an
+// operand repeats one element along its row. Nothing outside [row][0, channels) of dst is written;
+// sources are readable for 64 bytes beyond their last element. dst may be one of the sources.
+// Plain header.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/thread_team.hpp"
+#include "intact/isa.hpp"
+#include "kernels/epilogue.hpp"
+
+namespace intact::kernels {
+
+struct ByteOperand {
+  const std::uint8_t* data = nullptr;
+  std::ptrdiff_t pitch = 0;
+  int step = 1;  ///< 1 or 0
+  std::int32_t zero_point = 0;
+};
+
+/// Add: t = fma(float(b - zb), multiplier_b, float(a - za) * multiplier_a); Sub: multiplier_b is
+/// negative. Mul: t = (float(a - za) * float(b - zb)) * multiplier_a  (the product of two 9-bit
+/// integers is exact). u8: q = clamp(half_even(t) + zero_point, lower, upper), then table if any.
+/// f32: writes min(max(t, float_lower), float_upper).
+/// multiplier: scale_a / scale_dst and scale_b / scale_dst; Mul: float(scale_a * scale_b) / scale_dst.
+enum class ByteBinary : std::uint8_t { add, mul };
+struct ByteBinaryArgs {
+  ByteBinary operation = ByteBinary::add;
+  std::int64_t rows = 0, channels = 0;
+  ByteOperand a, b;
+  float multiplier_a = 1, multiplier_b = 1;
+  void* dst = nullptr;
+  std::ptrdiff_t dst_pitch = 0;
+  Epilogue epilogue;  ///< residual unused
+};
+struct ByteBinaryKernel {
+  const char* name;
+  Isa isa;
+  void (*run)(const ByteBinaryArgs&, Part part);
+};
+std::span<const ByteBinaryKernel> byte_binary_kernels();
+
+/// dst = table[src]: u8 -> u8 (256 bytes) or u8 -> f32 (256 floats).
+struct TableArgs {
+  std::int64_t rows = 0, channels = 0;
+  const std::uint8_t* src = nullptr;
+  std::ptrdiff_t src_pitch = 0;
+  const void* table = nullptr;
+  void* dst = nullptr;
+  std::ptrdiff_t dst_pitch = 0;
+};
+struct TableKernel {
+  const char* name;
+  Isa isa;
+  Output output;
+  void (*run)(const TableArgs&, Part part);
+};
+std::span<const TableKernel> table_kernels();
+
+/// Float arithmetic, one rounding per operation, the same on every ISA.
+enum class FloatBinary : std::uint8_t { add, sub, mul, div, max, min };
+struct FloatOperand {
+  const float* data = nullptr;
+  std::ptrdiff_t pitch = 0;
+  int step = 1;
+};
+struct FloatBinaryArgs {
+  FloatBinary operation = FloatBinary::add;
+  std::int64_t rows = 0, channels = 0;
+  FloatOperand a, b;
+  float* dst = nullptr;
+  std::ptrdiff_t dst_pitch = 0;
+  float lower = -__builtin_inff(), upper = __builtin_inff();  ///< clamp of the result
+};
+struct FloatBinaryKernel {
+  const char* name;
+  Isa isa;
+  void (*run)(const FloatBinaryArgs&, Part part);
+};
+std::span<const FloatBinaryKernel> float_binary_kernels();
+
+/// Unary float functions. alpha, beta: LeakyRelu slope; HardSigmoid alpha, beta; Clip lower, upper.
+/// NaN in gives NaN out for all of them. Within 4 ulp of the exact value; the same bits on every ISA.
+enum class FloatUnary : std::uint8_t { clip, leaky_relu, hard_sigmoid, hard_swish, sigmoid, tanh, silu, exp, gelu_erf };
+struct FloatUnaryArgs {
+  FloatUnary function = FloatUnary::clip;
+  std::int64_t rows = 0, channels = 0;
+  const float* src = nullptr;
+  std::ptrdiff_t src_pitch = 0;
+  float* dst = nullptr;
+  std::ptrdiff_t dst_pitch = 0;
+  float alpha = 0, beta = 0;
+};
+struct FloatUnaryKernel {
+  const char* name;
+  Isa isa;
+  void (*run)(const FloatUnaryArgs&, Part part);
+};
+std::span<const FloatUnaryKernel> float_unary_kernels();
+
+}  // namespace intact::kernels

@@ -1,0 +1,52 @@
+// What an integer kernel does with its accumulators before it writes: the requantization and
+// whatever the plan fused behind it. Shared by all multiply kernels; arithmetic as in
+// docs/numerics.md, bit-identical on every instruction set. Plain header.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace intact::kernels {
+
+/// The second input of a fused addition, on a grid, stored as u8: pixel p, channel c at
+/// data[p * pitch + c]. Same pixels and channels as the destination. May be the destination itself.
+struct Residual {
+  const std::uint8_t* data = nullptr;
+  std::ptrdiff_t pitch = 0;
+  std::int32_t zero_point = 0;  ///< of the residual's grid
+  float multiplier = 0;         ///< scale_residual / scale_dst
+
+  /// Where the model rounds the product before the addition (`rounded`), the sum is
+  ///   fma(float(r - zero_point), multiplier, float(q - inner_zero_point) * inner_multiplier)
+  /// with q the requantized (and table-mapped) byte. Where it does not, the sum is
+  ///   fma(float(r - zero_point), multiplier, t)
+  /// with t the product in units of the destination's scale. Both are then rounded half to even,
+  /// offset by `dst_zero_point` and clamped to [dst_lower, dst_upper].
+  bool rounded = true;
+  std::int32_t inner_zero_point = 0;
+  float inner_multiplier = 0;  ///< scale_inner / scale_dst
+  std::int32_t dst_zero_point = 0;
+  std::int32_t dst_lower = 0, dst_upper = 255;
+};
+
+enum class Output : std::uint8_t { u8, f32 };
+
+/// For accumulator `acc` (int32, zero-point corrections and integer bias included) of channel c:
+///   t = has_float_bias ? fma(float(acc), multiplier[c], float_bias[c]) : float(acc) * multiplier[c]
+/// Output f32: writes min(max(t, float_lower), float_upper).  (max first; t is never NaN)
+/// Output u8:  q = clamp(half_even(t) + zero_point, lower, upper); if table: q = table[q];
+///             if residual: as described there. Writes q.
+/// With residual and !residual->rounded: t goes straight into the sum; zero_point, lower, upper and
+/// table are unused.
+/// multiplier and float_bias are per channel and travel inside the packed weights.
+/// Precondition: |t| < 2^31 for every reachable accumulator (the plan proves it).
+struct Epilogue {
+  Output output = Output::u8;
+  std::int32_t zero_point = 0;
+  std::int32_t lower = 0, upper = 255;
+  const std::uint8_t* table = nullptr;  ///< 256 entries
+  const Residual* residual = nullptr;
+  float float_lower = -__builtin_inff(), float_upper = __builtin_inff();
+};
+
+}  // namespace intact::kernels

@@ -1,0 +1,39 @@
+// Pooling over channels-last u8 tensors, bytes in, bytes out. Plain header.
+#pragma once
+
+#include "kernels/conv/conv.hpp"
+
+namespace intact::kernels {
+
+/// shape.in_channels == shape.out_channels == channels; weights and groups are unused.
+/// Max: padding never wins. Average: acc = sum over the window of (a - src_zero_point), padding
+/// counts zero; divisor = window size if count_include_pad (positions in padding counted up to the
+/// padded extent, ONNX ceil_mode rule), else the number of positions inside the image;
+/// t = float(acc) * (ratio / float(divisor)); q = clamp(half_even(t) + zero_point, lower, upper).
+/// Output f32 (average only): writes t, with ratio = scale_x.
+/// A global average is a window as large as the image.
+struct PoolArgs {
+  const std::uint8_t* src = nullptr;
+  std::ptrdiff_t src_pitch = 0;
+  void* dst = nullptr;
+  std::ptrdiff_t dst_pitch = 0;
+  std::array<std::int64_t, 3> pad_end = {0, 0, 0};
+  bool count_include_pad = false;
+  std::int32_t src_zero_point = 0;
+  float ratio = 1;  ///< scale_x / scale_y
+  Output output = Output::u8;
+  std::int32_t zero_point = 0, lower = 0, upper = 255;
+  const std::uint8_t* table = nullptr;  ///< 256 entries, applied to q (max pooling included)
+};
+
+struct PoolKernel {
+  const char* name;
+  Isa isa;
+  const char* (*refuses)(const ConvShape&);
+  void (*run)(const ConvShape&, const PoolArgs&, Part part);
+};
+
+std::span<const PoolKernel> max_pool_kernels();
+std::span<const PoolKernel> average_pool_kernels();
+
+}  // namespace intact::kernels

@@ -1,0 +1,53 @@
+// Float to bytes and back. Plain header.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/thread_team.hpp"
+#include "intact/isa.hpp"
+
+namespace intact::kernels {
+
+/// q = clamp(half_even(x / scale) + zero_point, lower, upper) with a true float division, as ONNX
+/// QuantizeLinear. Infinities saturate, NaN gives `lower`. Source element (b, c, p) is at
+/// src[b * src_strides[0] + c * src_strides[1] + p * src_strides[2]] with p the pixel; so one kernel
+/// reads channels-first or channels-last. Destination is channels-last u8: pixel (b, p) at
+/// dst + (b * pixels + p) * dst_pitch. Fast for src_strides[1] == 1 (channels-last) and for
+/// src_strides[2] == 1 (channels-first).
+struct QuantizeArgs {
+  std::int64_t batch = 1, channels = 0, pixels = 0;
+  const float* src = nullptr;
+  std::ptrdiff_t src_strides[3] = {0, 0, 0};  ///< batch, channel, pixel; in elements
+  float scale = 1;
+  std::int32_t zero_point = 0, lower = 0, upper = 255;
+  std::uint8_t* dst = nullptr;
+  std::ptrdiff_t dst_pitch = 0;
+};
+struct QuantizeKernel {
+  const char* name;
+  Isa isa;
+  void (*run)(const QuantizeArgs&, Part part);
+};
+std::span<const QuantizeKernel> quantize_kernels();
+
+/// x = float(q - zero_point) * scale. Source is channels-last u8 with src_pitch; destination element
+/// (b, c, p) at dst[b * dst_strides[0] + c * dst_strides[1] + p * dst_strides[2]].
+struct DequantizeArgs {
+  std::int64_t batch = 1, channels = 0, pixels = 0;
+  const std::uint8_t* src = nullptr;
+  std::ptrdiff_t src_pitch = 0;
+  float scale = 1;
+  std::int32_t zero_point = 0;
+  float* dst = nullptr;
+  std::ptrdiff_t dst_strides[3] = {0, 0, 0};
+};
+struct DequantizeKernel {
+  const char* name;
+  Isa isa;
+  void (*run)(const DequantizeArgs&, Part part);
+};
+std::span<const DequantizeKernel> dequantize_kernels();
+
+}  // namespace intact::kernels

@@ -1,0 +1,33 @@
+// Passes over the graph: each a function in a file of its own, applied in the order of the list in
+// passes.cpp. A pass keeps the meaning of the graph and accounts for every source node.
+#pragma once
+
+#include <span>
+
+#include "graph/graph.hpp"
+
+namespace intact {
+
+struct Pass {
+  const char* name;
+  void (*run)(Graph&);
+};
+
+/// From the file's operators to the canonical form (DESIGN: grids, Round): shape-independent.
+std::span<const Pass> canonical_passes();
+/// Runs them in order; checks the invariants after each in debug builds.
+void canonicalize(Graph& graph);
+
+void import_quantization(Graph& graph);        ///< Q/DQ -> Round, Bytes, FromBytes
+void import_quantized_operators(Graph& graph); ///< QLinearConv, QLinearAdd, ... -> operator + Round
+void fold_constants(Graph& graph);             ///< nodes with constant inputs
+void cancel_bytes(Graph& graph);               ///< FromBytes(Bytes(x)) on one grid, equal Rounds, moves on bytes
+void fold_batch_normalization(Graph& graph);   ///< into the Conv, ConvTranspose or Gemm before it
+void fold_pad(Graph& graph);                   ///< Pad with the real zero into the Conv or pool behind it
+void remove_identities(Graph& graph);          ///< Identity, Dropout, Cast to the same type, ...
+void remove_dead_code(Graph& graph);           ///< nodes that no output needs
+
+/// Sets Value::grid wherever it follows: Round, FromBytes, constants, moving operators, MaxPool.
+void propagate_grids(Graph& graph);
+
+}  // namespace intact

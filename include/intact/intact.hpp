@@ -1,0 +1,9 @@
+// Everything public.
+#pragma once
+
+#include "intact/error.hpp"
+#include "intact/isa.hpp"
+#include "intact/quantize.hpp"
+#include "intact/session.hpp"
+#include "intact/tensor.hpp"
+#include "intact/version.hpp"

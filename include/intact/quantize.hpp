@@ -1,0 +1,43 @@
+// Making quantized models from float ones.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "intact/error.hpp"
+#include "intact/tensor.hpp"
+
+namespace intact {
+
+enum class CalibrationMethod : std::uint8_t { minmax };
+
+struct QuantizeOptions {
+  CalibrationMethod method = CalibrationMethod::minmax;
+  bool per_channel = true;           ///< weights: one scale per output channel, else one per tensor
+  std::vector<std::string> exclude;  ///< names of nodes that stay float
+  int threads = 0;                   ///< 0: the CPUs that this process may use
+  /// Called after each calibration sample with the number seen so far.
+  std::function<void(int)> progress;
+};
+
+/// Returns the next sample (inputs in the model's order), or nothing at the end. Called once per
+/// sample, so that one sample is in memory at a time.
+using CalibrationSource = std::function<std::optional<std::vector<Tensor>>()>;
+
+struct QuantizeReport {
+  int samples = 0;
+  std::vector<std::string> quantized;                           ///< names of quantized operators
+  std::vector<std::pair<std::string, std::string>> kept_float;  ///< name, reason
+  std::size_t float_bytes = 0, int8_bytes = 0;                  ///< file sizes
+};
+
+/// Static quantization: u8 asymmetric activations, s8 symmetric weights, int32 bias; writes a
+/// standard QDQ model. Throws Error when no sample is given, when a tensor is not finite (naming it),
+/// when `exclude` names no node, or when the output cannot be written.
+QuantizeReport quantize_static(const std::filesystem::path& float_model, const std::filesystem::path& output,
+                               const CalibrationSource& calibration, const QuantizeOptions& options = {});
+
+}  // namespace intact

@@ -1,5 +1,5 @@
 // CPUID, XCR0, affinity and cgroup quotas.
-#include "core/cpu.hpp"
+#include "intact/cpu.hpp"
 
 #include <cpuid.h>
 #include <fmt/format.h>

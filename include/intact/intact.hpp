@@ -1,6 +1,7 @@
 // Everything public.
 #pragma once
 
+#include "intact/cpu.hpp"
 #include "intact/error.hpp"
 #include "intact/isa.hpp"
 #include "intact/quantize.hpp"

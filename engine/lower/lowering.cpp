@@ -1,0 +1,315 @@
+// The walk over the canonical graph, stored forms of values, and tails.
+#include "engine/lower/lowering.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "intact/error.hpp"
+
+namespace intact {
+
+bool same_order(const Shape& shape) {
+  if (shape.size() < 3) return true;
+  if (shape[1] == 1) return true;
+  return std::all_of(shape.begin() + 2, shape.end(), [](std::int64_t extent) { return extent == 1; });
+}
+
+std::int32_t stored_zero_point(const Grid& grid) {
+  return grid.zero_point[0] + (grid.type == ElementType::s8 ? 128 : 0);
+}
+
+Lowering::Lowering(const Graph& graph, Program& program)
+    : graph_(graph), program_(program), consumers_(graph.consumers()), done_(graph.nodes.size()) {}
+
+void Lowering::run() {
+  program_.removed = graph_.removed;
+  bind_inputs();
+  for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
+    if (!done_[i]) lower_node(graph_.nodes[i]);
+  bind_outputs();
+}
+
+void Lowering::lower_node(const Node& node) {
+  for (const ValueId output : node.outputs)
+    if (output != no_value && !value(output).shape)
+      throw Unsupported(fmt::format("{}: the shape of its output '{}' depends on data; run with --reference",
+                                    describe(node), value(output).name));
+  mark_done(node);
+  for (const auto family : {lower_quantization, lower_unary, lower_conv, lower_matmul, lower_pool, lower_binary,
+                            lower_movement, lower_reference})
+    if (family(*this, node)) return;
+}
+
+void Lowering::bind_inputs() {
+  for (const ValueId id : graph_.inputs) {
+    const Value& input = value(id);
+    const TensorId tensor = new_tensor(input.name, input.type, *input.shape, Layout::plain);
+    program_.inputs.push_back(tensor);
+    bind(id, tensor);
+  }
+}
+
+void Lowering::bind_outputs() {
+  for (const ValueId id : graph_.outputs) {
+    if (value(id).type == ElementType::f32)
+      program_.outputs.push_back(real(id, Layout::plain));
+    else
+      program_.outputs.push_back(plain(id));
+  }
+}
+
+bool Lowering::on_byte_grid(ValueId id) const {
+  if (id == no_value || !value(id).grid) return false;
+  const Grid& grid = *value(id).grid;
+  return grid.per_tensor() && (grid.type == ElementType::u8 || grid.type == ElementType::s8);
+}
+
+const Node* Lowering::only_consumer(ValueId id) const {
+  if (graph_.is_output(id) || consumers(id).size() != 1) return nullptr;
+  return &graph_.nodes[static_cast<std::size_t>(consumers(id)[0])];
+}
+
+std::string Lowering::no_grid_reason(const Node& node, std::size_t input) const {
+  const Value& operand = value(node.inputs[input]);
+  if (!operand.grid)
+    return fmt::format("input '{}' has no grid; a QuantizeLinear and DequantizeLinear pair before it would give it one",
+                       operand.name);
+  return fmt::format("input '{}' lies on the grid {}, which has no integer kernel here", operand.name,
+                     to_string(*operand.grid));
+}
+
+TensorId Lowering::find(ValueId id, ElementType type, std::optional<Layout> layout) const {
+  const auto found = stored_.find(id);
+  if (found == stored_.end()) return no_tensor;
+  for (const TensorId candidate : found->second) {
+    const StoredTensor& tensor = program_.tensor(candidate);
+    if (tensor.type == type && (!layout || tensor.layout == *layout)) return candidate;
+  }
+  return no_tensor;
+}
+
+Layout Lowering::layout_of(ValueId id) const {
+  const auto found = stored_.find(id);
+  return found == stored_.end() ? Layout::plain : program_.tensor(found->second[0]).layout;
+}
+
+TensorId Lowering::new_tensor(std::string name, ElementType type, Shape shape, Layout layout,
+                              std::optional<Grid> grid) {
+  StoredTensor tensor;
+  tensor.name = std::move(name);
+  tensor.type = type;
+  tensor.shape = std::move(shape);
+  tensor.layout = tensor.shape.size() < 3 ? Layout::plain : layout;
+  tensor.grid = std::move(grid);
+  program_.tensors.push_back(std::move(tensor));
+  return static_cast<TensorId>(program_.tensors.size() - 1);
+}
+
+TensorId Lowering::relayout(TensorId source, Layout layout, ValueId id) {
+  const StoredTensor from = program_.tensor(source);
+  if (from.layout == layout || from.shape.size() < 3) return source;
+  const TensorId target = new_tensor(from.name, from.type, from.shape, layout, from.grid);
+  bind(id, target);
+  if (same_order(from.shape) && from.dense() && !from.constant.defined()) {
+    program_.tensor(target).root = source;
+    return target;
+  }
+  CopyOperation copy;
+  copy.extents = from.shape;
+  copy.src_strides = from.strides();
+  copy.dst_strides = program_.tensor(target).strides();
+  Operation operation;
+  operation.kind = std::move(copy);
+  operation.inputs = {source};
+  operation.outputs = {target};
+  operation.name = fmt::format("{} to {}", from.name, layout == Layout::plain ? "channels first" : "channels last");
+  operation.op = "Layout";
+  if (from.type == ElementType::f32) {
+    operation.precision = Precision::floating;
+    operation.reason = fmt::format("'{}' is float", from.name);
+  }
+  program_.operations.push_back(std::move(operation));
+  return target;
+}
+
+TensorId Lowering::bytes(ValueId id, Layout layout) {
+  if (const TensorId exact = find(id, ElementType::u8, shape(id).size() < 3 ? Layout::plain : layout); exact != no_tensor)
+    return exact;
+  if (const TensorId other = find(id, ElementType::u8, std::nullopt); other != no_tensor)
+    return relayout(other, layout, id);
+  const Value& operand = value(id);
+  if (!operand.is_constant()) throw Error(fmt::format("internal: '{}' is not stored as bytes", operand.name));
+  Tensor data = Tensor(ElementType::u8, operand.constant.shape());
+  const auto* source = static_cast<const std::uint8_t*>(operand.constant.raw());
+  const std::uint8_t flip = operand.grid->type == ElementType::s8 ? 0x80 : 0;
+  auto target = data.data<std::uint8_t>();
+  for (std::size_t i = 0; i < target.size(); ++i) target[i] = source[i] ^ flip;
+  const TensorId tensor = new_tensor(operand.name, ElementType::u8, data.shape(), Layout::plain, operand.grid);
+  program_.tensor(tensor).constant = data;
+  bind(id, tensor);
+  return relayout(tensor, layout, id);
+}
+
+TensorId Lowering::real(ValueId id, Layout layout) {
+  if (const TensorId exact = find(id, ElementType::f32, shape(id).size() < 3 ? Layout::plain : layout); exact != no_tensor)
+    return exact;
+  if (const TensorId other = find(id, ElementType::f32, std::nullopt); other != no_tensor)
+    return relayout(other, layout, id);
+  const Value& operand = value(id);
+  if (operand.is_constant()) {
+    const TensorId tensor = new_tensor(operand.name, ElementType::f32, operand.constant.shape(), Layout::plain);
+    program_.tensor(tensor).constant = real_constant(operand);
+    bind(id, tensor);
+    return relayout(tensor, layout, id);
+  }
+  return dequantize(id, layout);
+}
+
+TensorId Lowering::dequantize(ValueId id, Layout layout) {
+  const TensorId source = find(id, ElementType::u8, std::nullopt);
+  if (source == no_tensor || !on_byte_grid(id))
+    throw Error(fmt::format("internal: '{}' is stored neither as float nor as bytes", value(id).name));
+  const TensorId target = new_tensor(value(id).name, ElementType::f32, shape(id), layout);
+  Operation operation;
+  operation.kind = DequantizeOperation{};
+  operation.inputs = {source};
+  operation.outputs = {target};
+  operation.name = fmt::format("{} to float", value(id).name);
+  operation.op = "Dequantize";
+  program_.operations.push_back(std::move(operation));
+  bind(id, target);
+  return target;
+}
+
+TensorId Lowering::plain(ValueId id) {
+  if (on_byte_grid(id)) return bytes(id, Layout::plain);
+  const Value& operand = value(id);
+  if (operand.type == ElementType::f32) return real(id, Layout::plain);
+  if (const TensorId found = find(id, operand.type, Layout::plain); found != no_tensor) return found;
+  if (const TensorId other = find(id, operand.type, std::nullopt); other != no_tensor)
+    return relayout(other, Layout::plain, id);
+  if (!operand.is_constant()) throw Error(fmt::format("internal: '{}' is not stored", operand.name));
+  const TensorId tensor = new_tensor(operand.name, operand.constant.type(), operand.constant.shape(), Layout::plain);
+  program_.tensor(tensor).constant = operand.constant;
+  bind(id, tensor);
+  return tensor;
+}
+
+Operation& Lowering::emit(const Node& node, OperationKind kind, std::vector<TensorId> inputs, TensorId output) {
+  Operation operation;
+  operation.kind = std::move(kind);
+  operation.inputs = std::move(inputs);
+  operation.outputs = {output};
+  operation.name = node.name;
+  operation.op = node.op;
+  operation.sources = node.sources;
+  program_.operations.push_back(std::move(operation));
+  return program_.operations.back();
+}
+
+Operation& Lowering::emit(const Node& node, const Tail& tail, OperationKind kind, std::vector<TensorId> inputs,
+                          TensorId output) {
+  Operation& operation = emit(node, std::move(kind), std::move(inputs), output);
+  operation.op = tail.op;
+  operation.sources = tail.sources;
+  return operation;
+}
+
+void Lowering::mark_done(const Node& node) { done_[static_cast<std::size_t>(&node - graph_.nodes.data())] = true; }
+
+void Lowering::note_removed(const Node& node, const std::string& reason) {
+  if (!node.sources.empty()) program_.removed.push_back({node.sources, reason});
+}
+
+namespace {
+
+/// Bounds of a Relu or Clip with constant scalar bounds; nothing for other nodes.
+std::optional<std::pair<float, float>> clamp_bounds(const Graph& graph, const Node& node) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  if (node.is("Relu")) return std::pair{0.0f, infinity};
+  if (!node.is("Clip")) return std::nullopt;
+  std::pair bounds{-infinity, infinity};
+  if (node.version < 11)
+    return std::pair{node.attributes.number("min", bounds.first), node.attributes.number("max", bounds.second)};
+  for (std::size_t i : {1, 2}) {
+    if (!node.has_input(i)) continue;
+    const Value& bound = graph.value(node.inputs[i]);
+    if (!bound.is_constant() || bound.constant.size() != 1 || bound.type != ElementType::f32) return std::nullopt;
+    (i == 1 ? bounds.first : bounds.second) = real_constant(bound).data<float>()[0];
+  }
+  return bounds;
+}
+
+}  // namespace
+
+Tail Lowering::take_tail(const Node& node) {
+  Tail tail;
+  tail.result = node.outputs[0];
+  tail.sources = node.sources;
+  tail.op = node.op;
+  while (const Node* next = only_consumer(tail.result)) {
+    if (next->inputs[0] != tail.result) break;
+    if (const auto bounds = clamp_bounds(graph_, *next); bounds && bounds->first <= bounds->second) {
+      // ONNX: max with the lower bound first, then min with the upper one.
+      tail.lower = std::min(std::max(tail.lower, bounds->first), bounds->second);
+      tail.upper = std::min(std::max(tail.upper, bounds->first), bounds->second);
+      tail.op += "+" + next->op;
+    } else if (next->is_round() && on_byte_grid(next->outputs[0])) {
+      tail.grid = value(next->outputs[0]).grid;
+    } else {
+      break;
+    }
+    mark_done(*next);
+    tail.sources.insert(tail.sources.end(), next->sources.begin(), next->sources.end());
+    tail.result = next->outputs[0];
+    if (tail.grid) break;
+  }
+  return tail;
+}
+
+TensorId Lowering::result_tensor(const Tail& tail, Layout layout) {
+  const Value& result = value(tail.result);
+  const TensorId tensor = new_tensor(result.name, tail.grid ? ElementType::u8 : ElementType::f32, *result.shape, layout,
+                                     tail.grid);
+  bind(tail.result, tensor);
+  return tensor;
+}
+
+OutputStage Lowering::stage_of(const Tail& tail) const {
+  OutputStage stage;
+  stage.float_lower = tail.lower;
+  stage.float_upper = tail.upper;
+  if (!tail.grid) {
+    stage.output = kernels::Output::f32;
+    return stage;
+  }
+  // Rounding is monotonic: clamping reals and rounding equals rounding and clamping integers.
+  stage.zero_point = stored_zero_point(*tail.grid);
+  const float scale = tail.grid->scale[0];
+  const auto bound = [&](float real) {
+    const double steps = std::nearbyint(static_cast<double>(real / scale)) + stage.zero_point;
+    return static_cast<std::int32_t>(std::clamp(steps, 0.0, 255.0));
+  };
+  stage.lower = bound(tail.lower);
+  stage.upper = bound(tail.upper);
+  return stage;
+}
+
+Program lower(const Graph& graph, bool fusion) {
+  Program program;
+  Lowering(graph, program).run();
+  if (fusion) {
+    static constexpr ProgramPass passes[] = {
+        {"compose_tables", compose_tables},
+        {"fuse_residual", fuse_residual},
+        {"fuse_float_residual", fuse_float_residual},
+        {"place_concat", place_concat},
+    };
+    for (const ProgramPass& pass : passes) pass.run(program);
+  }
+  return program;
+}
+
+}  // namespace intact

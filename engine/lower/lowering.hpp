@@ -1,0 +1,115 @@
+// From the canonical graph with concrete shapes to a Program. One file per operator family; each
+// function looks at a node and, when its case applies, emits operations and returns true.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/program.hpp"
+#include "graph/graph.hpp"
+
+namespace intact {
+
+/// What follows an operator and is computed with it: clamps, and the Round that makes it bytes.
+struct Tail {
+  float lower = -__builtin_inff(), upper = __builtin_inff();
+  std::optional<Grid> grid;  ///< set when a Round to a byte grid was taken
+  ValueId result = no_value;
+  std::vector<std::string> sources;
+  std::string op;  ///< "Conv+Relu"
+};
+
+class Lowering {
+ public:
+  Lowering(const Graph& graph, Program& program);
+  /// Lowers every node. Throws Unsupported for shapes that depend on data.
+  void run();
+
+  // --- looking at the graph
+  const Graph& graph() const { return graph_; }
+  const Value& value(ValueId id) const { return graph_.value(id); }
+  const Shape& shape(ValueId id) const { return *graph_.value(id).shape; }
+  /// On a per-tensor grid of 8-bit integers: stored as bytes.
+  bool on_byte_grid(ValueId id) const;
+  bool is_constant(ValueId id) const { return graph_.is_constant(id); }
+  const std::vector<int>& consumers(ValueId id) const { return consumers_[static_cast<std::size_t>(id)]; }
+  /// The only consumer of a value that is not a graph output; null otherwise.
+  const Node* only_consumer(ValueId id) const;
+  /// Why `id` keeps an operator from running on integers: "input 'x' has no grid".
+  std::string no_grid_reason(const Node& node, std::size_t input) const;
+
+  // --- stored forms of values; operations that convert are emitted on demand and shared
+  TensorId bytes(ValueId id, Layout layout);
+  TensorId real(ValueId id, Layout layout);
+  /// As it is stored for plain reference code: bytes of a grid, else its own type.
+  TensorId plain(ValueId id);
+  /// Layout in which a value is (first) stored.
+  Layout layout_of(ValueId id) const;
+
+  // --- emitting
+  /// Follows the only consumers of node's output through Relu, Clip and a Round to a byte grid, and
+  /// marks them as done. The tail's sources begin with the node's.
+  Tail take_tail(const Node& node);
+  /// A new stored tensor for the tail's result: bytes on its grid, else f32.
+  TensorId result_tensor(const Tail& tail, Layout layout);
+  TensorId new_tensor(std::string name, ElementType type, Shape shape, Layout layout,
+                      std::optional<Grid> grid = std::nullopt);
+  /// Makes `tensor` a stored form of the value.
+  void bind(ValueId id, TensorId tensor) { stored_[id].push_back(tensor); }
+  Operation& emit(const Node& node, OperationKind kind, std::vector<TensorId> inputs, TensorId output);
+  Operation& emit(const Node& node, const Tail& tail, OperationKind kind, std::vector<TensorId> inputs,
+                  TensorId output);
+  OutputStage stage_of(const Tail& tail) const;
+  void mark_done(const Node& node);
+  /// The node is accounted for by the tensors it shares, not by an operation.
+  void note_removed(const Node& node, const std::string& reason);
+
+  Program& program() { return program_; }
+
+ private:
+  friend class TableLowering;
+  TensorId find(ValueId id, ElementType type, std::optional<Layout> layout) const;
+  TensorId relayout(TensorId source, Layout layout, ValueId id);
+  TensorId dequantize(ValueId id, Layout layout);
+  void lower_node(const Node& node);
+  void bind_inputs();
+  void bind_outputs();
+
+  const Graph& graph_;
+  Program& program_;
+  std::vector<std::vector<int>> consumers_;
+  std::vector<bool> done_;
+  std::map<ValueId, std::vector<TensorId>> stored_;
+};
+
+// The families, in the order in which they are asked. False: not this case.
+bool lower_quantization(Lowering&, const Node&);  ///< Round, Bytes, FromBytes
+bool lower_unary(Lowering&, const Node&);         ///< byte tables; float functions
+bool lower_conv(Lowering&, const Node&);
+bool lower_matmul(Lowering&, const Node&);        ///< MatMul and Gemm
+bool lower_pool(Lowering&, const Node&);          ///< pools and ReduceMean over the image
+bool lower_binary(Lowering&, const Node&);        ///< Add, Sub, Mul, ...
+bool lower_movement(Lowering&, const Node&);      ///< Reshape, Transpose, Concat, Slice, Pad, ...
+bool lower_reference(Lowering&, const Node&);     ///< anything: the reference evaluation
+
+/// Elements of memory order are the same in both layouts (all spatial extents are 1, or one channel).
+bool same_order(const Shape& shape);
+/// Multiplier and clamp bounds.
+std::int32_t stored_zero_point(const Grid& grid);
+
+/// The program for a canonical graph whose shapes are inferred.
+Program lower(const Graph& graph, bool fusion);
+
+// Passes over the program, each in its file; what `--no-fusion` leaves out.
+struct ProgramPass {
+  const char* name;
+  void (*run)(Program&);
+};
+void compose_tables(Program&);      ///< table behind table, behind byte kernels: one
+void fuse_residual(Program&);       ///< Add on grids into the convolution before it
+void fuse_float_residual(Program&); ///< float Add into the float convolution before it
+void place_concat(Program&);        ///< producers write into the slots of a Concat
+
+}  // namespace intact

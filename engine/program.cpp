@@ -1,0 +1,42 @@
+// Stored tensors: extents and strides in memory.
+#include "engine/program.hpp"
+
+namespace intact {
+
+std::int64_t StoredTensor::channels() const {
+  if (shape.empty()) return 1;
+  return layout == Layout::channels_last ? shape[1] : shape.back();
+}
+
+std::int64_t StoredTensor::rows() const {
+  std::int64_t count = 1;
+  const std::size_t inner = layout == Layout::channels_last ? 1 : shape.size() - 1;
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    if (i != inner) count *= shape[i];
+  return count;
+}
+
+std::vector<std::int64_t> StoredTensor::strides() const {
+  std::vector<std::int64_t> result(shape.size());
+  if (shape.empty()) return result;
+  const std::size_t inner = layout == Layout::channels_last ? 1 : shape.size() - 1;
+  result[inner] = 1;
+  std::int64_t stride = pitch();
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    if (i == inner) continue;
+    result[i] = stride;
+    stride *= shape[i];
+  }
+  return result;
+}
+
+std::int32_t StoredTensor::zero_point() const {
+  return grid->zero_point[0] + (grid->type == ElementType::s8 ? 128 : 0);
+}
+
+TensorId Program::root(TensorId id) const {
+  while (tensor(id).root != no_tensor) id = tensor(id).root;
+  return id;
+}
+
+}  // namespace intact

@@ -1,0 +1,185 @@
+// The lowered program: what is computed on which stored tensors, before kernels are chosen and
+// memory is placed. Made by engine/lower from the canonical graph for concrete shapes.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/grid.hpp"
+#include "graph/definition.hpp"
+#include "graph/graph.hpp"
+#include "kernels/conv/conv.hpp"
+#include "kernels/elementwise/elementwise.hpp"
+
+namespace intact {
+
+using TensorId = int;
+constexpr TensorId no_tensor = -1;
+
+/// Order of a tensor's elements in memory. `plain`: row-major as its shape says. `channels_last`:
+/// axis 1 innermost, for tensors of rank 3 and above.
+enum class Layout : std::uint8_t { plain, channels_last };
+
+/// One stored tensor. Byte grids are stored as u8 whatever the file says: an s8 grid with its zero
+/// point raised by 128.
+struct StoredTensor {
+  std::string name;
+  ElementType type = ElementType::f32;
+  std::optional<Grid> grid;  ///< as the file says
+  Shape shape;               ///< logical, in the order of the graph
+  Layout layout = Layout::plain;
+  Tensor constant;           ///< defined for constants (plain layout)
+  /// A view of another tensor, `offset` elements into it; else no_tensor.
+  TensorId root = no_tensor;
+  std::int64_t offset = 0;
+  /// Elements from one pixel to the next; 0 when dense.
+  std::int64_t pitch_elements = 0;
+
+  std::int64_t channels() const;  ///< extent of the innermost axis in memory
+  std::int64_t rows() const;      ///< pixels: all other extents multiplied
+  std::int64_t pitch() const { return pitch_elements != 0 ? pitch_elements : channels(); }
+  bool dense() const { return pitch() == channels(); }
+  std::vector<std::int64_t> strides() const;  ///< in elements, in the order of `shape`
+  std::int32_t zero_point() const;            ///< of the stored bytes
+};
+
+/// What a byte-writing operation does behind its arithmetic (kernels::Epilogue, owning its table).
+struct OutputStage {
+  kernels::Output output = kernels::Output::u8;
+  std::int32_t zero_point = 0, lower = 0, upper = 255;
+  std::vector<std::uint8_t> table;  ///< empty or 256 entries
+  float float_lower = -__builtin_inff(), float_upper = __builtin_inff();
+};
+
+/// Integer convolution or matrix product. Inputs: activation [, residual].
+struct ConvOperation {
+  kernels::ConvShape shape;
+  std::vector<std::int8_t> weights;  ///< [out_channels][taps][in_channels / groups]
+  std::vector<std::int32_t> bias;
+  std::vector<float> multiplier, float_bias;  ///< float_bias may be empty
+  std::vector<std::int32_t> weight_zero_point;  ///< may be empty
+  std::int32_t src_zero_point = 0;
+  OutputStage stage;
+  std::optional<kernels::Residual> residual;  ///< data and pitch unset: input 1
+  bool depthwise() const {
+    return shape.groups > 1 && shape.groups == shape.in_channels && shape.groups == shape.out_channels;
+  }
+};
+
+/// Pooling on bytes. Inputs: activation.
+struct PoolOperation {
+  bool average = false, count_include_pad = false;
+  kernels::ConvShape shape;
+  std::array<std::int64_t, 3> pad_end = {0, 0, 0};
+  std::int32_t src_zero_point = 0;
+  float ratio = 1;
+  OutputStage stage;
+};
+
+/// Addition or multiplication on grids. Inputs: a, b (b of a's shape, or one element per channel,
+/// or one per image and channel).
+struct ByteBinaryOperation {
+  kernels::ByteBinary operation = kernels::ByteBinary::add;
+  std::int32_t zero_point_a = 0, zero_point_b = 0;
+  float multiplier_a = 1, multiplier_b = 1;
+  OutputStage stage;
+};
+
+/// A unary function of a grid: 256 bytes, or 256 floats when the output is f32. Inputs: x.
+struct TableOperation {
+  std::vector<std::uint8_t> bytes;
+  std::vector<float> floats;
+};
+
+/// Float to bytes; may change the layout. Inputs: x.
+struct QuantizeOperation {
+  float scale = 1;
+  std::int32_t zero_point = 0, lower = 0, upper = 255;
+};
+
+/// Bytes to float; may change the layout. Inputs: x.
+struct DequantizeOperation {};
+
+/// dst[indices] = src[indices] for all indices of `extents`, with offsets and strides in elements.
+/// Inputs: src. `fill`: the rest of dst is set to this byte pattern first (padding).
+struct CopyOperation {
+  std::vector<std::int64_t> extents, src_strides, dst_strides;
+  std::int64_t src_offset = 0, dst_offset = 0;
+  std::uint8_t flip = 0;
+  std::optional<std::vector<std::uint8_t>> fill;  ///< one element's bytes
+};
+
+/// Float convolution through oneDNN. Inputs: activation [, residual of the output's shape].
+struct FloatConvOperation {
+  kernels::ConvShape shape;
+  std::array<std::int64_t, 3> pad_end = {0, 0, 0};
+  Tensor weights;  ///< [out_channels, in_channels / groups, d, h, w], f32
+  Tensor bias;     ///< [out_channels] or undefined
+  float lower = -__builtin_inff(), upper = __builtin_inff();
+};
+
+/// Float matrix product through oneDNN: [batch] x (M x K) x (K x N). Inputs: a, b (both f32 plain).
+struct FloatMatMulOperation {
+  Shape a, b, out;          ///< broadcast batch dimensions, equal ranks
+  bool transpose_a = false, transpose_b = false;
+  Tensor bias;              ///< [N] or undefined
+  float alpha = 1;
+  float lower = -__builtin_inff(), upper = __builtin_inff();
+};
+
+/// Float pooling through oneDNN. Inputs: x.
+struct FloatPoolOperation {
+  bool average = false, count_include_pad = false;
+  kernels::ConvShape shape;
+  std::array<std::int64_t, 3> pad_end = {0, 0, 0};
+};
+
+/// Float arithmetic with the broadcasting of ByteBinaryOperation. Inputs: a, b.
+struct FloatBinaryOperation {
+  kernels::FloatBinary operation = kernels::FloatBinary::add;
+  float lower = -__builtin_inff(), upper = __builtin_inff();
+};
+
+struct FloatUnaryOperation {
+  kernels::FloatUnary function = kernels::FloatUnary::clip;
+  float alpha = 0, beta = 0;
+};
+
+/// The reference evaluation of a node on plain tensors: any operator without a kernel.
+struct ReferenceOperation {
+  Node node;
+  std::vector<int> operands;  ///< per node input: index into Operation::inputs, or -1 when absent
+};
+
+using OperationKind =
+    std::variant<ConvOperation, PoolOperation, ByteBinaryOperation, TableOperation, QuantizeOperation,
+                 DequantizeOperation, CopyOperation, FloatConvOperation, FloatMatMulOperation,
+                 FloatPoolOperation, FloatBinaryOperation, FloatUnaryOperation, ReferenceOperation>;
+
+enum class Precision : std::uint8_t { int8, floating, shape };
+
+struct Operation {
+  OperationKind kind;
+  std::vector<TensorId> inputs, outputs;
+  std::string name, op;
+  std::vector<std::string> sources;
+  Precision precision = Precision::int8;
+  std::string reason;  ///< why it is not int8
+  std::int64_t macs = 0;
+};
+
+struct Program {
+  std::vector<StoredTensor> tensors;
+  std::vector<Operation> operations;  ///< execution order
+  std::vector<TensorId> inputs, outputs;
+  std::vector<Removed> removed;
+
+  StoredTensor& tensor(TensorId id) { return tensors[static_cast<std::size_t>(id)]; }
+  const StoredTensor& tensor(TensorId id) const { return tensors[static_cast<std::size_t>(id)]; }
+  /// The tensor whose memory `id` lives in.
+  TensorId root(TensorId id) const;
+};
+
+}  // namespace intact

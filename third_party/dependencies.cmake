@@ -1,11 +1,14 @@
-# How each dependency is found; see README.md in this folder for what each is for.
+# How each dependency is found; packages.txt beside this file says what each is for.
+list(APPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_LIST_DIR}")
 find_package(PkgConfig REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(Threads REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(ONNX REQUIRED)
-find_package(dnnl REQUIRED)
+find_package(DNNL REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
+find_package(ZLIB REQUIRED)
 find_path(INTACT_STB_INCLUDE stb_image.h PATH_SUFFIXES stb REQUIRED)
 find_path(INTACT_XSIMD_INCLUDE xsimd/xsimd.hpp REQUIRED)
 find_path(INTACT_CLI11_INCLUDE CLI/CLI.hpp REQUIRED)

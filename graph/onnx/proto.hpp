@@ -1,0 +1,30 @@
+// What the files of this folder share: protobuf's classes, element types by number, and tensors.
+// Included only inside graph/onnx/.
+#pragma once
+
+#include <onnx/onnx_pb.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "graph/onnx/external_data.hpp"
+#include "intact/tensor.hpp"
+
+namespace intact {
+
+/// The type behind a TensorProto data type number, also of numbers newer than the packaged onnx.
+/// Throws Unsupported naming `where` for the others (8-bit floats, complex numbers, ...).
+ElementType element_type_from_onnx(int number, const std::string& where);
+int element_type_to_onnx(ElementType type);
+
+/// Reads a tensor. `lifted`, when not null, holds the bytes of a raw_data field that was cut out of
+/// the message. Sizes are checked before memory is taken. Throws Error naming `where`.
+Tensor tensor_from_proto(const onnx::TensorProto& proto, ExternalData& external,
+                         const std::string& where,
+                         const std::span<const std::byte>* lifted = nullptr);
+
+/// Raw form; 4-bit elements are packed two per byte.
+void tensor_to_proto(const Tensor& tensor, const std::string& name, onnx::TensorProto& proto);
+
+}  // namespace intact

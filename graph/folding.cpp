@@ -1,0 +1,163 @@
+// Constant folding of one node. On a grid, moving operators fold on the integers, so that a
+// transposed or reshaped weight stays quantized.
+#include "graph/folding.hpp"
+
+#include <fmt/format.h>
+
+#include "graph/definition.hpp"
+#include "graph/ops/checks.hpp"
+#include "graph/reals.hpp"
+#include "intact/error.hpp"
+
+namespace intact {
+
+namespace {
+
+/// Axis of the output of a row-major reshape that has the extent of `axis` and the same number of
+/// elements before it.
+std::optional<int> reshaped_axis(const Shape& from, const Shape& to, int axis) {
+  const auto wanted = static_cast<std::size_t>(axis);
+  if (wanted >= from.size()) return std::nullopt;
+  const std::int64_t before = extent_product(from, 0, wanted);
+  for (std::size_t i = 0; i < to.size(); ++i)
+    if (to[i] == from[wanted] && extent_product(to, 0, i) == before) return static_cast<int>(i);
+  return std::nullopt;
+}
+
+std::optional<int> transposed_axis(const Node& node, int rank, int axis) {
+  const std::vector<std::int64_t> order = node.attributes.integers("perm");
+  if (order.empty()) return rank - 1 - axis;
+  for (std::size_t i = 0; i < order.size(); ++i)
+    if (order[i] == axis) return static_cast<int>(i);
+  return std::nullopt;
+}
+
+/// Where the channel axis of the first input lies in the first output.
+std::optional<int> moved_axis(const Graph& graph, const Node& node, int axis) {
+  const Value& input = graph.value(node.inputs[0]);
+  if (!input.shape) return std::nullopt;
+  if (node.is("Transpose"))
+    return transposed_axis(node, static_cast<int>(input.shape->size()), axis);
+  const bool reshapes = node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") ||
+                        node.is("Unsqueeze") || node.is("Identity");
+  if (!reshapes || node.outputs.empty() || node.outputs[0] == no_value) return std::nullopt;
+  const Value& output = graph.value(node.outputs[0]);
+  if (!output.shape) return std::nullopt;
+  return reshaped_axis(*input.shape, *output.shape, axis);
+}
+
+bool is_data_input(const Node& node, std::size_t i) {
+  return i == 0 || node.is("Concat");
+}
+
+bool can_fold(const Graph& graph, const Node& node, const Definition& definition) {
+  if (definition.random || definition.evaluate == nullptr) return false;
+  if ((node.is("Shape") || node.is("Size")) && node.has_input(0))
+    return graph.value(node.inputs[0]).shape.has_value();
+  for (const ValueId id : node.inputs)
+    if (id != no_value && !graph.value(id).is_constant()) return false;
+  return true;
+}
+
+std::vector<Tensor> fold_operands(const Graph& graph, const Node& node, bool on_integers) {
+  std::vector<Tensor> operands;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (!node.has_input(i)) {
+      operands.emplace_back();
+      continue;
+    }
+    const Value& value = graph.value(node.inputs[i]);
+    if (node.is("Shape") || node.is("Size"))  // reads the shape only
+      operands.push_back(Tensor::borrow(ElementType::u8, *value.shape, nullptr));
+    else
+      operands.push_back(on_integers && is_data_input(node, i) ? value.constant
+                                                               : real_constant(value));
+  }
+  return operands;
+}
+
+bool fits(const std::vector<TensorType>& types, std::int64_t max_elements) {
+  std::int64_t total = 0;
+  for (const TensorType& type : types) {
+    if (!type.shape) continue;
+    const std::int64_t count = element_count(*type.shape);
+    if (count > max_elements - total) return false;
+    total += count;
+  }
+  return true;
+}
+
+void set_constant(Value& value, Tensor tensor, const std::optional<Grid>& grid) {
+  value.shape = tensor.shape();
+  value.type = grid ? ElementType::f32 : tensor.type();
+  value.grid = grid;
+  value.constant = std::move(tensor);
+}
+
+/// Round, FromBytes and Bytes of constants: between integers and grids without a detour.
+std::optional<Tensor> fold_grid_operator(const Graph& graph, const Node& node) {
+  if (node.inputs.empty() || !node.has_input(0)) return std::nullopt;
+  const Value& input = graph.value(node.inputs[0]);
+  if (!input.is_constant()) return std::nullopt;
+  if (node.is_from_bytes() && node.grid) return input.constant;
+  if (node.is_round() && node.grid) return quantize(real_constant(input), *node.grid);
+  if (node.is_bytes() && input.grid) return input.constant;
+  return std::nullopt;
+}
+
+void finish(Graph& graph, Node& node) {
+  graph.removed.push_back({std::move(node.sources), "constant"});
+  node = Node{};
+}
+
+}  // namespace
+
+std::optional<Grid> moved_grid(const Graph& graph, const Node& node) {
+  const Definition* definition = find_definition(node.op, node.domain);
+  if (definition == nullptr || !definition->moves_data || !node.has_input(0)) return std::nullopt;
+  const std::optional<Grid>& first = graph.value(node.inputs[0]).grid;
+  if (!first) return std::nullopt;
+  for (std::size_t i = 1; i < node.inputs.size(); ++i)
+    if (is_data_input(node, i) && (!node.has_input(i) || graph.value(node.inputs[i]).grid != first))
+      return std::nullopt;
+  if (first->per_tensor()) return first;
+  Grid moved = *first;
+  moved.axis = moved_axis(graph, node, *first->axis);
+  return moved.axis ? std::optional<Grid>(moved) : std::nullopt;
+}
+
+bool fold_node(Graph& graph, Node& node, std::int64_t max_elements) {
+  const Definition& definition = definition_of(node);
+  if (!can_fold(graph, node, definition)) return false;
+  if (std::optional<Tensor> direct;
+      graph.is_constant(node.has_input(0) ? node.inputs[0] : no_value) &&
+      graph.value(node.inputs[0]).constant.size() <= max_elements &&
+      (direct = fold_grid_operator(graph, node))) {
+    const bool on_grid = !node.is_bytes();
+    set_constant(graph.value(node.outputs.at(0)), std::move(*direct),
+                 on_grid ? node.grid : std::nullopt);
+    finish(graph, node);
+    return true;
+  }
+  const std::optional<Grid> grid = moved_grid(graph, node);
+  const std::vector<Tensor> operands = fold_operands(graph, node, grid.has_value());
+  std::vector<TensorType> inputs;
+  for (const Tensor& tensor : operands)
+    inputs.push_back(tensor.defined() ? TensorType{tensor.type(), tensor.shape()} : TensorType{});
+  if (!node.is("Constant") && !fits(definition.infer({node, inputs, operands}), max_elements))
+    return false;
+  std::vector<Tensor> results;
+  try {
+    results = definition.evaluate({node, operands});
+  } catch (const Unsupported&) {
+    return false;  // stays in the graph, where it is refused only if it is run
+  }
+  if (results.size() < node.outputs.size())
+    refuse(node, "has {} outputs, but the operator gives {}", node.outputs.size(), results.size());
+  for (std::size_t i = 0; i < node.outputs.size(); ++i)
+    if (node.outputs[i] != no_value) set_constant(graph.value(node.outputs[i]), results[i], grid);
+  finish(graph, node);
+  return true;
+}
+
+}  // namespace intact

@@ -1,0 +1,24 @@
+// Evaluating single nodes at load time, and the grids of moved data. Used by shape inference and by
+// the pass fold_constants.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "graph/graph.hpp"
+
+namespace intact {
+
+/// Evaluates `node` when all its inputs are constant (for Shape and Size: when the shape of the
+/// input is known), it is not random and its outputs have at most `max_elements` elements together.
+/// Then its outputs become constants (on a grid where they lie on one), its sources move to
+/// graph.removed ("constant"), the node is marked for erase_marked(), and the result is true.
+/// Operators without an evaluation stay. Throws what inference and evaluation throw.
+bool fold_node(Graph& graph, Node& node, std::int64_t max_elements);
+
+/// The grid of the output of an operator that only moves data, when its data inputs lie on one
+/// grid; a channel axis moves along. Nothing for other operators and where the channel axis is
+/// lost.
+std::optional<Grid> moved_grid(const Graph& graph, const Node& node);
+
+}  // namespace intact

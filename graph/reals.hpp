@@ -1,0 +1,28 @@
+// Conversions between element types, half precision, and between reals and the integers of a grid.
+#pragma once
+
+#include <cstdint>
+
+#include "core/grid.hpp"
+#include "intact/tensor.hpp"
+
+namespace intact {
+
+float half_to_float(std::uint16_t bits);
+/// Round half to even; too large becomes infinity.
+std::uint16_t float_to_half(float value);
+inline bool is_half(ElementType type) {
+  return type == ElementType::f16 || type == ElementType::bf16;
+}
+
+/// ONNX Cast between any two types but strings: floats truncate towards zero into integers
+/// (saturating, NaN to 0), integers wrap, anything but zero is true. The tensor itself when it has
+/// the type already.
+Tensor convert(const Tensor& tensor, ElementType to);
+
+/// Element by element: round_to_integer of reals (f32 or f64) into integers of the grid's type.
+Tensor quantize(const Tensor& reals, const Grid& grid);
+/// scale * (q - zero_point) in double, rounded once to f32.
+Tensor dequantize(const Tensor& integers, const Grid& grid);
+
+}  // namespace intact

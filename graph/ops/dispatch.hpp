@@ -8,10 +8,10 @@
 
 namespace intact {
 
-/// Calls body(T{}) with the C++ type of the elements: numbers and bool; 4-bit types as bytes.
-/// Throws Unsupported for half precision (convert first) and strings.
+/// Calls body(T{}) with the C++ type of the elements, which must be numbers; 4-bit types as bytes.
+/// Throws Unsupported for half precision (convert first), booleans and strings.
 template <class Body>
-decltype(auto) visit_element(ElementType type, Body body) {
+decltype(auto) visit_number(ElementType type, Body body) {
   switch (type) {
     case ElementType::f32:
       return body(float{});
@@ -35,12 +35,16 @@ decltype(auto) visit_element(ElementType type, Body body) {
       return body(std::uint64_t{});
     case ElementType::s64:
       return body(std::int64_t{});
-    case ElementType::boolean:
-      return body(bool{});
     default:
       break;
   }
   throw Unsupported(fmt::format("elements of type {} are not supported here", element_name(type)));
+}
+
+/// The same for numbers and booleans.
+template <class Body>
+decltype(auto) visit_element(ElementType type, Body body) {
+  return type == ElementType::boolean ? body(bool{}) : visit_number(type, body);
 }
 
 /// Calls body(T{}) with an unsigned type as wide as the element, for operators that only move data.

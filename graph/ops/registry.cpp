@@ -16,7 +16,9 @@ using Key = std::pair<std::string_view, std::string_view>;  // domain, operator
 std::map<Key, const Definition*> build_lookup() {
   std::map<Key, const Definition*> lookup;
   for (const std::span<const Definition> family :
-       {elementwise_definitions(), unary_definitions(), movement_definitions(), shape_definitions(),
+       {elementwise_definitions(), logical_definitions(), unary_definitions(),
+        activation_definitions(), movement_definitions(), reshape_definitions(),
+        slice_definitions(), gather_definitions(), shape_definitions(), order_definitions(),
         conv_definitions(), gemm_definitions(), pool_definitions(), normalization_definitions(),
         reduce_definitions(), resize_definitions(), quantization_definitions(),
         qlinear_definitions()})

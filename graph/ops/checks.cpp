@@ -1,6 +1,8 @@
 // Helpers of operator definitions; see checks.hpp.
 #include "graph/ops/checks.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "core/checked.hpp"
@@ -71,6 +73,38 @@ std::vector<std::int64_t> integers_of(const Node& node, const Tensor& tensor, co
     return {data.begin(), data.end()};
   }
   refuse(node, "{} has type {}; it must be s64 or s32", what, element_name(tensor.type()));
+}
+
+TensorType sized(const Node& node, ElementType type, Shape shape) {
+  std::int64_t count = 1;
+  for (const std::int64_t extent : shape)
+    if (extent < 0 || !checked_multiply(count, extent, &count))
+      refuse(node, "the output would have shape {}; its size must fit into 64 bits",
+             to_string(shape));
+  return {type, std::move(shape)};
+}
+
+void check_type(const InferContext& context, std::size_t i,
+                std::initializer_list<ElementType> allowed) {
+  const ElementType type = context.inputs[i].type;
+  if (std::find(allowed.begin(), allowed.end(), type) != allowed.end()) return;
+  std::vector<std::string_view> names;
+  for (const ElementType other : allowed) names.push_back(element_name(other));
+  refuse(context.node, "operand {} has type {}; it must be one of {}", i, element_name(type),
+         fmt::join(names, ", "));
+}
+
+void check_same_type(const InferContext& context, std::size_t i, std::size_t j) {
+  const ElementType a = context.inputs[i].type, b = context.inputs[j].type;
+  if (a != b)
+    refuse(context.node, "operand {} has type {} and operand {} has {}; they must be equal", i,
+           element_name(a), j, element_name(b));
+}
+
+void check_shape(const InferContext& context, std::size_t i, const Shape& shape, const char* what) {
+  if (context.has(i) && context.inputs[i].shape && *context.inputs[i].shape != shape)
+    refuse(context.node, "{} has shape {}; it must be {}", what,
+           to_string(*context.inputs[i].shape), to_string(shape));
 }
 
 std::int64_t extent_product(const Shape& shape, std::size_t first, std::size_t last) {

@@ -38,6 +38,22 @@ std::vector<std::int64_t> broadcast_strides(const Shape& from, const Shape& to);
 /// The integers (s32 or s64) of an operand of rank 0 or 1; throws Error for other types and ranks.
 std::vector<std::int64_t> integers_of(const Node& node, const Tensor& tensor, const char* what);
 
+/// A type with a shape whose number of elements fits into 64 bits; throws Error otherwise.
+TensorType sized(const Node& node, ElementType type, Shape shape);
+
+/// Throws Error unless operand i has one of the types.
+void check_type(const InferContext& context, std::size_t i,
+                std::initializer_list<ElementType> allowed);
+/// Throws Error unless operands i and j have the same type.
+void check_same_type(const InferContext& context, std::size_t i, std::size_t j);
+/// Throws Error when the shape of operand i is known and is not `shape`.
+void check_shape(const InferContext& context, std::size_t i, const Shape& shape, const char* what);
+
+/// Operand i of an evaluation, undefined when absent.
+inline Tensor operand(const EvalContext& context, std::size_t i) {
+  return context.has(i) ? context.inputs[i] : Tensor();
+}
+
 /// Product of extents [first, last) of `shape`.
 std::int64_t extent_product(const Shape& shape, std::size_t first, std::size_t last);
 

@@ -1,0 +1,106 @@
+// Scale and zero-point operands; see quantized.hpp.
+#include "graph/ops/quantized.hpp"
+
+#include <algorithm>
+
+#include "graph/ops/checks.hpp"
+#include "graph/ops/dispatch.hpp"
+#include "graph/reals.hpp"
+
+namespace intact {
+namespace {
+
+bool is_single(const Shape& shape) {
+  return shape.empty() || shape == Shape{1};
+}
+
+std::vector<double> values_of(const Tensor& tensor) {
+  const Tensor wide = convert(tensor, ElementType::f64);
+  return {wide.data<double>().begin(), wide.data<double>().end()};
+}
+
+/// The entries of a scale or zero point: one, or one per index along `axis`.
+std::vector<double> entries(const Node& node, const Tensor& tensor, std::optional<int> axis,
+                            const Shape& data, const char* what) {
+  if (is_single(tensor.shape())) return values_of(tensor);
+  const Shape wanted = axis ? Shape{data[static_cast<std::size_t>(*axis)]} : Shape{};
+  if (axis ? tensor.shape() != wanted : true)
+    refuse(node, "{} has shape {}; it must have one element{}", what, to_string(tensor.shape()),
+           axis ? fmt::format(", or {} for axis {}", wanted[0], *axis) : "");
+  return values_of(tensor);
+}
+
+}  // namespace
+
+void check_per_axis(const InferContext& context, std::size_t operand,
+                    const std::optional<Shape>& data, std::optional<int> axis, const char* what) {
+  if (!context.has(operand) || !context.inputs[operand].shape) return;
+  const Shape& shape = *context.inputs[operand].shape;
+  if (is_single(shape)) return;
+  if (axis && !data) return;
+  if (axis && static_cast<std::size_t>(*axis) >= data->size())
+    refuse(context.node, "{} runs along axis {}, but the tensor has shape {}", what, *axis,
+           to_string(*data));
+  const Shape wanted = axis ? Shape{(*data)[static_cast<std::size_t>(*axis)]} : Shape{};
+  if (axis && shape == wanted) return;
+  refuse(context.node, "{} (operand {}) has shape {}; it must have one element{}", what, operand,
+         to_string(shape), axis ? fmt::format(", or {} for axis {}", wanted[0], *axis) : "");
+}
+
+void check_quantized(const InferContext& context, QuantizedOperand operand,
+                     std::optional<int> axis) {
+  check_type(context, operand.integers,
+             {ElementType::u8, ElementType::s8, ElementType::u16, ElementType::s16});
+  if (context.has(operand.zero_point))
+    check_same_type(context, operand.zero_point, operand.integers);
+  const auto& data = context.inputs[operand.integers].shape;
+  check_per_axis(context, operand.scale, data, axis, "the scale");
+  check_per_axis(context, operand.zero_point, data, axis, "the zero point");
+}
+
+Grid read_grid(const Node& node, ElementType type, const Tensor& scale, const Tensor& zero_point,
+               std::optional<int> axis, const Shape& data) {
+  const std::vector<double> scales = entries(node, scale, axis, data, "the scale");
+  std::vector<double> zero_points = {0};
+  if (zero_point.defined()) zero_points = entries(node, zero_point, axis, data, "the zero point");
+  Grid grid;
+  grid.type = type;
+  const std::size_t count = std::max(scales.size(), zero_points.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    grid.scale.push_back(static_cast<float>(scales[scales.size() == 1 ? 0 : i]));
+    grid.zero_point.push_back(
+        static_cast<std::int32_t>(zero_points[zero_points.size() == 1 ? 0 : i]));
+  }
+  if (count != 1) grid.axis = axis;
+  check_grid(grid, describe(node));
+  return grid;
+}
+
+Tensor exact_reals(const Tensor& integers, const Grid& grid) {
+  Tensor result(ElementType::f64, integers.shape());
+  const auto out = result.data<double>();
+  std::int64_t inner = std::max<std::int64_t>(integers.size(), 1), count = 1;
+  if (grid.axis) {
+    const auto axis = static_cast<std::size_t>(*grid.axis);
+    count = integers.shape()[axis];
+    inner = extent_product(integers.shape(), axis + 1, integers.shape().size());
+  }
+  visit_element(integers.type(), [&]<class T>(T) {
+    const auto in = integers.data<T>();
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      const auto entry = static_cast<std::size_t>(static_cast<std::int64_t>(i) / inner % count);
+      out[i] = (static_cast<double>(in[i]) - grid.zero_point[entry]) *
+               static_cast<double>(grid.scale[entry]);
+    }
+  });
+  return result;
+}
+
+Tensor without_zero_point(const Node& node, const Tensor& integers, const Tensor& zero_point,
+                          std::optional<int> axis) {
+  const Tensor one = Tensor::scalar(1.0F);
+  return exact_reals(integers,
+                     read_grid(node, integers.type(), one, zero_point, axis, integers.shape()));
+}
+
+}  // namespace intact

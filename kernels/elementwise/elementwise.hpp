@@ -1,5 +1,5 @@
-// Element-wise kernels over `rows` rows of `channels` contiguous elements. Row r of an operand is at
-// data + r * pitch (in elements); pitch 0 repeats one row (per-channel vector); `step` 0 of an
+// Element-wise kernels over `rows` rows of `channels` contiguous elements. Row r of an operand is
+// at data + r * pitch (in elements); pitch 0 repeats one row (per-channel vector); `step` 0 of an
 // operand repeats one element along its row. Nothing outside [row][0, channels) of dst is written;
 // sources are readable for 64 bytes beyond their last element. dst may be one of the sources.
 // Plain header.
@@ -26,7 +26,8 @@ struct ByteOperand {
 /// negative. Mul: t = (float(a - za) * float(b - zb)) * multiplier_a  (the product of two 9-bit
 /// integers is exact). u8: q = clamp(half_even(t) + zero_point, lower, upper), then table if any.
 /// f32: writes min(max(t, float_lower), float_upper).
-/// multiplier: scale_a / scale_dst and scale_b / scale_dst; Mul: float(scale_a * scale_b) / scale_dst.
+/// multiplier: scale_a / scale_dst and scale_b / scale_dst; Mul: float(scale_a * scale_b) /
+/// scale_dst.
 enum class ByteBinary : std::uint8_t { add, mul };
 struct ByteBinaryArgs {
   ByteBinary operation = ByteBinary::add;
@@ -84,8 +85,19 @@ struct FloatBinaryKernel {
 std::span<const FloatBinaryKernel> float_binary_kernels();
 
 /// Unary float functions. alpha, beta: LeakyRelu slope; HardSigmoid alpha, beta; Clip lower, upper.
-/// NaN in gives NaN out for all of them. Within 4 ulp of the exact value; the same bits on every ISA.
-enum class FloatUnary : std::uint8_t { clip, leaky_relu, hard_sigmoid, hard_swish, sigmoid, tanh, silu, exp, gelu_erf };
+/// NaN in gives NaN out for all of them. Within 4 ulp of the exact value; the same bits on every
+/// ISA.
+enum class FloatUnary : std::uint8_t {
+  clip,
+  leaky_relu,
+  hard_sigmoid,
+  hard_swish,
+  sigmoid,
+  tanh,
+  silu,
+  exp,
+  gelu_erf
+};
 struct FloatUnaryArgs {
   FloatUnary function = FloatUnary::clip;
   std::int64_t rows = 0, channels = 0;

@@ -1,0 +1,142 @@
+// The lists of the element-wise kernels, and the division of their work among threads: operands
+// that lie without gaps are taken as one long row, so that only its end is a remainder.
+
+#include "kernels/elementwise/elementwise.hpp"
+
+#include "kernels/elementwise/implementations.hpp"
+
+namespace intact::kernels {
+namespace {
+
+/// One operand or destination as the division sees it; `advance` moves its start by whole rows and
+/// by channels.
+template <class Operand>
+bool is_dense(const Operand& operand, std::int64_t channels) {
+  return operand.step == 1 && operand.pitch == channels;
+}
+/// Repeats one element everywhere.
+template <class Operand>
+bool is_single(const Operand& operand) {
+  return operand.step == 0 && operand.pitch == 0;
+}
+template <class Operand>
+bool joins_rows(const Operand& operand, std::int64_t channels) {
+  return is_dense(operand, channels) || is_single(operand);
+}
+template <class Operand>
+void advance(Operand& operand, std::int64_t rows, std::int64_t channels) {
+  operand.data += rows * operand.pitch + channels * operand.step;
+}
+
+bool joins_rows(const ByteBinaryArgs& args) {
+  return joins_rows(args.a, args.channels) && joins_rows(args.b, args.channels) &&
+         args.dst_pitch == args.channels;
+}
+bool joins_rows(const FloatBinaryArgs& args) {
+  return joins_rows(args.a, args.channels) && joins_rows(args.b, args.channels) &&
+         args.dst_pitch == args.channels;
+}
+bool joins_rows(const TableArgs& args) {
+  return args.src_pitch == args.channels && args.dst_pitch == args.channels;
+}
+bool joins_rows(const FloatUnaryArgs& args) {
+  return args.src_pitch == args.channels && args.dst_pitch == args.channels;
+}
+
+void advance_dst(void*& dst, Output output, std::int64_t elements) {
+  if (output == Output::f32) {
+    dst = static_cast<float*>(dst) + elements;
+  } else {
+    dst = static_cast<std::uint8_t*>(dst) + elements;
+  }
+}
+void advance(ByteBinaryArgs& args, std::int64_t rows, std::int64_t channels, Output) {
+  advance(args.a, rows, channels);
+  advance(args.b, rows, channels);
+  advance_dst(args.dst, args.epilogue.output, rows * args.dst_pitch + channels);
+}
+void advance(FloatBinaryArgs& args, std::int64_t rows, std::int64_t channels, Output) {
+  advance(args.a, rows, channels);
+  advance(args.b, rows, channels);
+  args.dst += rows * args.dst_pitch + channels;
+}
+void advance(TableArgs& args, std::int64_t rows, std::int64_t channels, Output output) {
+  args.src += rows * args.src_pitch + channels;
+  advance_dst(args.dst, output, rows * args.dst_pitch + channels);
+}
+void advance(FloatUnaryArgs& args, std::int64_t rows, std::int64_t channels, Output) {
+  args.src += rows * args.src_pitch + channels;
+  args.dst += rows * args.dst_pitch + channels;
+}
+
+/// Runs `compute` on this part's share: of the rows, or of the channels where there are fewer rows
+/// than parts. `output` is the destination's type where the arguments do not say it.
+template <class Args, void (*compute)(const Args&), Output output = Output::f32>
+void run_share(const Args& args, Part part) {
+  Args share = args;
+  if (share.channels > 0 && joins_rows(share)) {
+    share.channels *= share.rows;
+    share.rows = share.rows > 0 ? 1 : 0;
+  }
+  constexpr long cache_line = 64;
+  if (share.rows < part.count) {
+    const Range range = split(share.channels, part, cache_line);
+    advance(share, 0, range.begin, output);
+    share.channels = range.end - range.begin;
+  } else {
+    const Range range = split(share.rows, part);
+    advance(share, range.begin, 0, output);
+    share.rows = range.end - range.begin;
+  }
+  if (share.rows > 0 && share.channels > 0) compute(share);
+}
+
+constexpr ByteBinaryKernel byte_binary_list[] = {
+    {"byte_binary_avx512vnni", Isa::avx512vnni,
+     run_share<ByteBinaryArgs, avx512_vnni::byte_binary>},
+    {"byte_binary_avx2", Isa::avx2, run_share<ByteBinaryArgs, avx2::byte_binary>},
+    {"byte_binary_reference", Isa::scalar, reference::byte_binary},
+};
+
+constexpr TableKernel table_list[] = {
+    {"table_u8_avx512vnni", Isa::avx512vnni, Output::u8,
+     run_share<TableArgs, avx512_vnni::table_to_bytes, Output::u8>},
+    {"table_f32_avx512vnni", Isa::avx512vnni, Output::f32,
+     run_share<TableArgs, avx512_vnni::table_to_floats>},
+    {"table_u8_avx2", Isa::avx2, Output::u8,
+     run_share<TableArgs, avx2::table_to_bytes, Output::u8>},
+    {"table_f32_avx2", Isa::avx2, Output::f32, run_share<TableArgs, avx2::table_to_floats>},
+    {"table_u8_reference", Isa::scalar, Output::u8, reference::table_to_bytes},
+    {"table_f32_reference", Isa::scalar, Output::f32, reference::table_to_floats},
+};
+
+constexpr FloatBinaryKernel float_binary_list[] = {
+    {"float_binary_avx512vnni", Isa::avx512vnni,
+     run_share<FloatBinaryArgs, avx512_vnni::float_binary>},
+    {"float_binary_avx2", Isa::avx2, run_share<FloatBinaryArgs, avx2::float_binary>},
+    {"float_binary_reference", Isa::scalar, reference::float_binary},
+};
+
+constexpr FloatUnaryKernel float_unary_list[] = {
+    {"float_unary_avx512vnni", Isa::avx512vnni,
+     run_share<FloatUnaryArgs, avx512_vnni::float_unary>},
+    {"float_unary_avx2", Isa::avx2, run_share<FloatUnaryArgs, avx2::float_unary>},
+    {"float_unary_reference", Isa::scalar, reference::float_unary},
+};
+
+}  // namespace
+
+std::span<const ByteBinaryKernel> byte_binary_kernels() {
+  return byte_binary_list;
+}
+std::span<const TableKernel> table_kernels() {
+  return table_list;
+}
+std::span<const FloatBinaryKernel> float_binary_kernels() {
+  return float_binary_list;
+}
+std::span<const FloatUnaryKernel> float_unary_kernels() {
+  return float_unary_list;
+}
+
+}  // namespace intact::kernels

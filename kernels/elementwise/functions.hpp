@@ -1,0 +1,155 @@
+// The float functions, written once over the lane types of whichever lanes_*.hpp was included
+// before this file. Every operation is one rounding and every fma is spelled out, so all
+// instruction sets give the same bits. The polynomials are minimax fits of the relative error.
+// Infinities go where the formulas take them: x * f(x) of -infinity is NaN where f tends to 0.
+#pragma once
+
+#include "kernels/elementwise/elementwise.hpp"
+
+namespace intact::kernels {
+namespace {
+
+[[gnu::always_inline]] inline Floats constant(float x) {
+  Floats lanes;
+  broadcast(lanes, x);
+  return lanes;
+}
+[[gnu::always_inline]] inline Ints integer_constant(std::int32_t x) {
+  Ints lanes;
+  broadcast(lanes, x);
+  return lanes;
+}
+
+/// min(max(x, lower), upper) that keeps NaN.
+[[gnu::always_inline]] inline Floats clamp(Floats x, Floats lower, Floats upper) {
+  return minimum(upper, maximum(lower, x));
+}
+
+[[gnu::always_inline]] inline Floats absolute(Floats x) {
+  return from_bits(bits(x) & integer_constant(0x7fffffff));
+}
+[[gnu::always_inline]] inline Floats with_sign_of(Floats magnitude, Floats sign) {
+  return from_bits(bits(absolute(magnitude)) |
+                   (bits(sign) & integer_constant(static_cast<std::int32_t>(0x80000000u))));
+}
+
+/// c[0] + c[1] x + ... by Horner's rule.
+template <int count>
+[[gnu::always_inline]] inline Floats polynomial(Floats x, const float (&c)[count]) {
+  Floats sum = constant(c[count - 1]);
+  for (int i = count - 2; i >= 0; --i) sum = fma(sum, x, constant(c[i]));
+  return sum;
+}
+
+/// e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2. Results below the smallest normal
+/// number are rounded once more.
+[[gnu::always_inline]] inline Floats exponential(Floats unbounded) {
+  constexpr float coefficients[] = {1.0f,           1.0f,           0.49999993412f, 0.16666520106f,
+                                    0.04166839426f, 0.00836878062f, 0.00138144648f};
+  // Beyond these bounds the result is 0 or infinity anyway.
+  const Floats x = clamp(unbounded, constant(-105.0f), constant(89.0f));
+  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits of the sum.
+  const Floats shift = constant(12582912.0f);
+  const Floats shifted = fma(x, constant(1.44269504f), shift);
+  const Floats n = shifted - shift;
+  Floats r = fma(n, constant(-0.693145751953125f), x);  // upper bits of ln 2: n times this is exact
+  r = fma(n, constant(-1.42860682e-6f), r);
+  const Floats p = polynomial(r, coefficients);
+  // 2^n in two factors, for n reaches from -151 to 128.
+  const Ints exponent = bits(shifted) - bits(shift);
+  const Ints half = shift_right<1>(exponent);
+  const Ints bias = integer_constant(127);
+  return p * from_bits(shift_left<23>(half + bias)) *
+         from_bits(shift_left<23>(exponent - half + bias));
+}
+
+/// e^-|x| / (1 + e^-|x|) for negative x, 1 / (1 + e^-|x|) else; times `factor`.
+[[gnu::always_inline]] inline Floats scaled_sigmoid(Floats x, Floats factor) {
+  const Floats zero = constant(0.0f);
+  const Floats e = exponential(zero - absolute(x));
+  const Floats numerator = select(less(x, zero), factor * e, factor);
+  return numerator / (constant(1.0f) + e);
+}
+
+/// Near 0 an odd polynomial, else 1 - 2 / (e^2|x| + 1).
+[[gnu::always_inline]] inline Floats hyperbolic_tangent(Floats x) {
+  constexpr float coefficients[] = {-0.33333281940f, 0.13331442157f, -0.05373971215f,
+                                    0.02063907873f, -0.00570497836f};
+  const Floats one = constant(1.0f);
+  const Floats y = absolute(x);
+  const Floats square = y * y;
+  const Floats small = fma(y * square, polynomial(square, coefficients), y);
+  const Floats large = one - constant(2.0f) / (exponential(y + y) + one);
+  return with_sign_of(select(less(y, constant(0.625f)), small, large), x);
+}
+
+/// x * Phi(x), Phi the normal distribution function. Near 0, Phi is 1/2 and an odd polynomial.
+/// Beyond, Phi(-y) = e^(-y^2 / 2) h(y), where h is smooth and falls like 1 / y: a polynomial in 1 /
+/// (1 + 0.3 y). So nothing cancels for negative x.
+[[gnu::always_inline]] inline Floats gelu(Floats x) {
+  constexpr float near[] = {0.39894227986f, -0.06649032645f, 0.00997270065f, -0.00118251165f,
+                            0.00010425383f};
+  constexpr float far[] = {
+      0.0f,           0.11967416019f, 0.11986596146f,  0.10727552245f,  0.09515047800f,
+      0.03724621915f, 0.05403453304f, -0.00341024808f, -0.05015170572f, 0.02032904647f};
+  const Floats zero = constant(0.0f), half = constant(0.5f), one = constant(1.0f);
+  const Floats y = minimum(constant(15.0f), absolute(x));
+  const Floats square = y * y;
+  const Floats near_value = fma(x, polynomial(square, near), half);
+  const Floats h = polynomial(one / fma(constant(0.3f), y, one), far);
+  // The rounding error of y * y matters, because the exponential magnifies it by y * y / 2.
+  const Floats lost = half * fma(y, y, zero - square);
+  const Floats tail = fma(zero - h, lost, h) * exponential(zero - half * square);
+  const Floats far_value = select(less(x, zero), tail, one - tail);
+  return x * select(less(y, constant(0.7f)), near_value, far_value);
+}
+
+/// One member of FloatUnary; `alpha` and `beta` as in FloatUnaryArgs.
+template <FloatUnary function>
+[[gnu::always_inline]] inline Floats unary(Floats x, Floats alpha, Floats beta) {
+  const Floats zero = constant(0.0f);
+  const Floats one = constant(1.0f);
+  if constexpr (function == FloatUnary::clip) {
+    return clamp(x, alpha, beta);
+  } else if constexpr (function == FloatUnary::leaky_relu) {
+    return select(less(x, zero), alpha * x, x);
+  } else if constexpr (function == FloatUnary::hard_sigmoid) {
+    return clamp(fma(alpha, x, beta), zero, one);
+  } else if constexpr (function == FloatUnary::hard_swish) {
+    const Floats six = constant(6.0f);
+    return x * (clamp(x + constant(3.0f), zero, six) / six);
+  } else if constexpr (function == FloatUnary::sigmoid) {
+    return scaled_sigmoid(x, one);
+  } else if constexpr (function == FloatUnary::tanh) {
+    return hyperbolic_tangent(x);
+  } else if constexpr (function == FloatUnary::silu) {
+    return scaled_sigmoid(x, x);
+  } else if constexpr (function == FloatUnary::exp) {
+    return exponential(x);
+  } else {
+    static_assert(function == FloatUnary::gelu_erf);
+    return gelu(x);
+  }
+}
+
+/// One member of FloatBinary. max and min give NaN where either operand is NaN.
+template <FloatBinary operation>
+[[gnu::always_inline]] inline Floats binary(Floats a, Floats b) {
+  if constexpr (operation == FloatBinary::add) return a + b;
+  if constexpr (operation == FloatBinary::sub) return a - b;
+  if constexpr (operation == FloatBinary::mul) return a * b;
+  if constexpr (operation == FloatBinary::div) return a / b;
+  if constexpr (operation == FloatBinary::max) return select(is_nan(a), a, maximum(a, b));
+  if constexpr (operation == FloatBinary::min) return select(is_nan(a), a, minimum(a, b));
+}
+
+/// The sum or product of ByteBinaryArgs before rounding; a and b are free of their zero points.
+template <ByteBinary operation>
+[[gnu::always_inline]] inline Floats byte_binary_value(Floats a, Floats b, Floats multiplier_a,
+                                                       Floats multiplier_b) {
+  if constexpr (operation == ByteBinary::add) return fma(b, multiplier_b, a * multiplier_a);
+  if constexpr (operation == ByteBinary::mul) return a * b * multiplier_a;
+}
+
+}  // namespace
+}  // namespace intact::kernels

@@ -1,0 +1,267 @@
+// Vector types of the element-wise code, 8 floats wide; see lanes_avx512.hpp. Included only by
+// files compiled for AVX2; everything is internal to the including file.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace intact::kernels {
+namespace {
+
+struct Mask {
+  __m256 value;
+};
+
+/// 8 integers of 32 bits.
+struct Ints {
+  __m256i value;
+};
+
+/// 8 floats.
+struct Floats {
+  static constexpr int size = 8;
+  __m256 value;
+};
+
+/// 32 bytes; the first 8 alone are used where a remainder is processed.
+struct Bytes {
+  static constexpr int size = 32;
+  __m256i value;
+};
+
+[[gnu::always_inline]] inline __m256i first_lanes(int count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+[[gnu::always_inline]] inline Floats operator+(Floats a, Floats b) {
+  return {_mm256_add_ps(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Floats operator-(Floats a, Floats b) {
+  return {_mm256_sub_ps(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Floats operator*(Floats a, Floats b) {
+  return {_mm256_mul_ps(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Floats operator/(Floats a, Floats b) {
+  return {_mm256_div_ps(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Floats fma(Floats a, Floats b, Floats c) {
+  return {_mm256_fmadd_ps(a.value, b.value, c.value)};
+}
+/// a > b ? a : b, hence b where either is NaN.
+[[gnu::always_inline]] inline Floats maximum(Floats a, Floats b) {
+  return {_mm256_max_ps(a.value, b.value)};
+}
+/// a < b ? a : b, hence b where either is NaN.
+[[gnu::always_inline]] inline Floats minimum(Floats a, Floats b) {
+  return {_mm256_min_ps(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Mask less(Floats a, Floats b) {
+  return {_mm256_cmp_ps(a.value, b.value, _CMP_LT_OQ)};
+}
+[[gnu::always_inline]] inline Mask is_nan(Floats a) {
+  return {_mm256_cmp_ps(a.value, a.value, _CMP_UNORD_Q)};
+}
+[[gnu::always_inline]] inline Floats select(Mask mask, Floats yes, Floats no) {
+  return {_mm256_blendv_ps(no.value, yes.value, mask.value)};
+}
+
+[[gnu::always_inline]] inline Ints bits(Floats a) {
+  return {_mm256_castps_si256(a.value)};
+}
+[[gnu::always_inline]] inline Floats from_bits(Ints a) {
+  return {_mm256_castsi256_ps(a.value)};
+}
+[[gnu::always_inline]] inline Ints operator+(Ints a, Ints b) {
+  return {_mm256_add_epi32(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Ints operator-(Ints a, Ints b) {
+  return {_mm256_sub_epi32(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Ints operator&(Ints a, Ints b) {
+  return {_mm256_and_si256(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Ints operator|(Ints a, Ints b) {
+  return {_mm256_or_si256(a.value, b.value)};
+}
+template <int count>
+[[gnu::always_inline]] inline Ints shift_left(Ints a) {
+  return {_mm256_slli_epi32(a.value, count)};
+}
+/// Arithmetic shift.
+template <int count>
+[[gnu::always_inline]] inline Ints shift_right(Ints a) {
+  return {_mm256_srai_epi32(a.value, count)};
+}
+[[gnu::always_inline]] inline Floats to_floats(Ints a) {
+  return {_mm256_cvtepi32_ps(a.value)};
+}
+/// Rounds half to even; what does not fit becomes -2^31.
+[[gnu::always_inline]] inline Ints round(Floats a) {
+  return {_mm256_cvtps_epi32(a.value)};
+}
+
+[[gnu::always_inline]] inline void broadcast(Floats& lanes, float x) {
+  lanes.value = _mm256_set1_ps(x);
+}
+[[gnu::always_inline]] inline void broadcast(Ints& lanes, std::int32_t x) {
+  lanes.value = _mm256_set1_epi32(x);
+}
+[[gnu::always_inline]] inline void load(Floats& lanes, const float* src) {
+  lanes.value = _mm256_loadu_ps(src);
+}
+[[gnu::always_inline]] inline void load_first(Floats& lanes, const float* src, int count) {
+  lanes.value = _mm256_maskload_ps(src, first_lanes(count));
+}
+[[gnu::always_inline]] inline void store(float* dst, Floats a) {
+  _mm256_storeu_ps(dst, a.value);
+}
+[[gnu::always_inline]] inline void store_first(float* dst, Floats a, int count) {
+  _mm256_maskstore_ps(dst, first_lanes(count), a.value);
+}
+
+/// Copies 1 to 8 bytes between memory and the low bytes of an integer without touching others.
+[[gnu::always_inline]] inline std::uint64_t load_small(const std::uint8_t* src, int count) {
+  std::uint64_t result = 0;
+  int shift = 0;
+  if (count & 8) {
+    __builtin_memcpy(&result, src, 8);
+    return result;
+  }
+  if (count & 4) {
+    std::uint32_t part;
+    __builtin_memcpy(&part, src, 4);
+    result = part;
+    shift = 4;
+  }
+  if (count & 2) {
+    std::uint16_t part;
+    __builtin_memcpy(&part, src + shift, 2);
+    result |= static_cast<std::uint64_t>(part) << (8 * shift);
+    shift += 2;
+  }
+  if (count & 1) result |= static_cast<std::uint64_t>(src[shift]) << (8 * shift);
+  return result;
+}
+[[gnu::always_inline]] inline void store_small(std::uint8_t* dst, std::uint64_t x, int count) {
+  if (count & 8) {
+    __builtin_memcpy(dst, &x, 8);
+    return;
+  }
+  if (count & 4) {
+    __builtin_memcpy(dst, &x, 4);
+    dst += 4;
+    x >>= 32;
+  }
+  if (count & 2) {
+    __builtin_memcpy(dst, &x, 2);
+    dst += 2;
+    x >>= 16;
+  }
+  if (count & 1) *dst = static_cast<std::uint8_t>(x);
+}
+
+/// 8 bytes, or the first `count` of them, as integers.
+[[gnu::always_inline]] inline Ints widen(const std::uint8_t* src) {
+  return {_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(src)))};
+}
+[[gnu::always_inline]] inline Ints widen_first(const std::uint8_t* src, int count) {
+  return {_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(load_small(src, count))))};
+}
+
+[[gnu::always_inline]] inline void broadcast(Bytes& lanes, std::uint8_t x) {
+  lanes.value = _mm256_set1_epi8(static_cast<char>(x));
+}
+[[gnu::always_inline]] inline void load(Bytes& lanes, const std::uint8_t* src) {
+  lanes.value = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(src));
+}
+[[gnu::always_inline]] inline void store(std::uint8_t* dst, Bytes a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst), a.value);
+}
+/// 1 <= count <= 32.
+[[gnu::always_inline]] inline void store_first(std::uint8_t* dst, Bytes a, int count) {
+  if (count == 32) {
+    store(dst, a);
+    return;
+  }
+  __m128i half = _mm256_castsi256_si128(a.value);
+  if (count & 16) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), half);
+    dst += 16;
+    half = _mm256_extracti128_si256(a.value, 1);
+  }
+  if (count & 8) {
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(dst), half);
+    dst += 8;
+    half = _mm_srli_si128(half, 8);
+  }
+  store_small(dst, static_cast<std::uint64_t>(_mm_cvtsi128_si64(half)), count & 7);
+}
+[[gnu::always_inline]] inline void load_first(Bytes& lanes, const std::uint8_t* src, int count) {
+  alignas(32) std::uint8_t copy[32] = {};
+  for (int i = 0; i < count; i += 8) {
+    const std::uint64_t part = load_small(src + i, count - i < 8 ? count - i : 8);
+    __builtin_memcpy(copy + i, &part, 8);
+  }
+  load(lanes, copy);
+}
+[[gnu::always_inline]] inline Bytes maximum(Bytes a, Bytes b) {
+  return {_mm256_max_epu8(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Bytes minimum(Bytes a, Bytes b) {
+  return {_mm256_min_epu8(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Bytes operator^(Bytes a, Bytes b) {
+  return {_mm256_xor_si256(a.value, b.value)};
+}
+
+/// Adds zero_point to the 32 integers and saturates them to bytes. Saturating to 16 bits in between
+/// changes nothing as long as zero_point is that of a byte.
+[[gnu::always_inline]] inline Bytes narrow(const Ints (&q)[4], std::int32_t zero_point) {
+  const __m256i offset = _mm256_set1_epi16(static_cast<short>(zero_point));
+  const __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(q[0].value, q[1].value), offset);
+  const __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(q[2].value, q[3].value), offset);
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  return {_mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order)};
+}
+/// The same for 8 integers; the other bytes are unspecified.
+[[gnu::always_inline]] inline Bytes narrow(Ints q, std::int32_t zero_point) {
+  const Ints repeated[4] = {q, q, q, q};
+  return narrow(repeated, zero_point);
+}
+
+/// A table of 256 bytes as 16 registers of 16 entries, each xor-ed with the one before it in its
+/// half of the table.
+struct ByteTable {
+  __m256i difference[16];
+};
+[[gnu::always_inline]] inline void load(ByteTable& table, const std::uint8_t* src) {
+  __m256i before = _mm256_setzero_si256();
+  for (int i = 0; i < 16; ++i) {
+    if (i == 8) before = _mm256_setzero_si256();
+    const __m256i entries = _mm256_broadcastsi128_si256(
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(src + 16 * i)));
+    table.difference[i] = _mm256_xor_si256(entries, before);
+    before = entries;
+  }
+}
+/// vpshufb yields 0 for a negative index. Index minus 16 * i is negative from the register after
+/// the right one on, so the xor over all i ends with the right register's entry.
+[[gnu::always_inline]] inline Bytes lookup(const ByteTable& table, Bytes index) {
+  const __m256i sixteen = _mm256_set1_epi8(16);
+  __m256i low = index.value;
+  __m256i high = _mm256_xor_si256(index.value, _mm256_set1_epi8(-128));
+  __m256i result = _mm256_setzero_si256();
+  for (int i = 0; i < 8; ++i) {
+    result = _mm256_xor_si256(result, _mm256_shuffle_epi8(table.difference[i], low));
+    result = _mm256_xor_si256(result, _mm256_shuffle_epi8(table.difference[8 + i], high));
+    low = _mm256_subs_epi8(low, sixteen);
+    high = _mm256_subs_epi8(high, sixteen);
+  }
+  return {result};
+}
+
+}  // namespace
+}  // namespace intact::kernels

@@ -1,0 +1,192 @@
+// Vector types of the element-wise code, 16 floats wide. The same names and meanings as in
+// lanes_avx2.hpp and lanes_scalar.hpp, so that one text computes the same bits on all of them.
+// Included only by files compiled for AVX-512; everything is internal to the including file.
+// (xsimd is not used here: its templates leave weak symbols in objects compiled for one ISA.)
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace intact::kernels {
+namespace {
+
+struct Mask {
+  __mmask16 value;
+};
+
+/// 16 integers of 32 bits.
+struct Ints {
+  __m512i value;
+};
+
+/// 16 floats.
+struct Floats {
+  static constexpr int size = 16;
+  __m512 value;
+};
+
+/// 64 bytes; the first 16 alone are used where a remainder is processed.
+struct Bytes {
+  static constexpr int size = 64;
+  __m512i value;
+};
+
+[[gnu::always_inline]] inline __mmask16 first_lanes(int count) {
+  return static_cast<__mmask16>((1u << count) - 1);
+}
+
+[[gnu::always_inline]] inline Floats operator+(Floats a, Floats b) {
+  return {_mm512_add_ps(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Floats operator-(Floats a, Floats b) {
+  return {_mm512_sub_ps(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Floats operator*(Floats a, Floats b) {
+  return {_mm512_mul_ps(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Floats operator/(Floats a, Floats b) {
+  return {_mm512_div_ps(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Floats fma(Floats a, Floats b, Floats c) {
+  return {_mm512_fmadd_ps(a.value, b.value, c.value)};
+}
+/// a > b ? a : b, hence b where either is NaN.
+[[gnu::always_inline]] inline Floats maximum(Floats a, Floats b) {
+  return {_mm512_max_ps(a.value, b.value)};
+}
+/// a < b ? a : b, hence b where either is NaN.
+[[gnu::always_inline]] inline Floats minimum(Floats a, Floats b) {
+  return {_mm512_min_ps(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Mask less(Floats a, Floats b) {
+  return {_mm512_cmp_ps_mask(a.value, b.value, _CMP_LT_OQ)};
+}
+[[gnu::always_inline]] inline Mask is_nan(Floats a) {
+  return {_mm512_cmp_ps_mask(a.value, a.value, _CMP_UNORD_Q)};
+}
+[[gnu::always_inline]] inline Floats select(Mask mask, Floats yes, Floats no) {
+  return {_mm512_mask_blend_ps(mask.value, no.value, yes.value)};
+}
+
+[[gnu::always_inline]] inline Ints bits(Floats a) {
+  return {_mm512_castps_si512(a.value)};
+}
+[[gnu::always_inline]] inline Floats from_bits(Ints a) {
+  return {_mm512_castsi512_ps(a.value)};
+}
+[[gnu::always_inline]] inline Ints operator+(Ints a, Ints b) {
+  return {_mm512_add_epi32(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Ints operator-(Ints a, Ints b) {
+  return {_mm512_sub_epi32(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Ints operator&(Ints a, Ints b) {
+  return {_mm512_and_si512(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Ints operator|(Ints a, Ints b) {
+  return {_mm512_or_si512(a.value, b.value)};
+}
+template <int count>
+[[gnu::always_inline]] inline Ints shift_left(Ints a) {
+  return {_mm512_slli_epi32(a.value, count)};
+}
+/// Arithmetic shift.
+template <int count>
+[[gnu::always_inline]] inline Ints shift_right(Ints a) {
+  return {_mm512_srai_epi32(a.value, count)};
+}
+[[gnu::always_inline]] inline Floats to_floats(Ints a) {
+  return {_mm512_cvtepi32_ps(a.value)};
+}
+/// Rounds half to even; what does not fit becomes -2^31.
+[[gnu::always_inline]] inline Ints round(Floats a) {
+  return {_mm512_cvtps_epi32(a.value)};
+}
+
+[[gnu::always_inline]] inline void broadcast(Floats& lanes, float x) {
+  lanes.value = _mm512_set1_ps(x);
+}
+[[gnu::always_inline]] inline void broadcast(Ints& lanes, std::int32_t x) {
+  lanes.value = _mm512_set1_epi32(x);
+}
+[[gnu::always_inline]] inline void load(Floats& lanes, const float* src) {
+  lanes.value = _mm512_loadu_ps(src);
+}
+[[gnu::always_inline]] inline void load_first(Floats& lanes, const float* src, int count) {
+  lanes.value = _mm512_maskz_loadu_ps(first_lanes(count), src);
+}
+[[gnu::always_inline]] inline void store(float* dst, Floats a) {
+  _mm512_storeu_ps(dst, a.value);
+}
+[[gnu::always_inline]] inline void store_first(float* dst, Floats a, int count) {
+  _mm512_mask_storeu_ps(dst, first_lanes(count), a.value);
+}
+
+/// 16 bytes, or the first `count` of them, as integers.
+[[gnu::always_inline]] inline Ints widen(const std::uint8_t* src) {
+  return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src)))};
+}
+[[gnu::always_inline]] inline Ints widen_first(const std::uint8_t* src, int count) {
+  return {_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first_lanes(count), src))};
+}
+
+[[gnu::always_inline]] inline void broadcast(Bytes& lanes, std::uint8_t x) {
+  lanes.value = _mm512_set1_epi8(static_cast<char>(x));
+}
+[[gnu::always_inline]] inline void load(Bytes& lanes, const std::uint8_t* src) {
+  lanes.value = _mm512_loadu_si512(src);
+}
+[[gnu::always_inline]] inline void load_first(Bytes& lanes, const std::uint8_t* src, int count) {
+  lanes.value = _mm512_maskz_loadu_epi8(~0ull >> (64 - count), src);
+}
+[[gnu::always_inline]] inline void store(std::uint8_t* dst, Bytes a) {
+  _mm512_storeu_si512(dst, a.value);
+}
+/// 1 <= count <= 64.
+[[gnu::always_inline]] inline void store_first(std::uint8_t* dst, Bytes a, int count) {
+  _mm512_mask_storeu_epi8(dst, ~0ull >> (64 - count), a.value);
+}
+[[gnu::always_inline]] inline Bytes maximum(Bytes a, Bytes b) {
+  return {_mm512_max_epu8(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Bytes minimum(Bytes a, Bytes b) {
+  return {_mm512_min_epu8(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Bytes operator^(Bytes a, Bytes b) {
+  return {_mm512_xor_si512(a.value, b.value)};
+}
+
+/// Adds zero_point to the 64 integers and saturates them to bytes. Saturating to 16 bits in between
+/// changes nothing as long as zero_point is that of a byte.
+[[gnu::always_inline]] inline Bytes narrow(const Ints (&q)[4], std::int32_t zero_point) {
+  const __m512i offset = _mm512_set1_epi16(static_cast<short>(zero_point));
+  const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(q[0].value, q[1].value), offset);
+  const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(q[2].value, q[3].value), offset);
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return {_mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high))};
+}
+/// The same for 16 integers; the other bytes are unspecified.
+[[gnu::always_inline]] inline Bytes narrow(Ints q, std::int32_t zero_point) {
+  const __m512i sum = _mm512_add_epi32(_mm512_max_epi32(q.value, _mm512_set1_epi32(-(1 << 24))),
+                                       _mm512_set1_epi32(zero_point));
+  const __m512i positive = _mm512_max_epi32(sum, _mm512_setzero_si512());
+  return {_mm512_castsi128_si512(_mm512_cvtusepi32_epi8(positive))};
+}
+
+/// A table of 256 bytes in registers.
+struct ByteTable {
+  __m512i quarter[4];
+};
+[[gnu::always_inline]] inline void load(ByteTable& table, const std::uint8_t* src) {
+  for (int i = 0; i < 4; ++i) table.quarter[i] = _mm512_loadu_si512(src + 64 * i);
+}
+[[gnu::always_inline]] inline Bytes lookup(const ByteTable& table, Bytes index) {
+  const __m512i low = _mm512_permutex2var_epi8(table.quarter[0], index.value, table.quarter[1]);
+  const __m512i high = _mm512_permutex2var_epi8(table.quarter[2], index.value, table.quarter[3]);
+  return {_mm512_mask_blend_epi8(_mm512_movepi8_mask(index.value), low, high)};
+}
+
+}  // namespace
+}  // namespace intact::kernels

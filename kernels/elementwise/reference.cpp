@@ -1,0 +1,133 @@
+// The scalar definition of the element-wise kernels, one element after the other.
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/elementwise/implementations.hpp"
+#include "kernels/elementwise/lanes_scalar.hpp"
+// Over the lanes included above.
+#include "kernels/elementwise/functions.hpp"
+
+namespace intact::kernels::reference {
+namespace {
+
+/// Calls `body(row, channel)` for every element of this part's rows.
+template <class Body>
+void for_each_element(std::int64_t rows, std::int64_t channels, Part part, const Body& body) {
+  const Range range = split(rows, part);
+  for (std::int64_t row = range.begin; row < range.end; ++row) {
+    for (std::int64_t channel = 0; channel < channels; ++channel) body(row, channel);
+  }
+}
+
+template <class Operand>
+auto element(const Operand& operand, std::int64_t row, std::int64_t channel) {
+  return operand.data[row * operand.pitch + channel * operand.step];
+}
+
+float byte_operand_value(const ByteOperand& operand, std::int64_t row, std::int64_t channel) {
+  return static_cast<float>(element(operand, row, channel) - operand.zero_point);
+}
+
+std::uint8_t requantize(float t, const Epilogue& epilogue) {
+  const double limit = 1 << 24;
+  const double rounded = std::clamp<double>(std::nearbyint(t), -limit, limit);
+  const auto q = static_cast<std::uint8_t>(std::clamp<std::int64_t>(
+      static_cast<std::int64_t>(rounded) + epilogue.zero_point, epilogue.lower, epilogue.upper));
+  return epilogue.table ? epilogue.table[q] : q;
+}
+
+float binary_value(FloatBinary operation, Floats a, Floats b) {
+  switch (operation) {
+    case FloatBinary::add:
+      return binary<FloatBinary::add>(a, b).value;
+    case FloatBinary::sub:
+      return binary<FloatBinary::sub>(a, b).value;
+    case FloatBinary::mul:
+      return binary<FloatBinary::mul>(a, b).value;
+    case FloatBinary::div:
+      return binary<FloatBinary::div>(a, b).value;
+    case FloatBinary::max:
+      return binary<FloatBinary::max>(a, b).value;
+    case FloatBinary::min:
+      return binary<FloatBinary::min>(a, b).value;
+  }
+  return 0;
+}
+
+float unary_value(FloatUnary function, Floats x, Floats alpha, Floats beta) {
+  switch (function) {
+    case FloatUnary::clip:
+      return unary<FloatUnary::clip>(x, alpha, beta).value;
+    case FloatUnary::leaky_relu:
+      return unary<FloatUnary::leaky_relu>(x, alpha, beta).value;
+    case FloatUnary::hard_sigmoid:
+      return unary<FloatUnary::hard_sigmoid>(x, alpha, beta).value;
+    case FloatUnary::hard_swish:
+      return unary<FloatUnary::hard_swish>(x, alpha, beta).value;
+    case FloatUnary::sigmoid:
+      return unary<FloatUnary::sigmoid>(x, alpha, beta).value;
+    case FloatUnary::tanh:
+      return unary<FloatUnary::tanh>(x, alpha, beta).value;
+    case FloatUnary::silu:
+      return unary<FloatUnary::silu>(x, alpha, beta).value;
+    case FloatUnary::exp:
+      return unary<FloatUnary::exp>(x, alpha, beta).value;
+    case FloatUnary::gelu_erf:
+      return unary<FloatUnary::gelu_erf>(x, alpha, beta).value;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void byte_binary(const ByteBinaryArgs& args, Part part) {
+  const Epilogue& epilogue = args.epilogue;
+  for_each_element(args.rows, args.channels, part, [&](std::int64_t row, std::int64_t channel) {
+    const float a = byte_operand_value(args.a, row, channel);
+    const float b = byte_operand_value(args.b, row, channel);
+    const float t = args.operation == ByteBinary::add
+                        ? std::fmaf(b, args.multiplier_b, a * args.multiplier_a)
+                        : a * b * args.multiplier_a;
+    const std::int64_t i = row * args.dst_pitch + channel;
+    if (epilogue.output == Output::f32) {
+      static_cast<float*>(args.dst)[i] =
+          std::min(std::max(t, epilogue.float_lower), epilogue.float_upper);
+    } else {
+      static_cast<std::uint8_t*>(args.dst)[i] = requantize(t, epilogue);
+    }
+  });
+}
+
+void table_to_bytes(const TableArgs& args, Part part) {
+  for_each_element(args.rows, args.channels, part, [&](std::int64_t row, std::int64_t channel) {
+    static_cast<std::uint8_t*>(args.dst)[row * args.dst_pitch + channel] =
+        static_cast<const std::uint8_t*>(args.table)[args.src[row * args.src_pitch + channel]];
+  });
+}
+
+void table_to_floats(const TableArgs& args, Part part) {
+  for_each_element(args.rows, args.channels, part, [&](std::int64_t row, std::int64_t channel) {
+    static_cast<float*>(args.dst)[row * args.dst_pitch + channel] =
+        static_cast<const float*>(args.table)[args.src[row * args.src_pitch + channel]];
+  });
+}
+
+void float_binary(const FloatBinaryArgs& args, Part part) {
+  for_each_element(args.rows, args.channels, part, [&](std::int64_t row, std::int64_t channel) {
+    const Floats a = {element(args.a, row, channel)};
+    const Floats b = {element(args.b, row, channel)};
+    args.dst[row * args.dst_pitch + channel] =
+        clamp({binary_value(args.operation, a, b)}, {args.lower}, {args.upper}).value;
+  });
+}
+
+void float_unary(const FloatUnaryArgs& args, Part part) {
+  for_each_element(args.rows, args.channels, part, [&](std::int64_t row, std::int64_t channel) {
+    const Floats x = {args.src[row * args.src_pitch + channel]};
+    args.dst[row * args.dst_pitch + channel] =
+        unary_value(args.function, x, {args.alpha}, {args.beta});
+  });
+}
+
+}  // namespace intact::kernels::reference

@@ -1,0 +1,250 @@
+// The element-wise kernels, written once over the lane types of whichever lanes_*.hpp was included
+// before this file. Rows are walked in blocks of 4 vectors (bytes) or one (floats), then the
+// remainder in vectors of which only the first lanes are read and written.
+#pragma once
+
+#include "kernels/elementwise/functions.hpp"
+
+namespace intact::kernels {
+namespace {
+
+/// One operand of a row of bytes: integers minus zero point, as floats.
+template <bool repeated>
+struct ByteSource {
+  const std::uint8_t* data;
+  Ints zero_point;
+  Floats value;  ///< of the only element, if it is repeated
+
+  [[gnu::always_inline]] Floats at(std::int64_t i) const {
+    if constexpr (repeated) return value;
+    return to_floats(widen(data + i) - zero_point);
+  }
+  [[gnu::always_inline]] Floats first_at(std::int64_t i, int count) const {
+    if constexpr (repeated) return value;
+    return to_floats(widen_first(data + i, count) - zero_point);
+  }
+};
+template <bool repeated>
+[[gnu::always_inline]] inline ByteSource<repeated> byte_source(const ByteOperand& operand,
+                                                               std::int64_t row) {
+  const std::uint8_t* data = operand.data + row * operand.pitch;
+  return {data, integer_constant(operand.zero_point),
+          constant(static_cast<float>(data[0] - operand.zero_point))};
+}
+
+/// Where the results of a row of bytes go.
+template <bool has_table>
+struct ByteSink {
+  std::uint8_t* data;
+  Floats greatest;  ///< keeps the conversion to integers within range
+  std::int32_t zero_point;
+  Bytes lower, upper;
+  const ByteTable& table;
+
+  [[gnu::always_inline]] Ints rounded(Floats t) const { return round(minimum(t, greatest)); }
+  [[gnu::always_inline]] Bytes finish(Bytes q) const {
+    q = minimum(maximum(q, lower), upper);
+    if constexpr (has_table) q = lookup(table, q);
+    return q;
+  }
+  [[gnu::always_inline]] void put(std::int64_t i, const Floats (&t)[4]) const {
+    const Ints q[4] = {rounded(t[0]), rounded(t[1]), rounded(t[2]), rounded(t[3])};
+    store(data + i, finish(narrow(q, zero_point)));
+  }
+  [[gnu::always_inline]] void put_first(std::int64_t i, Floats t, int count) const {
+    store_first(data + i, finish(narrow(rounded(t), zero_point)), count);
+  }
+};
+
+struct FloatSink {
+  float* data;
+  Floats lower, upper;
+
+  [[gnu::always_inline]] void put(std::int64_t i, const Floats (&t)[4]) const {
+    for (int k = 0; k < 4; ++k) store(data + i + k * Floats::size, clamp(t[k], lower, upper));
+  }
+  [[gnu::always_inline]] void put_first(std::int64_t i, Floats t, int count) const {
+    store_first(data + i, clamp(t, lower, upper), count);
+  }
+};
+
+template <ByteBinary operation, class A, class B, class Sink>
+[[gnu::always_inline]] inline void byte_binary_row(std::int64_t channels, const A& a, const B& b,
+                                                   Floats multiplier_a, Floats multiplier_b,
+                                                   const Sink& sink) {
+  constexpr int width = Floats::size;
+  std::int64_t i = 0;
+  for (; i + 4 * width <= channels; i += 4 * width) {
+    Floats t[4];
+    for (int k = 0; k < 4; ++k) {
+      t[k] = byte_binary_value<operation>(a.at(i + k * width), b.at(i + k * width), multiplier_a,
+                                          multiplier_b);
+    }
+    sink.put(i, t);
+  }
+  for (; i < channels; i += width) {
+    const int count = static_cast<int>(channels - i < width ? channels - i : width);
+    sink.put_first(i,
+                   byte_binary_value<operation>(a.first_at(i, count), b.first_at(i, count),
+                                                multiplier_a, multiplier_b),
+                   count);
+  }
+}
+
+template <ByteBinary operation, bool repeat_a, bool repeat_b>
+void byte_binary_rows(const ByteBinaryArgs& args) {
+  const Epilogue& epilogue = args.epilogue;
+  const Floats multiplier_a = constant(args.multiplier_a);
+  const Floats multiplier_b = constant(args.multiplier_b);
+  ByteTable table = {};
+  if (epilogue.table) load(table, epilogue.table);
+  Bytes lower, upper;
+  broadcast(lower, static_cast<std::uint8_t>(epilogue.lower));
+  broadcast(upper, static_cast<std::uint8_t>(epilogue.upper));
+  const Floats greatest = constant(static_cast<float>(epilogue.upper - epilogue.zero_point));
+  for (std::int64_t row = 0; row < args.rows; ++row) {
+    const auto a = byte_source<repeat_a>(args.a, row);
+    const auto b = byte_source<repeat_b>(args.b, row);
+    const auto run = [&](const auto& sink) __attribute__((always_inline)) {
+      byte_binary_row<operation>(args.channels, a, b, multiplier_a, multiplier_b, sink);
+    };
+    if (epilogue.output == Output::f32) {
+      run(FloatSink{static_cast<float*>(args.dst) + row * args.dst_pitch,
+                    constant(epilogue.float_lower), constant(epilogue.float_upper)});
+      continue;
+    }
+    std::uint8_t* dst = static_cast<std::uint8_t*>(args.dst) + row * args.dst_pitch;
+    if (epilogue.table) {
+      run(ByteSink<true>{dst, greatest, epilogue.zero_point, lower, upper, table});
+    } else {
+      run(ByteSink<false>{dst, greatest, epilogue.zero_point, lower, upper, table});
+    }
+  }
+}
+
+template <ByteBinary operation>
+void byte_binary_steps(const ByteBinaryArgs& args) {
+  if (args.a.step && args.b.step) return byte_binary_rows<operation, false, false>(args);
+  if (args.a.step) return byte_binary_rows<operation, false, true>(args);
+  if (args.b.step) return byte_binary_rows<operation, true, false>(args);
+  byte_binary_rows<operation, true, true>(args);
+}
+
+void byte_binary_all(const ByteBinaryArgs& args) {
+  if (args.operation == ByteBinary::add) return byte_binary_steps<ByteBinary::add>(args);
+  byte_binary_steps<ByteBinary::mul>(args);
+}
+
+void table_to_bytes_all(const TableArgs& args) {
+  ByteTable table;
+  load(table, static_cast<const std::uint8_t*>(args.table));
+  for (std::int64_t row = 0; row < args.rows; ++row) {
+    const std::uint8_t* src = args.src + row * args.src_pitch;
+    std::uint8_t* dst = static_cast<std::uint8_t*>(args.dst) + row * args.dst_pitch;
+    Bytes bytes;
+    std::int64_t i = 0;
+    for (; i + Bytes::size <= args.channels; i += Bytes::size) {
+      load(bytes, src + i);
+      store(dst + i, lookup(table, bytes));
+    }
+    if (i < args.channels) {
+      const int count = static_cast<int>(args.channels - i);
+      load_first(bytes, src + i, count);
+      store_first(dst + i, lookup(table, bytes), count);
+    }
+  }
+}
+
+/// Applies `compute(Floats a, Floats b)` to rows; for a unary function both operands are the same.
+template <class Compute>
+[[gnu::always_inline]] inline void float_row(std::int64_t channels, const float* a, int step_a,
+                                             const float* b, int step_b, float* dst,
+                                             const Compute& compute) {
+  constexpr int width = Floats::size;
+  Floats x = constant(*a), y = constant(*b);
+  std::int64_t i = 0;
+  for (; i + width <= channels; i += width) {
+    if (step_a) load(x, a + i);
+    if (step_b) load(y, b + i);
+    store(dst + i, compute(x, y));
+  }
+  if (i < channels) {
+    const int count = static_cast<int>(channels - i);
+    if (step_a) load_first(x, a + i, count);
+    if (step_b) load_first(y, b + i, count);
+    store_first(dst + i, compute(x, y), count);
+  }
+}
+
+template <FloatBinary operation>
+void float_binary_rows(const FloatBinaryArgs& args) {
+  const Floats lower = constant(args.lower), upper = constant(args.upper);
+  const auto compute = [&](Floats a, Floats b) __attribute__((always_inline)) {
+    return clamp(binary<operation>(a, b), lower, upper);
+  };
+  for (std::int64_t row = 0; row < args.rows; ++row) {
+    const float* a = args.a.data + row * args.a.pitch;
+    const float* b = args.b.data + row * args.b.pitch;
+    float* dst = args.dst + row * args.dst_pitch;
+    if (args.a.step && args.b.step) {
+      float_row(args.channels, a, 1, b, 1, dst, compute);
+    } else {
+      float_row(args.channels, a, args.a.step, b, args.b.step, dst, compute);
+    }
+  }
+}
+
+void float_binary_all(const FloatBinaryArgs& args) {
+  switch (args.operation) {
+    case FloatBinary::add:
+      return float_binary_rows<FloatBinary::add>(args);
+    case FloatBinary::sub:
+      return float_binary_rows<FloatBinary::sub>(args);
+    case FloatBinary::mul:
+      return float_binary_rows<FloatBinary::mul>(args);
+    case FloatBinary::div:
+      return float_binary_rows<FloatBinary::div>(args);
+    case FloatBinary::max:
+      return float_binary_rows<FloatBinary::max>(args);
+    case FloatBinary::min:
+      return float_binary_rows<FloatBinary::min>(args);
+  }
+}
+
+template <FloatUnary function>
+void float_unary_rows(const FloatUnaryArgs& args) {
+  const Floats alpha = constant(args.alpha), beta = constant(args.beta);
+  const auto compute = [&](Floats x, Floats) __attribute__((always_inline)) {
+    return unary<function>(x, alpha, beta);
+  };
+  for (std::int64_t row = 0; row < args.rows; ++row) {
+    const float* src = args.src + row * args.src_pitch;
+    float_row(args.channels, src, 1, src, 0, args.dst + row * args.dst_pitch, compute);
+  }
+}
+
+void float_unary_all(const FloatUnaryArgs& args) {
+  switch (args.function) {
+    case FloatUnary::clip:
+      return float_unary_rows<FloatUnary::clip>(args);
+    case FloatUnary::leaky_relu:
+      return float_unary_rows<FloatUnary::leaky_relu>(args);
+    case FloatUnary::hard_sigmoid:
+      return float_unary_rows<FloatUnary::hard_sigmoid>(args);
+    case FloatUnary::hard_swish:
+      return float_unary_rows<FloatUnary::hard_swish>(args);
+    case FloatUnary::sigmoid:
+      return float_unary_rows<FloatUnary::sigmoid>(args);
+    case FloatUnary::tanh:
+      return float_unary_rows<FloatUnary::tanh>(args);
+    case FloatUnary::silu:
+      return float_unary_rows<FloatUnary::silu>(args);
+    case FloatUnary::exp:
+      return float_unary_rows<FloatUnary::exp>(args);
+    case FloatUnary::gelu_erf:
+      return float_unary_rows<FloatUnary::gelu_erf>(args);
+  }
+}
+
+}  // namespace
+}  // namespace intact::kernels

@@ -1,0 +1,495 @@
+// Element-wise kernels: the reference against values computed by hand and against double precision,
+// every other kernel against the reference bit for bit.
+
+#include "kernels/elementwise/elementwise.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <limits>
+
+#include "tests/kernels/buffers.hpp"
+
+namespace intact::kernels {
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+/// Lengths around every vector width, and some long ones.
+std::vector<std::int64_t> lengths() {
+  std::vector<std::int64_t> result;
+  for (std::int64_t n = 1; n <= 130; ++n) result.push_back(n);
+  result.insert(result.end(), {255, 256, 257, 1000});
+  return result;
+}
+
+/// How an operand repeats: extra elements between rows, pitch 0, step 0.
+enum class Shape { dense, gaps, one_row, column, single };
+constexpr Shape shapes[] = {Shape::dense, Shape::gaps, Shape::one_row, Shape::column,
+                            Shape::single};
+
+template <class Operand>
+void set_shape(Operand& operand, Shape shape, std::int64_t channels) {
+  operand.step = shape == Shape::column || shape == Shape::single ? 0 : 1;
+  operand.pitch = shape == Shape::dense                            ? channels
+                  : shape == Shape::gaps || shape == Shape::column ? channels + 5
+                                                                   : 0;
+}
+
+// --- bytes with bytes
+
+TEST(ByteBinary, ReferenceByHand) {
+  std::uint8_t a[] = {10, 20, 0, 255, 128, 11, 0};
+  std::uint8_t b[] = {5, 3, 0, 255, 128, 12, 255};
+  std::uint8_t dst[7];
+  ByteBinaryArgs args;
+  args.rows = 1;
+  args.channels = 7;
+  args.a = {a, 7, 1, 10};
+  args.b = {b, 7, 1, 5};
+  args.multiplier_a = 0.5f;
+  args.multiplier_b = 2.0f;
+  args.dst = dst;
+  args.dst_pitch = 7;
+  args.epilogue.zero_point = 3;
+  args.epilogue.upper = 250;
+  const ByteBinaryKernel& reference = byte_binary_kernels().back();
+  reference.run(args, {});
+  // t = {0, 1, -15, 622.5, 305, 14.5, 495}; 14.5 rounds to the even 14.
+  const std::array<std::uint8_t, 7> sums = {3, 4, 0, 250, 250, 17, 250};
+  for (int i = 0; i < 7; ++i) EXPECT_EQ(dst[i], sums[i]) << i;
+
+  args.operation = ByteBinary::mul;
+  args.multiplier_a = 0.5f;
+  reference.run(args, {});
+  // t = {0, -10, 25, 30625, 7257, 3.5, -1250}; 3.5 rounds to the even 4.
+  const std::array<std::uint8_t, 7> products = {3, 0, 28, 250, 250, 7, 0};
+  for (int i = 0; i < 7; ++i) EXPECT_EQ(dst[i], products[i]) << i;
+
+  std::array<std::uint8_t, 256> table;
+  for (int i = 0; i < 256; ++i) table[i] = static_cast<std::uint8_t>(255 - i);
+  args.epilogue.table = table.data();
+  reference.run(args, {});
+  for (int i = 0; i < 7; ++i) EXPECT_EQ(dst[i], 255 - products[i]) << i;
+
+  float floats[7];
+  args.dst = floats;
+  args.epilogue.output = Output::f32;
+  args.epilogue.float_lower = -2.0f;
+  args.epilogue.float_upper = 30.0f;
+  reference.run(args, {});
+  const std::array<float, 7> expected = {0, -2, 25, 30, 30, 3.5f, -2};
+  for (int i = 0; i < 7; ++i) EXPECT_EQ(floats[i], expected[i]) << i;
+}
+
+template <class Element>
+void check_byte_binary(const ByteBinaryKernel& kernel, ByteBinaryArgs args, Shape shape_a,
+                       Shape shape_b, std::int64_t channels, int rows, int parts) {
+  const std::size_t elements = static_cast<std::size_t>(rows * (channels + 5));
+  Buffer<std::uint8_t> a(elements, 1), b(elements, 2);
+  Buffer<Element> expected(elements, 3), actual(elements, 3);
+  args.rows = rows;
+  args.channels = channels;
+  args.a.data = a.data();
+  args.b.data = b.data();
+  set_shape(args.a, shape_a, channels);
+  set_shape(args.b, shape_b, channels);
+  args.dst_pitch = shape_a == Shape::dense ? channels : channels + 5;
+  args.dst = expected.data();
+  byte_binary_kernels().back().run(args, {});
+  args.dst = actual.data();
+  run_in_parts(kernel, args, parts);
+  ASSERT_EQ(first_difference(expected, actual), equal)
+      << kernel.name << " channels " << channels << " rows " << rows << " parts " << parts
+      << " shapes " << static_cast<int>(shape_a) << static_cast<int>(shape_b);
+}
+
+TEST(ByteBinary, EveryKernelEqualsReference) {
+  Buffer<std::uint8_t> table(256, 9);
+  ByteBinaryArgs args;
+  args.a.zero_point = 100;
+  args.b.zero_point = 31;
+  args.epilogue.zero_point = 77;
+  for (const ByteBinaryKernel& kernel : runnable(byte_binary_kernels())) {
+    int turn = 0;
+    for (const std::int64_t channels : lengths()) {
+      for (const Shape a : shapes) {
+        for (const Shape b : shapes) {
+          ++turn;
+          args.operation = turn % 2 ? ByteBinary::add : ByteBinary::mul;
+          // Powers of two and their halves give ties.
+          args.multiplier_a = turn % 3 == 0 ? 0.5f : turn % 3 == 1 ? 0.0371f : 1.0f;
+          args.multiplier_b = turn % 3 == 0 ? -0.25f : turn % 3 == 1 ? 0.61f : 0.5f;
+          args.epilogue.lower = turn % 4 ? 0 : 77;
+          args.epilogue.upper = turn % 5 ? 255 : 200;
+          args.epilogue.table = turn % 7 < 2 ? table.data() : nullptr;
+          args.epilogue.float_lower = turn % 3 ? -infinity : 0.0f;
+          args.epilogue.float_upper = turn % 2 ? infinity : 6.0f;
+          args.epilogue.output = turn % 5 < 2 ? Output::f32 : Output::u8;
+          if (args.epilogue.output == Output::u8) {
+            check_byte_binary<std::uint8_t>(kernel, args, a, b, channels, 1 + turn % 4,
+                                            1 + turn % 3);
+          } else {
+            check_byte_binary<float>(kernel, args, a, b, channels, 1 + turn % 4, 1 + turn % 3);
+          }
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+/// Quotients of scales far beyond the bytes' range saturate; nothing wraps around.
+TEST(ByteBinary, HugeMultipliersSaturate) {
+  std::array<std::uint8_t, 100> a, b, dst;
+  for (int i = 0; i < 100; ++i) a[i] = static_cast<std::uint8_t>(i % 2 ? 255 : 0);
+  b.fill(128);
+  ByteBinaryArgs args;
+  args.rows = 1;
+  args.channels = 100;
+  args.a = {a.data(), 100, 1, 128};
+  args.b = {b.data(), 100, 1, 128};
+  args.dst = dst.data();
+  args.dst_pitch = 100;
+  args.epilogue.zero_point = 128;
+  for (const float multiplier : {1e8f, 1e30f, 3e38f}) {
+    args.multiplier_a = multiplier;
+    for (const ByteBinaryKernel& kernel : runnable(byte_binary_kernels())) {
+      kernel.run(args, {});
+      for (int i = 0; i < 100; ++i) ASSERT_EQ(dst[i], i % 2 ? 255 : 0) << kernel.name;
+    }
+  }
+}
+
+TEST(ByteBinary, InPlace) {
+  for (const ByteBinaryKernel& kernel : runnable(byte_binary_kernels())) {
+    for (const std::int64_t channels : {7, 64, 131}) {
+      Buffer<std::uint8_t> a(500, 1), b(500, 2), expected(500, 1);
+      ByteBinaryArgs args;
+      args.rows = 3;
+      args.channels = channels;
+      args.a = {a.data(), channels, 1, 3};
+      args.b = {b.data(), channels, 1, 9};
+      args.multiplier_b = 0.7f;
+      args.dst = expected.data();
+      args.dst_pitch = channels;
+      byte_binary_kernels().back().run(args, {});
+      args.dst = a.data();
+      run_in_parts(kernel, args, 2);
+      EXPECT_EQ(first_difference(expected, a), equal) << kernel.name;
+    }
+  }
+}
+
+// --- tables
+
+template <class Element>
+void check_table(const TableKernel& kernel, std::int64_t channels, int rows, int parts) {
+  for (const std::ptrdiff_t gap : {0, 3}) {
+    const std::size_t elements = static_cast<std::size_t>(rows * (channels + gap));
+    Buffer<std::uint8_t> src(elements, 1);
+    Buffer<Element> table(256, 2), expected(elements, 3), actual(elements, 3);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        const std::int64_t i = row * (channels + gap) + c;
+        expected.data()[i] = table.data()[src.data()[i]];
+      }
+    }
+    TableArgs args = {rows,         channels,      src.data(),    channels + gap,
+                      table.data(), actual.data(), channels + gap};
+    run_in_parts(kernel, args, parts);
+    ASSERT_EQ(first_difference(expected, actual), equal)
+        << kernel.name << " channels " << channels << " rows " << rows << " parts " << parts;
+  }
+}
+
+TEST(Table, EveryKernelLooksUp) {
+  for (const TableKernel& kernel : runnable(table_kernels())) {
+    int turn = 0;
+    for (const std::int64_t channels : lengths()) {
+      for (int parts = 1; parts <= 3; ++parts) {
+        const int rows = 1 + ++turn % 5;
+        if (kernel.output == Output::u8) {
+          check_table<std::uint8_t>(kernel, channels, rows, parts);
+        } else {
+          check_table<float>(kernel, channels, rows, parts);
+        }
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(Table, InPlace) {
+  for (const TableKernel& kernel : runnable(table_kernels())) {
+    if (kernel.output != Output::u8) continue;
+    Buffer<std::uint8_t> src(300, 1), dst(300, 1), table(256, 2);
+    for (int i = 0; i < 300; ++i) dst.data()[i] = table.data()[src.data()[i]];
+    run_in_parts(kernel, TableArgs{3, 100, src.data(), 100, table.data(), src.data(), 100}, 2);
+    EXPECT_EQ(first_difference(src, dst), equal) << kernel.name;
+  }
+}
+
+// --- float arithmetic
+
+/// Random numbers with zeros of both signs, infinities, NaN, subnormal and huge numbers among them.
+Buffer<float> with_specials(std::size_t elements, unsigned seed) {
+  Buffer<float> buffer(elements, seed);
+  const float specials[] = {0.0f, -0.0f, infinity, -infinity, nan, 1e-42f, -3e38f, 3e38f, 1.0f};
+  std::mt19937 random(seed);
+  for (std::size_t i = 0; i < elements; ++i) {
+    if (random() % 4 == 0) buffer.data()[i] = specials[random() % std::size(specials)];
+  }
+  return buffer;
+}
+
+TEST(FloatBinary, ReferenceByHand) {
+  const float a[] = {1, -2, 3, 0.5f, nan, 1};
+  const float b[] = {2, 2, -1, 0.25f, 1, nan};
+  float dst[6];
+  FloatBinaryArgs args;
+  args.rows = 1;
+  args.channels = 6;
+  args.a = {a, 6, 1};
+  args.b = {b, 6, 1};
+  args.dst = dst;
+  args.dst_pitch = 6;
+  const auto expect = [&](FloatBinary operation, std::array<float, 4> expected) {
+    args.operation = operation;
+    float_binary_kernels().back().run(args, {});
+    for (int i = 0; i < 4; ++i) EXPECT_EQ(dst[i], expected[i]) << static_cast<int>(operation);
+    EXPECT_TRUE(std::isnan(dst[4]) && std::isnan(dst[5])) << static_cast<int>(operation);
+  };
+  expect(FloatBinary::add, {3, 0, 2, 0.75f});
+  expect(FloatBinary::sub, {-1, -4, 4, 0.25f});
+  expect(FloatBinary::mul, {2, -4, -3, 0.125f});
+  expect(FloatBinary::div, {0.5f, -1, -3, 2});
+  expect(FloatBinary::max, {2, 2, 3, 0.5f});
+  expect(FloatBinary::min, {1, -2, -1, 0.25f});
+  args.lower = 0;
+  args.upper = 2.5f;
+  expect(FloatBinary::add, {2.5f, 0, 2, 0.75f});
+}
+
+TEST(FloatBinary, EveryKernelEqualsReference) {
+  for (const FloatBinaryKernel& kernel : runnable(float_binary_kernels())) {
+    int turn = 0;
+    for (const std::int64_t channels : lengths()) {
+      for (const Shape shape_a : shapes) {
+        for (const Shape shape_b : shapes) {
+          ++turn;
+          const std::int64_t rows = 1 + turn % 3;
+          const std::size_t elements = static_cast<std::size_t>(rows * (channels + 5));
+          Buffer<float> a = with_specials(elements, 1), b = with_specials(elements, 2);
+          Buffer<float> expected(elements, 3), actual(elements, 3);
+          FloatBinaryArgs args;
+          args.operation = static_cast<FloatBinary>(turn % 6);
+          args.rows = rows;
+          args.channels = channels;
+          args.a.data = a.data();
+          args.b.data = b.data();
+          set_shape(args.a, shape_a, channels);
+          set_shape(args.b, shape_b, channels);
+          args.dst_pitch = turn % 2 ? channels : channels + 5;
+          if (turn % 5 == 0) args.lower = 0;
+          if (turn % 10 == 0) args.upper = 6;
+          args.dst = expected.data();
+          float_binary_kernels().back().run(args, {});
+          args.dst = actual.data();
+          run_in_parts(kernel, args, 1 + turn % 4);
+          ASSERT_EQ(first_difference(expected, actual), equal)
+              << kernel.name << " operation " << turn % 6 << " channels " << channels;
+        }
+      }
+    }
+  }
+}
+
+TEST(FloatBinary, InPlace) {
+  for (const FloatBinaryKernel& kernel : runnable(float_binary_kernels())) {
+    Buffer<float> a(300, 1), expected(300, 1);
+    FloatBinaryArgs args;
+    args.rows = 3;
+    args.channels = 100;
+    args.a = args.b = {a.data(), 100, 1};
+    args.dst = expected.data();
+    args.dst_pitch = 100;
+    float_binary_kernels().back().run(args, {});
+    args.dst = a.data();
+    run_in_parts(kernel, args, 2);
+    EXPECT_EQ(first_difference(expected, a), equal) << kernel.name;
+  }
+}
+
+// --- float functions
+
+struct Function {
+  FloatUnary function;
+  float alpha, beta;
+  double (*exact)(double);
+  double ulps;  ///< stated bound
+};
+
+double exact_sigmoid(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+double exact_silu(double x) {
+  return x / (1 + std::exp(-x));
+}
+double exact_gelu(double x) {
+  return 0.5 * x * std::erfc(-x * std::sqrt(0.5));
+}
+double exact_tanh(double x) {
+  return std::tanh(x);
+}
+double exact_exp(double x) {
+  return std::exp(x);
+}
+double exact_clip(double x) {
+  return std::min(std::max(x, -1.0), 6.0);
+}
+double exact_leaky_relu(double x) {
+  return x < 0 ? 0.125 * x : x;
+}
+double exact_hard_sigmoid(double x) {
+  return std::min(std::max(0.25 * x + 0.5, 0.0), 1.0);
+}
+double exact_hard_swish(double x) {
+  return x * std::min(std::max(x + 3, 0.0), 6.0) / 6;
+}
+
+constexpr Function functions[] = {
+    {FloatUnary::clip, -1, 6, exact_clip, 0.5},
+    {FloatUnary::leaky_relu, 0.125f, 0, exact_leaky_relu, 0.5},
+    {FloatUnary::hard_sigmoid, 0.25f, 0.5f, exact_hard_sigmoid, 0.5},
+    {FloatUnary::hard_swish, 0, 0, exact_hard_swish, 2},
+    {FloatUnary::sigmoid, 0, 0, exact_sigmoid, 4},
+    {FloatUnary::tanh, 0, 0, exact_tanh, 4},
+    {FloatUnary::silu, 0, 0, exact_silu, 4},
+    {FloatUnary::exp, 0, 0, exact_exp, 4},
+    {FloatUnary::gelu_erf, 0, 0, exact_gelu, 6},
+};
+
+/// |actual - exact| in units of the last place of `exact` as a float.
+double error_in_ulps(float actual, double exact) {
+  const double limit = std::numeric_limits<float>::max();
+  if (std::abs(exact) > limit) return std::abs(actual) >= limit ? 0 : infinity;
+  const int exponent = std::max(std::ilogb(exact == 0 ? 1e-45 : exact), -126);
+  return std::abs(actual - exact) / std::ldexp(1.0, exponent - 23);
+}
+
+void run_unary(const FloatUnaryKernel& kernel, const Function& f, std::vector<float>& values) {
+  FloatUnaryArgs args;
+  args.function = f.function;
+  args.alpha = f.alpha;
+  args.beta = f.beta;
+  args.rows = 1;
+  args.channels = static_cast<std::int64_t>(values.size());
+  args.src_pitch = args.dst_pitch = args.channels;
+  args.src = args.dst = values.data();
+  kernel.run(args, {});
+}
+
+/// Every 1009th float of either sign, from zero to infinity.
+std::vector<float> sweep() {
+  std::vector<float> values;
+  for (std::uint32_t bits = 0; bits < 0x7f800000u; bits += 1009) {
+    values.push_back(std::bit_cast<float>(bits));
+    values.push_back(-std::bit_cast<float>(bits));
+  }
+  return values;
+}
+
+TEST(FloatUnary, WithinStatedBoundOfDouble) {
+  const FloatUnaryKernel kernel = runnable(float_unary_kernels()).front();
+  const std::vector<float> inputs = sweep();
+  for (const Function& f : functions) {
+    std::vector<float> values = inputs;
+    run_unary(kernel, f, values);
+    double worst = 0;
+    float where = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double exact = f.exact(inputs[i]);
+      // x times a function that is already subnormal: bounded absolutely.
+      if (std::abs(exact) < 1e-36 && std::abs(values[i] - exact) < 1e-42) continue;
+      const double error = error_in_ulps(values[i], exact);
+      if (!(error <= worst)) worst = error, where = inputs[i];
+    }
+    EXPECT_LE(worst, f.ulps) << "function " << static_cast<int>(f.function) << " at " << where;
+  }
+}
+
+TEST(FloatUnary, EveryKernelEqualsReference) {
+  std::vector<float> inputs;
+  for (std::uint32_t bits = 0; bits < 0x7f800000u; bits += 50021) {
+    inputs.push_back(std::bit_cast<float>(bits));
+    inputs.push_back(-std::bit_cast<float>(bits));
+  }
+  inputs.insert(inputs.end(), {infinity, -infinity, nan, 0.625f, -3.0f, 3.0f, 88.7229f, -103.98f});
+  for (const Function& f : functions) {
+    std::vector<float> expected = inputs;
+    run_unary(float_unary_kernels().back(), f, expected);
+    for (const FloatUnaryKernel& kernel : runnable(float_unary_kernels())) {
+      std::vector<float> actual = inputs;
+      run_unary(kernel, f, actual);
+      for (std::size_t i = 0; i < inputs.size(); ++i) {
+        ASSERT_TRUE(same(expected[i], actual[i]))
+            << kernel.name << " function " << static_cast<int>(f.function) << " at " << inputs[i];
+      }
+    }
+  }
+}
+
+TEST(FloatUnary, LimitsAndNan) {
+  for (const FloatUnaryKernel& kernel : runnable(float_unary_kernels())) {
+    for (const Function& f : functions) {
+      std::vector<float> values = {nan, 0.0f};
+      run_unary(kernel, f, values);
+      EXPECT_TRUE(std::isnan(values[0])) << kernel.name << static_cast<int>(f.function);
+      EXPECT_EQ(values[1], static_cast<float>(f.exact(0))) << static_cast<int>(f.function);
+    }
+    const auto value = [&](FloatUnary function, float x) {
+      std::vector<float> values = {x};
+      run_unary(kernel, Function{function, 0, 0, nullptr, 0}, values);
+      return values[0];
+    };
+    EXPECT_EQ(value(FloatUnary::exp, infinity), infinity);
+    EXPECT_EQ(value(FloatUnary::exp, 89.0f), infinity);
+    EXPECT_EQ(value(FloatUnary::exp, -infinity), 0.0f);
+    EXPECT_EQ(value(FloatUnary::sigmoid, infinity), 1.0f);
+    EXPECT_EQ(value(FloatUnary::sigmoid, -infinity), 0.0f);
+    EXPECT_EQ(value(FloatUnary::tanh, infinity), 1.0f);
+    EXPECT_EQ(value(FloatUnary::tanh, -infinity), -1.0f);
+    EXPECT_TRUE(std::signbit(value(FloatUnary::tanh, -0.0f)));
+    EXPECT_EQ(value(FloatUnary::silu, infinity), infinity);
+    EXPECT_EQ(value(FloatUnary::gelu_erf, infinity), infinity);
+    EXPECT_EQ(value(FloatUnary::hard_swish, 3e38f), 3e38f);
+  }
+}
+
+TEST(FloatUnary, TailsPitchesAndParts) {
+  for (const FloatUnaryKernel& kernel : runnable(float_unary_kernels())) {
+    int turn = 0;
+    for (const std::int64_t channels : lengths()) {
+      const Function& f = functions[++turn % std::size(functions)];
+      for (const std::ptrdiff_t gap : {0, 5}) {
+        const std::int64_t rows = 1 + turn % 3;
+        const std::size_t elements = static_cast<std::size_t>(rows * (channels + gap));
+        Buffer<float> src = with_specials(elements, 1);
+        Buffer<float> expected(elements, 3), actual(elements, 3);
+        FloatUnaryArgs args = {f.function,     rows,           channels,
+                               src.data(),     channels + gap, expected.data(),
+                               channels + gap, f.alpha,        f.beta};
+        float_unary_kernels().back().run(args, {});
+        args.dst = actual.data();
+        run_in_parts(kernel, args, 1 + turn % 3);
+        ASSERT_EQ(first_difference(expected, actual), equal)
+            << kernel.name << " channels " << channels << " gap " << gap;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace intact::kernels

@@ -5,6 +5,9 @@
 
 namespace intact::kernels {
 
+/// Average kernels refuse windows of kMaxAverageWindow positions and more: |acc| stays below 2^31.
+inline constexpr std::int64_t kMaxAverageWindow = std::int64_t{1} << 23;
+
 /// shape.in_channels == shape.out_channels == channels; weights and groups are unused.
 /// Max: padding never wins. Average: acc = sum over the window of (a - src_zero_point), padding
 /// counts zero; divisor = window size if count_include_pad (positions in padding counted up to the
@@ -12,6 +15,8 @@ namespace intact::kernels {
 /// t = float(acc) * (ratio / float(divisor)); q = clamp(half_even(t) + zero_point, lower, upper).
 /// Output f32 (average only): writes t, with ratio = scale_x.
 /// A global average is a window as large as the image.
+/// Max ignores src_zero_point, ratio, zero_point, lower and upper. A window without any position
+/// inside the image gives 0 (max) or acc = 0 with divisor 1 (average without count_include_pad).
 struct PoolArgs {
   const std::uint8_t* src = nullptr;
   std::ptrdiff_t src_pitch = 0;

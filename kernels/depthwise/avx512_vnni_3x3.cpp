@@ -1,0 +1,235 @@
+// Depthwise 3x3 convolution, stride 1 or 2, with vpdpbusd.
+//
+// The bytes of four image rows are interleaved per pixel, so that one vpdpbusd multiplies a column
+// of the window. Interleaved columns are kept in registers while the window slides to the right;
+// with stride 1 they serve two output rows (weights shifted by one row). Rows outside the image are
+// read from one constant vector with step 0, columns outside it are a constant register: neither
+// costs a copy of the image.
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "kernels/depthwise/avx512_interleave.hpp"
+#include "kernels/depthwise/avx512_output.hpp"
+#include "kernels/depthwise/chunks.hpp"
+#include "kernels/pool/window.hpp"
+
+namespace intact::kernels {
+namespace {
+
+struct PackedChunk {
+  /// [shift of rows][column][accumulator][element][row]
+  alignas(64) std::int8_t weights[2][3][4][64];
+  ChunkConstants constants;
+};
+
+const char* refuses(const ConvShape& shape, const ConvWeights& weights) {
+  const auto& stride = shape.stride;
+  if (shape.kernel[1] != 3 || shape.kernel[2] != 3) return "not a 3x3 window";
+  if (shape.kernel[0] != 1 || stride[0] != 1 || shape.pad_begin[0] != 0 ||
+      shape.in[0] != shape.out[0])
+    return "window over depth";
+  if (stride[1] != stride[2] || stride[1] < 1 || stride[1] > 2) return "stride above 2";
+  if (shape.dilation[1] != 1 || shape.dilation[2] != 1) return "dilation";
+  if (shape.pad_begin[1] < 0 || shape.pad_begin[2] < 0) return "negative padding";
+  return fits_bytes(shape, weights) ? nullptr : "weights minus zero point exceed a byte";
+}
+
+std::size_t packed_bytes(const ConvShape& shape) {
+  return sizeof(PackedHeader) + Chunks{shape.in_channels}.count() * sizeof(PackedChunk);
+}
+
+std::size_t scratch_bytes(const ConvShape&) {
+  return 0;
+}
+
+void pack_chunk(const ConvShape& shape, const ConvWeights& weights, const Chunk& chunk,
+                PackedChunk* packed) {
+  pack_constants(shape, weights, chunk, &packed->constants);
+  memset(packed->weights, 0, sizeof packed->weights);
+  for (int shift = 0; shift < 2; ++shift)
+    for (int column = 0; column < 3; ++column)
+      for (int element = 0; element < 64; ++element) {
+        const int within = chunk_channel(chunk, element);
+        if (within >= chunk.channels) continue;
+        std::int8_t* rows = &packed->weights[shift][column][element / 16][element % 16 * 4];
+        for (int row = 0; row < 3; ++row)
+          rows[row + shift] = static_cast<std::int8_t>(
+              weight_at(weights, 9, chunk.channel + within, row * 3 + column));
+      }
+}
+
+void pack(const ConvShape& shape, const ConvWeights& weights, void* packed) {
+  auto* header = static_cast<PackedHeader*>(packed);
+  *header = {.src_zero_point = weights.src_zero_point};
+  auto* blocks = reinterpret_cast<PackedChunk*>(header + 1);
+  const Chunks chunks{shape.in_channels};
+  for (long i = 0; i < chunks.count(); ++i) pack_chunk(shape, weights, chunks[i], blocks + i);
+}
+
+/// The image rows under one vector of output: `Positions` windows, each of `Rows` rows.
+template <int Rows, int Positions>
+struct ImageRows {
+  const std::uint8_t* next[Rows][Positions];
+  std::ptrdiff_t step[Rows][Positions];
+  long column, columns;
+  __m512i padding;
+
+  __attribute__((always_inline)) __m512i load_row(int row) {
+    const __m512i v = load_positions<Positions>(next[row]);
+    for (int i = 0; i < Positions; ++i) next[row][i] += step[row][i];
+    return v;
+  }
+
+  /// The next column to the right.
+  __attribute__((always_inline)) Interleaved load() {
+    if (column < 0 || column >= columns) {
+      ++column;
+      return {{padding, padding, padding, padding}};
+    }
+    ++column;
+    const __m512i r0 = load_row(0), r1 = load_row(1), r2 = load_row(2);
+    if constexpr (Rows == 4)
+      return interleave(r0, r1, r2, load_row(3));
+    else
+      return interleave(r0, r1, r2, _mm512_setzero_si512());
+  }
+};
+
+/// One task: a chunk of channels of `Positions` consecutive groups of `Shifts` output rows.
+template <int Shifts, int Positions>
+struct Task {
+  ImageRows<Shifts == 2 ? 4 : 3, Positions> image;
+  const PackedChunk* packed;
+  OutputRow<Positions> rows[Shifts];
+  const VectorEpilogue* epilogue;
+
+  __attribute__((always_inline)) void output(long x, const Interleaved& a, const Interleaved& b,
+                                             const Interleaved& c) {
+    for (int shift = 0; shift < Shifts; ++shift) {
+      const auto& weights = packed->weights[shift];
+      __m512i acc[4];
+      for (int j = 0; j < 4; ++j) {
+        acc[j] = _mm512_load_si512(packed->constants.bias + 16 * j);
+        acc[j] = _mm512_dpbusd_epi32(acc[j], a.v[j], _mm512_load_si512(weights[0][j]));
+        acc[j] = _mm512_dpbusd_epi32(acc[j], b.v[j], _mm512_load_si512(weights[1][j]));
+        acc[j] = _mm512_dpbusd_epi32(acc[j], c.v[j], _mm512_load_si512(weights[2][j]));
+      }
+      epilogue->store(acc, packed->constants, rows[shift], x);
+    }
+  }
+};
+
+template <int Positions>
+void sweep_stride_1(Task<2, Positions>& task, long width) {
+  Interleaved a = task.image.load(), b = task.image.load(), c;
+  for (long x = 0;;) {
+    c = task.image.load();
+    task.output(x, a, b, c);
+    if (++x == width) return;
+    a = task.image.load();
+    task.output(x, b, c, a);
+    if (++x == width) return;
+    b = task.image.load();
+    task.output(x, c, a, b);
+    if (++x == width) return;
+  }
+}
+
+template <int Positions>
+void sweep_stride_2(Task<1, Positions>& task, long width) {
+  Interleaved a = task.image.load(), b, c;
+  for (long x = 0;;) {
+    b = task.image.load();
+    c = task.image.load();
+    task.output(x, a, b, c);
+    if (++x == width) return;
+    b = task.image.load();
+    a = task.image.load();
+    task.output(x, c, b, a);
+    if (++x == width) return;
+  }
+}
+
+/// Sets up and runs one task: output row groups [first_group, first_group + Positions), where group
+/// number g holds `Shifts` rows of image plane g / groups_per_plane.
+template <int Shifts, int Positions>
+void run_task(const ConvShape& shape, const ConvArgs& args, const VectorEpilogue& epilogue,
+              const Chunk& chunk, const PackedChunk* packed, const std::uint8_t* padding,
+              long first_group) {
+  constexpr int kRows = Shifts == 2 ? 4 : 3;
+  const long height = shape.out[1], groups_per_plane = (height + Shifts - 1) / Shifts;
+  const long planes = shape.batch * shape.out[0];
+  Task<Shifts, Positions> task;
+  task.packed = packed;
+  task.epilogue = &epilogue;
+  task.image.column = -shape.pad_begin[2];
+  task.image.columns = shape.in[2];
+  task.image.padding = _mm512_set1_epi8(static_cast<char>(padding[0]));
+  for (int i = 0; i < Positions; ++i) {
+    const long plane = (first_group + i) / groups_per_plane;
+    const long y = (first_group + i) % groups_per_plane * Shifts;
+    for (int row = 0; row < kRows; ++row) {
+      const long h = y * shape.stride[1] - shape.pad_begin[1] + row;
+      const bool inside = plane < planes && h >= 0 && h < shape.in[1];
+      const long pixel = (plane * shape.in[1] + h) * shape.in[2];
+      task.image.next[row][i] =
+          inside ? args.src + pixel * args.src_pitch + chunk.channel : padding;
+      task.image.step[row][i] = inside ? args.src_pitch : 0;
+    }
+    for (int shift = 0; shift < Shifts; ++shift) {
+      const bool exists = plane < planes && y + shift < height;
+      const long pixel = (plane * height + y + shift) * shape.out[2];
+      task.rows[shift].set(i, exists, args, pixel, chunk);
+    }
+  }
+  if constexpr (Shifts == 2)
+    sweep_stride_1<Positions>(task, shape.out[2]);
+  else
+    sweep_stride_2<Positions>(task, shape.out[2]);
+}
+
+template <int Shifts>
+void run_item(const ConvShape& shape, const ConvArgs& args, const VectorEpilogue& epilogue,
+              const Chunk& chunk, const PackedChunk* packed, const std::uint8_t* padding,
+              long first_group) {
+  if (chunk.width == 64)
+    run_task<Shifts, 1>(shape, args, epilogue, chunk, packed, padding, first_group);
+  else if (chunk.width == 32)
+    run_task<Shifts, 2>(shape, args, epilogue, chunk, packed, padding, first_group);
+  else
+    run_task<Shifts, 4>(shape, args, epilogue, chunk, packed, padding, first_group);
+}
+
+/// The work is blocks of as many groups of output rows as the narrowest chunk takes at once. Within
+/// a block, wider chunks take several items, so that all items cost the same.
+void run(const ConvShape& shape, const ConvArgs& args, Part part) {
+  const auto* header = static_cast<const PackedHeader*>(args.weights);
+  const auto* packed = reinterpret_cast<const PackedChunk*>(header + 1);
+  alignas(64) std::uint8_t padding[64];
+  memset(padding, header->src_zero_point, sizeof padding);
+  const VectorEpilogue epilogue(args.epilogue);
+  const Chunks chunks{shape.in_channels};
+  const long group_rows = shape.stride[1] == 1 ? 2 : 1;
+  const long groups = shape.batch * shape.out[0] * ((shape.out[1] + group_rows - 1) / group_rows);
+  const long block = chunks.positions(), items = chunks.items();
+  const Range range = split((groups + block - 1) / block * items, part);
+  for (long i = range.begin; i < range.end; ++i) {
+    const Chunks::Item item = chunks.item(i % items);
+    const Chunk chunk = chunks[item.chunk];
+    const long first_group = i / items * block + item.part * chunk.positions();
+    if (first_group >= groups) continue;
+    if (group_rows == 2)
+      run_item<2>(shape, args, epilogue, chunk, packed + item.chunk, padding, first_group);
+    else
+      run_item<1>(shape, args, epilogue, chunk, packed + item.chunk, padding, first_group);
+  }
+}
+
+}  // namespace
+
+extern const ConvKernel depthwise_avx512_vnni_3x3;
+const ConvKernel depthwise_avx512_vnni_3x3 = {
+    "depthwise_avx512vnni_3x3", Isa::avx512vnni, refuses, packed_bytes, pack, scratch_bytes, run};
+
+}  // namespace intact::kernels

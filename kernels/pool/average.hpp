@@ -1,0 +1,46 @@
+// What average pooling needs besides sums, on every instruction set: the divisor and the epilogue.
+// Plain header; internal linkage, because it is compiled into files with different instruction
+// sets.
+#pragma once
+
+#include "kernels/pool/pool.hpp"
+#include "kernels/pool/window.hpp"
+
+namespace intact::kernels {
+namespace {
+
+[[maybe_unused]] const char* refuses_average(const ConvShape& shape) {
+  return shape.taps() < kMaxAverageWindow ? nullptr : "window of 2^23 positions or more";
+}
+
+/// Taps of one axis that lie inside the image or its padding.
+[[maybe_unused]] long padded_count(const ConvShape& shape, const PoolArgs& args, int axis,
+                                   const AxisWindow& window) {
+  const long dilation = shape.dilation[axis];
+  const long room = shape.in[axis] + args.pad_end[axis] - window.start;
+  const long count = room > 0 ? (room + dilation - 1) / dilation : 0;
+  return count < shape.kernel[axis] ? count : shape.kernel[axis];
+}
+
+/// ratio / divisor of one window.
+[[maybe_unused]] float average_multiplier(const ConvShape& shape, const PoolArgs& args,
+                                          const Window& window) {
+  long divisor = 1;
+  for (int axis = 0; axis < 3; ++axis)
+    divisor *= args.count_include_pad ? padded_count(shape, args, axis, window.axis[axis])
+                                      : window.axis[axis].count();
+  return args.ratio / static_cast<float>(divisor > 0 ? divisor : 1);
+}
+
+[[maybe_unused]] Epilogue average_epilogue(const PoolArgs& args) {
+  Epilogue epilogue;
+  epilogue.output = args.output;
+  epilogue.zero_point = args.zero_point;
+  epilogue.lower = args.lower;
+  epilogue.upper = args.upper;
+  epilogue.table = args.table;
+  return epilogue;
+}
+
+}  // namespace
+}  // namespace intact::kernels

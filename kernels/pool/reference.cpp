@@ -1,0 +1,70 @@
+// Scalar pooling: every shape. The yardstick of the tests.
+#include <cstdint>
+
+#include "kernels/epilogue_reference.hpp"
+#include "kernels/pool/average.hpp"
+#include "kernels/pool/pool.hpp"
+
+namespace intact::kernels {
+namespace {
+
+const char* refuses_max(const ConvShape&) {
+  return nullptr;
+}
+
+template <typename Body>
+void for_taps(const ConvShape& shape, const Window& window, Body body) {
+  const auto& axis = window.axis;
+  for (long kd = axis[0].begin; kd < axis[0].end; ++kd)
+    for (long kh = axis[1].begin; kh < axis[1].end; ++kh)
+      for (long kw = axis[2].begin; kw < axis[2].end; ++kw)
+        body(input_pixel(shape, window, kd, kh, kw));
+}
+
+void run_max(const ConvShape& shape, const PoolArgs& args, Part part) {
+  const long channels = shape.in_channels;
+  for_rows_and_chunks(out_rows(shape), channels, part, [&](long row, long first, long last) {
+    Window window = row_window(shape, row);
+    for (long x = 0; x < shape.out[2]; ++x) {
+      window.axis[2] = axis_window(shape, 2, x);
+      auto* dst = static_cast<std::uint8_t*>(args.dst) + (row * shape.out[2] + x) * args.dst_pitch;
+      for (long c = first; c < last; ++c) {
+        std::uint8_t greatest = 0;
+        for_taps(shape, window, [&](long pixel) {
+          const std::uint8_t value = args.src[pixel * args.src_pitch + c];
+          if (value > greatest) greatest = value;
+        });
+        dst[c] = args.table ? args.table[greatest] : greatest;
+      }
+    }
+  });
+}
+
+void run_average(const ConvShape& shape, const PoolArgs& args, Part part) {
+  const long channels = shape.in_channels;
+  const Epilogue epilogue = average_epilogue(args);
+  for_rows_and_chunks(out_rows(shape), channels, part, [&](long row, long first, long last) {
+    Window window = row_window(shape, row);
+    for (long x = 0; x < shape.out[2]; ++x) {
+      window.axis[2] = axis_window(shape, 2, x);
+      const float multiplier = average_multiplier(shape, args, window);
+      for (long c = first; c < last; ++c) {
+        std::int32_t sum = 0;
+        for_taps(shape, window, [&](long pixel) {
+          sum += args.src[pixel * args.src_pitch + c] - args.src_zero_point;
+        });
+        write_reference(epilogue, scale_accumulator(sum, multiplier, no_float_bias),
+                        row * shape.out[2] + x, c, args.dst, args.dst_pitch);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+extern const PoolKernel max_pool_reference, average_pool_reference;
+const PoolKernel max_pool_reference = {"max_pool_reference", Isa::scalar, refuses_max, run_max};
+const PoolKernel average_pool_reference = {"average_pool_reference", Isa::scalar, refuses_average,
+                                           run_average};
+
+}  // namespace intact::kernels

@@ -1,0 +1,204 @@
+// The epilogue on four ymm of accumulators at once, bit-identical to epilogue_reference.hpp.
+//
+// A quad is 32 outputs: `width` channels (32 or 16) of 32 / width pixels, held in four vectors,
+// those of one pixel side by side: with per_row = width / 8, vector j belongs to pixel j / per_row,
+// and lane l (of four 32-bit elements), element i of its v-th vector holds channel
+//   4 * (per_row * l + v) + i.
+// See epilogue_avx512.hpp for why.
+//
+// Included only by files compiled for AVX2 and FMA: intrinsics and internal linkage only.
+#pragma once
+
+#include <immintrin.h>
+
+#include "kernels/epilogue_form.hpp"
+
+namespace intact::kernels {
+namespace {
+
+/// Everything an epilogue broadcasts. Members that the form does not use are never read.
+struct EpilogueVectors {
+  __m256i zero_point, lower, upper;
+  const std::uint8_t* table;
+  __m256i residual_zero_point, inner_zero_point, dst_zero_point, dst_lower, dst_upper;
+  __m256 residual_multiplier, inner_multiplier;
+  __m256 float_lower, float_upper;
+};
+
+[[gnu::always_inline]] inline __m256i broadcast_byte(std::int32_t value) {
+  return _mm256_set1_epi8(static_cast<char>(value));
+}
+
+[[gnu::always_inline]] inline __m256i broadcast_word(std::int32_t value) {
+  return _mm256_set1_epi16(static_cast<short>(value));
+}
+
+[[gnu::always_inline]] inline EpilogueVectors load_epilogue(const Epilogue& epilogue) {
+  EpilogueVectors e{};
+  e.zero_point = broadcast_word(epilogue.zero_point);
+  e.lower = broadcast_byte(epilogue.lower);
+  e.upper = broadcast_byte(epilogue.upper);
+  e.table = epilogue.table;
+  if (const Residual* residual = epilogue.residual; residual != nullptr) {
+    e.residual_zero_point = _mm256_set1_epi32(residual->zero_point);
+    e.inner_zero_point = _mm256_set1_epi32(residual->inner_zero_point);
+    e.dst_zero_point = broadcast_word(residual->dst_zero_point);
+    e.dst_lower = broadcast_byte(residual->dst_lower);
+    e.dst_upper = broadcast_byte(residual->dst_upper);
+    e.residual_multiplier = _mm256_set1_ps(residual->multiplier);
+    e.inner_multiplier = _mm256_set1_ps(residual->inner_multiplier);
+  }
+  e.float_lower = _mm256_set1_ps(epilogue.float_lower);
+  e.float_upper = _mm256_set1_ps(epilogue.float_upper);
+  return e;
+}
+
+/// Rounds four vectors half to even, adds the zero point and clamps. Both packs saturate, so the
+/// result is that of clamping in unbounded integers.
+[[gnu::always_inline]] inline __m256i round_to_bytes(const __m256 (&t)[4], __m256i zero_point,
+                                                     __m256i lower, __m256i upper) {
+  const __m256i low = _mm256_packs_epi32(_mm256_cvtps_epi32(t[0]), _mm256_cvtps_epi32(t[1]));
+  const __m256i high = _mm256_packs_epi32(_mm256_cvtps_epi32(t[2]), _mm256_cvtps_epi32(t[3]));
+  const __m256i bytes =
+      _mm256_packus_epi16(_mm256_adds_epi16(low, zero_point), _mm256_adds_epi16(high, zero_point));
+  return _mm256_min_epu8(_mm256_max_epu8(bytes, lower), upper);
+}
+
+/// AVX2 has no byte permutation across 256 entries; loads of single bytes beat sixteen pshufb.
+[[gnu::always_inline]] inline __m256i look_up(__m256i bytes, const std::uint8_t* table) {
+  alignas(32) std::uint8_t index[32];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(index), bytes);
+  for (std::uint8_t& value : index) value = table[value];
+  return _mm256_load_si256(reinterpret_cast<const __m256i*>(index));
+}
+
+/// Bytes in packed order, minus zero_point, as floats: vector j of the quad.
+[[gnu::always_inline]] inline __m256 widen(__m256i bytes, int j, __m256i zero_point) {
+  const __m128i lane =
+      _mm_add_epi32(_mm_setr_epi32(static_cast<int>(0x80808000U), static_cast<int>(0x80808001U),
+                                   static_cast<int>(0x80808002U), static_cast<int>(0x80808003U)),
+                    _mm_set1_epi32(4 * j));
+  const __m256i wide = _mm256_shuffle_epi8(bytes, _mm256_broadcastsi128_si256(lane));
+  return _mm256_cvtepi32_ps(_mm256_sub_epi32(wide, zero_point));
+}
+
+/// Between packed order and rows that follow each other; its own inverse.
+template <int width>
+[[gnu::always_inline]] inline __m256i swap_packed_and_rows(__m256i bytes) {
+  if constexpr (width == 16) return _mm256_permute4x64_epi64(bytes, 0b11'01'10'00);
+  return bytes;
+}
+
+/// Copies without touching what lies beyond `count`.
+[[gnu::always_inline]] inline void copy_bytes(std::uint8_t* to, const std::uint8_t* from,
+                                              int count) {
+  for (int i = 0; i < count; ++i) to[i] = from[i];
+}
+
+/// The quad's bytes of a residual, in packed order. Reads nothing outside [row][0, columns).
+template <int width>
+[[gnu::always_inline]] inline __m256i load_residual(const EpilogueTarget& target) {
+  alignas(32) std::uint8_t rows[32] = {};
+  if (target.columns >= width && target.rows == 32 / width) {
+    if constexpr (width == 32)
+      return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(target.residual));
+    return swap_packed_and_rows<width>(_mm256_loadu2_m128i(
+        reinterpret_cast<const __m128i*>(target.residual + target.residual_pitch),
+        reinterpret_cast<const __m128i*>(target.residual)));
+  }
+  for (int r = 0; r < target.rows; ++r)
+    copy_bytes(rows + r * width, target.residual + r * target.residual_pitch,
+               target.columns < width ? target.columns : width);
+  return swap_packed_and_rows<width>(_mm256_load_si256(reinterpret_cast<const __m256i*>(rows)));
+}
+
+template <int width>
+[[gnu::always_inline]] inline void store_bytes(__m256i packed, const EpilogueTarget& target) {
+  const __m256i bytes = swap_packed_and_rows<width>(packed);
+  auto* to = static_cast<std::uint8_t*>(target.dst);
+  if (target.columns >= width && target.rows == 32 / width) {
+    if constexpr (width == 32)
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bytes);
+    else
+      _mm256_storeu2_m128i(reinterpret_cast<__m128i*>(to + target.dst_pitch),
+                           reinterpret_cast<__m128i*>(to), bytes);
+    return;
+  }
+  alignas(32) std::uint8_t rows[32];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(rows), bytes);
+  for (int r = 0; r < target.rows; ++r)
+    copy_bytes(to + r * target.dst_pitch, rows + r * width,
+               target.columns < width ? target.columns : width);
+}
+
+/// Four floats of one lane; fewer at the last channels.
+[[gnu::always_inline]] inline void store_lane(float* to, int count, __m128 values) {
+  if (count >= 4) {
+    _mm_storeu_ps(to, values);
+  } else if (count > 0) {
+    const __m128i mask = _mm_cmpgt_epi32(_mm_set1_epi32(count), _mm_setr_epi32(0, 1, 2, 3));
+    _mm_maskstore_ps(to, mask, values);
+  }
+}
+
+template <int width>
+[[gnu::always_inline]] inline void store_floats(const __m256 (&t)[4],
+                                                const EpilogueTarget& target) {
+  constexpr int per_row = width / 8;
+  for (int j = 0; j < 4; ++j) {
+    const int row = j / per_row, v = j % per_row;
+    if (row >= target.rows) return;
+    float* to = static_cast<float*>(target.dst) + row * target.dst_pitch + 4 * v;
+    const int count = target.columns - 4 * v;
+    store_lane(to, count, _mm256_castps256_ps128(t[j]));
+    store_lane(to + 4 * per_row, count - 4 * per_row, _mm256_extractf128_ps(t[j], 1));
+  }
+}
+
+/// Residual addition on top of `t`, in units of the destination's scale.
+[[gnu::always_inline]] inline __m256i add_residual(const __m256 (&t)[4], __m256i residual,
+                                                   const EpilogueVectors& e) {
+  __m256 sum[4];
+  for (int j = 0; j < 4; ++j)
+    sum[j] =
+        _mm256_fmadd_ps(widen(residual, j, e.residual_zero_point), e.residual_multiplier, t[j]);
+  return round_to_bytes(sum, e.dst_zero_point, e.dst_lower, e.dst_upper);
+}
+
+/// Finishes and writes one quad. `multiplier` and `float_bias` (-0.0f where there is none) are
+/// `width` floats in packed order.
+template <EpilogueForm form, int width>
+[[gnu::always_inline]] inline void finish_quad(const __m256i (&accumulator)[4],
+                                               const float* multiplier, const float* float_bias,
+                                               const EpilogueVectors& e,
+                                               const EpilogueTarget& target) {
+  constexpr int per_row = width / 8;
+  __m256 t[4];
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j)
+    t[j] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(accumulator[j]),
+                           _mm256_loadu_ps(multiplier + 8 * (j % per_row)),
+                           _mm256_loadu_ps(float_bias + 8 * (j % per_row)));
+  if constexpr (form == EpilogueForm::floats) {
+    for (int j = 0; j < 4; ++j)
+      t[j] = _mm256_min_ps(_mm256_max_ps(t[j], e.float_lower), e.float_upper);
+    store_floats<width>(t, target);
+  } else if constexpr (form == EpilogueForm::unrounded_residual) {
+    store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);
+  } else {
+    __m256i q = round_to_bytes(t, e.zero_point, e.lower, e.upper);
+    if (form == EpilogueForm::table ||
+        (form == EpilogueForm::rounded_residual && e.table != nullptr))
+      q = look_up(q, e.table);
+    if constexpr (form == EpilogueForm::rounded_residual) {
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j)
+        t[j] = _mm256_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
+      q = add_residual(t, load_residual<width>(target), e);
+    }
+    store_bytes<width>(q, target);
+  }
+}
+
+}  // namespace
+}  // namespace intact::kernels

@@ -1,11 +1,12 @@
-// Writing vectors of 64 accumulators in the element order of chunks.hpp: natural order again, one
-// piece per output position. For files compiled for AVX-512 only.
+// The epilogue of 64 accumulators in the element order of chunks.hpp: arithmetic of
+// kernels/epilogue_avx512.hpp, one piece of the vector written per output position. For files
+// compiled for AVX-512 only.
 #pragma once
 
 #include <immintrin.h>
 
 #include "kernels/depthwise/chunks.hpp"
-#include "kernels/epilogue.hpp"
+#include "kernels/epilogue_avx512.hpp"
 
 namespace intact::kernels {
 namespace {
@@ -30,30 +31,10 @@ struct OutputRow {
   }
 };
 
-/// Four vectors of 32-bit elements from a vector of bytes, in the element order of chunks.hpp.
-__attribute__((always_inline)) inline void widen(__m512i bytes, __m512i words[4]) {
-  const __m512i zero = _mm512_setzero_si512();
-  const __m512i low = _mm512_unpacklo_epi8(bytes, zero), high = _mm512_unpackhi_epi8(bytes, zero);
-  words[0] = _mm512_unpacklo_epi16(low, zero);
-  words[1] = _mm512_unpackhi_epi16(low, zero);
-  words[2] = _mm512_unpacklo_epi16(high, zero);
-  words[3] = _mm512_unpackhi_epi16(high, zero);
-}
-
-/// The inverse of widen for rounded values: saturates, adds the zero point, clamps.
-__attribute__((always_inline)) inline __m512i narrow(const __m512 t[4], __m512i zero_point,
-                                                     __m512i lower, __m512i upper) {
-  const __m512i low = _mm512_packs_epi32(_mm512_cvtps_epi32(t[0]), _mm512_cvtps_epi32(t[1]));
-  const __m512i high = _mm512_packs_epi32(_mm512_cvtps_epi32(t[2]), _mm512_cvtps_epi32(t[3]));
-  const __m512i q =
-      _mm512_packus_epi16(_mm512_adds_epi16(low, zero_point), _mm512_adds_epi16(high, zero_point));
-  return _mm512_min_epu8(_mm512_max_epu8(q, lower), upper);
-}
-
 /// A vector of bytes at pixel x of the positions that exist; zero elsewhere.
 template <int Positions>
-__attribute__((always_inline)) inline __m512i load_residual(const OutputRow<Positions>& row,
-                                                            long x) {
+__attribute__((always_inline)) inline __m512i load_positions_residual(
+    const OutputRow<Positions>& row, long x) {
   __m512i v = _mm512_setzero_si512();
   const std::ptrdiff_t offset = x * row.residual_step;
   if constexpr (Positions == 1) {
@@ -77,8 +58,8 @@ __attribute__((always_inline)) inline __m512i load_residual(const OutputRow<Posi
 }
 
 template <int Positions>
-__attribute__((always_inline)) inline void store_bytes(const OutputRow<Positions>& row, long x,
-                                                       __m512i v) {
+__attribute__((always_inline)) inline void store_positions(const OutputRow<Positions>& row, long x,
+                                                           __m512i v) {
   const std::ptrdiff_t offset = x * row.dst_step;
   if constexpr (Positions == 1) {
     if (row.channels == ~__mmask64{0})
@@ -102,7 +83,7 @@ __attribute__((always_inline)) inline void store_bytes(const OutputRow<Positions
 
 /// Four vectors of floats in element order: 16 consecutive channels to a store.
 template <int Positions>
-void store_floats(const OutputRow<Positions>& row, long x, const __m512 t[4]) {
+void store_position_floats(const OutputRow<Positions>& row, long x, const __m512 t[4]) {
   const __m512 a = _mm512_shuffle_f32x4(t[0], t[1], 0x44),
                b = _mm512_shuffle_f32x4(t[2], t[3], 0x44);
   const __m512 c = _mm512_shuffle_f32x4(t[0], t[1], 0xee),
@@ -118,74 +99,36 @@ void store_floats(const OutputRow<Positions>& row, long x, const __m512 t[4]) {
   }
 }
 
-/// The epilogue (kernels/epilogue.hpp) of 64 accumulators.
-class VectorEpilogue {
- public:
-  explicit VectorEpilogue(const Epilogue& epilogue) : epilogue_(epilogue) {
-    zero_point_ = _mm512_set1_epi16(static_cast<short>(epilogue.zero_point));
-    lower_ = _mm512_set1_epi8(static_cast<char>(epilogue.lower));
-    upper_ = _mm512_set1_epi8(static_cast<char>(epilogue.upper));
-    if (epilogue.table)
-      for (int i = 0; i < 4; ++i) table_[i] = _mm512_loadu_si512(epilogue.table + 64 * i);
-  }
-
-  template <int Positions>
-  __attribute__((always_inline)) void store(const __m512i acc[4], const ChunkConstants& constants,
-                                            const OutputRow<Positions>& row, long x) const {
-    if (Positions == 1 && !row.dst[0]) return;
-    __m512 t[4];
-    for (int j = 0; j < 4; ++j) {
-      const __m512 multiplier = _mm512_load_ps(constants.multiplier + 16 * j);
-      const __m512 value = _mm512_cvtepi32_ps(acc[j]);
-      t[j] = _mm512_fmadd_ps(value, multiplier, _mm512_load_ps(constants.float_bias + 16 * j));
-    }
-    if (epilogue_.output == Output::f32) {
-      for (int j = 0; j < 4; ++j)
-        t[j] = _mm512_min_ps(_mm512_max_ps(t[j], _mm512_set1_ps(epilogue_.float_lower)),
-                             _mm512_set1_ps(epilogue_.float_upper));
-      store_floats(row, x, t);
-    } else if (epilogue_.residual) {
-      store_bytes(row, x, add_residual(t, load_residual(row, x)));
-    } else {
-      store_bytes(row, x, requantize(t));
-    }
-  }
-
- private:
-  __attribute__((always_inline)) __m512i requantize(const __m512 t[4]) const {
-    const __m512i q = narrow(t, zero_point_, lower_, upper_);
-    if (!epilogue_.table) return q;
-    const __m512i low = _mm512_permutex2var_epi8(table_[0], q, table_[1]);
-    const __m512i high = _mm512_permutex2var_epi8(table_[2], q, table_[3]);
-    return _mm512_mask_mov_epi8(low, _mm512_movepi8_mask(q), high);
-  }
-
-  __attribute__((noinline)) __m512i add_residual(const __m512* product, __m512i bytes) const {
-    const Residual& residual = *epilogue_.residual;
-    __m512 t[4];
-    for (int j = 0; j < 4; ++j) t[j] = product[j];
-    if (residual.rounded) {
-      __m512i q[4];
-      widen(requantize(t), q);
-      for (int j = 0; j < 4; ++j)
-        t[j] = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(
-                                 q[j], _mm512_set1_epi32(residual.inner_zero_point))),
-                             _mm512_set1_ps(residual.inner_multiplier));
-    }
-    __m512i r[4];
-    widen(bytes, r);
+/// Finishes and writes the accumulators of pixel x of the row.
+template <EpilogueForm form, int Positions>
+[[gnu::always_inline]] inline void finish_positions(const __m512i (&accumulator)[4],
+                                                    const ChunkConstants& constants,
+                                                    const EpilogueVectors& e,
+                                                    const OutputRow<Positions>& row, long x) {
+  if (Positions == 1 && row.dst[0] == nullptr) return;
+  __m512 t[4];
+  for (int j = 0; j < 4; ++j)
+    t[j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(accumulator[j]),
+                           _mm512_load_ps(constants.multiplier + 16 * j),
+                           _mm512_load_ps(constants.float_bias + 16 * j));
+  if constexpr (form == EpilogueForm::floats) {
     for (int j = 0; j < 4; ++j)
-      t[j] = _mm512_fmadd_ps(
-          _mm512_cvtepi32_ps(_mm512_sub_epi32(r[j], _mm512_set1_epi32(residual.zero_point))),
-          _mm512_set1_ps(residual.multiplier), t[j]);
-    return narrow(t, _mm512_set1_epi16(static_cast<short>(residual.dst_zero_point)),
-                  _mm512_set1_epi8(static_cast<char>(residual.dst_lower)),
-                  _mm512_set1_epi8(static_cast<char>(residual.dst_upper)));
+      t[j] = _mm512_min_ps(_mm512_max_ps(t[j], e.float_lower), e.float_upper);
+    store_position_floats(row, x, t);
+  } else if constexpr (form == EpilogueForm::unrounded_residual) {
+    store_positions(row, x, add_residual(t, load_positions_residual(row, x), e));
+  } else {
+    __m512i q = round_to_bytes(t, e.zero_point, e.lower, e.upper);
+    if (form == EpilogueForm::table || (form == EpilogueForm::rounded_residual && e.has_table))
+      q = look_up(q, e.table);
+    if constexpr (form == EpilogueForm::rounded_residual) {
+      for (int j = 0; j < 4; ++j)
+        t[j] = _mm512_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
+      q = add_residual(t, load_positions_residual(row, x), e);
+    }
+    store_positions(row, x, q);
   }
-
-  Epilogue epilogue_;
-  __m512i zero_point_, lower_, upper_, table_[4];
-};
+}
 
 }  // namespace
 }  // namespace intact::kernels

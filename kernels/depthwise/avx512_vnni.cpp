@@ -107,8 +107,8 @@ __attribute__((always_inline)) inline void accumulate(const std::uint8_t* const*
   }
 }
 
-template <int Positions, bool SplitWeights>
-void run_chunk(const ConvShape& shape, const ConvArgs& args, const VectorEpilogue& epilogue,
+template <EpilogueForm form, int Positions, bool SplitWeights>
+void run_chunk(const ConvShape& shape, const ConvArgs& args, const EpilogueVectors& epilogue,
                const Chunk& chunk, const std::uint8_t* packed, const std::uint8_t* const* taps,
                long first_pixel, int pixels) {
   const auto* constants = reinterpret_cast<const ChunkConstants*>(packed);
@@ -122,26 +122,28 @@ void run_chunk(const ConvShape& shape, const ConvArgs& args, const VectorEpilogu
     for (int j = 0; j < 4; ++j) acc[j] = _mm512_load_si512(constants->bias + 16 * j);
     accumulate<Positions, SplitWeights>(taps + first * 4 * groups, groups, chunk.channel, weights,
                                         acc);
-    epilogue.store(acc, *constants, row, 0);
+    finish_positions<form>(acc, *constants, epilogue, row, 0);
   }
 }
 
-using RunChunk = void (*)(const ConvShape&, const ConvArgs&, const VectorEpilogue&, const Chunk&,
+using RunChunk = void (*)(const ConvShape&, const ConvArgs&, const EpilogueVectors&, const Chunk&,
                           const std::uint8_t*, const std::uint8_t* const*, long, int);
 
+template <EpilogueForm form>
 RunChunk choose(int positions, bool split_weights) {
-  if (positions == 1) return split_weights ? run_chunk<1, true> : run_chunk<1, false>;
-  if (positions == 2) return split_weights ? run_chunk<2, true> : run_chunk<2, false>;
-  return split_weights ? run_chunk<4, true> : run_chunk<4, false>;
+  if (positions == 1) return split_weights ? run_chunk<form, 1, true> : run_chunk<form, 1, false>;
+  if (positions == 2) return split_weights ? run_chunk<form, 2, true> : run_chunk<form, 2, false>;
+  return split_weights ? run_chunk<form, 4, true> : run_chunk<form, 4, false>;
 }
 
 /// Work is divided over rows of output and chunks of channels.
-void run(const ConvShape& shape, const ConvArgs& args, Part part) {
+template <EpilogueForm form>
+void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
   const auto* header = static_cast<const PackedHeader*>(args.weights);
   const auto* packed = reinterpret_cast<const std::uint8_t*>(header + 1);
   auto* padding = static_cast<std::uint8_t*>(args.scratch);
   memset(padding, header->src_zero_point, padding_bytes(shape));
-  const VectorEpilogue epilogue(args.epilogue);
+  const EpilogueVectors epilogue = load_epilogue(args.epilogue);
   const Chunks chunks{shape.in_channels};
   const std::size_t bytes = chunk_bytes(shape, header->split_weights);
   const long list = 4 * tap_groups(shape);
@@ -157,11 +159,15 @@ void run(const ConvShape& shape, const ConvArgs& args, Part part) {
       }
       for (long c = first; c < last; ++c) {
         const Chunk chunk = chunks[c];
-        choose(chunk.positions(), header->split_weights)(
+        choose<form>(chunk.positions(), header->split_weights)(
             shape, args, epilogue, chunk, packed + c * bytes, taps, row * shape.out[2] + x, pixels);
       }
     }
   });
+}
+
+void run(const ConvShape& shape, const ConvArgs& args, Part part) {
+  with_form(args.epilogue, [&](auto form) { run_form<form.value>(shape, args, part); });
 }
 
 }  // namespace

@@ -97,12 +97,12 @@ struct ImageRows {
 };
 
 /// One task: a chunk of channels of `Positions` consecutive groups of `Shifts` output rows.
-template <int Shifts, int Positions>
+template <EpilogueForm form, int Shifts, int Positions>
 struct Task {
   ImageRows<Shifts == 2 ? 4 : 3, Positions> image;
   const PackedChunk* packed;
   OutputRow<Positions> rows[Shifts];
-  const VectorEpilogue* epilogue;
+  const EpilogueVectors* epilogue;
 
   __attribute__((always_inline)) void output(long x, const Interleaved& a, const Interleaved& b,
                                              const Interleaved& c) {
@@ -115,13 +115,13 @@ struct Task {
         acc[j] = _mm512_dpbusd_epi32(acc[j], b.v[j], _mm512_load_si512(weights[1][j]));
         acc[j] = _mm512_dpbusd_epi32(acc[j], c.v[j], _mm512_load_si512(weights[2][j]));
       }
-      epilogue->store(acc, packed->constants, rows[shift], x);
+      finish_positions<form>(acc, packed->constants, *epilogue, rows[shift], x);
     }
   }
 };
 
-template <int Positions>
-void sweep_stride_1(Task<2, Positions>& task, long width) {
+template <EpilogueForm form, int Positions>
+void sweep_stride_1(Task<form, 2, Positions>& task, long width) {
   Interleaved a = task.image.load(), b = task.image.load(), c;
   for (long x = 0;;) {
     c = task.image.load();
@@ -136,8 +136,8 @@ void sweep_stride_1(Task<2, Positions>& task, long width) {
   }
 }
 
-template <int Positions>
-void sweep_stride_2(Task<1, Positions>& task, long width) {
+template <EpilogueForm form, int Positions>
+void sweep_stride_2(Task<form, 1, Positions>& task, long width) {
   Interleaved a = task.image.load(), b, c;
   for (long x = 0;;) {
     b = task.image.load();
@@ -153,14 +153,14 @@ void sweep_stride_2(Task<1, Positions>& task, long width) {
 
 /// Sets up and runs one task: output row groups [first_group, first_group + Positions), where group
 /// number g holds `Shifts` rows of image plane g / groups_per_plane.
-template <int Shifts, int Positions>
-void run_task(const ConvShape& shape, const ConvArgs& args, const VectorEpilogue& epilogue,
+template <EpilogueForm form, int Shifts, int Positions>
+void run_task(const ConvShape& shape, const ConvArgs& args, const EpilogueVectors& epilogue,
               const Chunk& chunk, const PackedChunk* packed, const std::uint8_t* padding,
               long first_group) {
   constexpr int kRows = Shifts == 2 ? 4 : 3;
   const long height = shape.out[1], groups_per_plane = (height + Shifts - 1) / Shifts;
   const long planes = shape.batch * shape.out[0];
-  Task<Shifts, Positions> task;
+  Task<form, Shifts, Positions> task;
   task.packed = packed;
   task.epilogue = &epilogue;
   task.image.column = -shape.pad_begin[2];
@@ -184,31 +184,32 @@ void run_task(const ConvShape& shape, const ConvArgs& args, const VectorEpilogue
     }
   }
   if constexpr (Shifts == 2)
-    sweep_stride_1<Positions>(task, shape.out[2]);
+    sweep_stride_1(task, shape.out[2]);
   else
-    sweep_stride_2<Positions>(task, shape.out[2]);
+    sweep_stride_2(task, shape.out[2]);
 }
 
-template <int Shifts>
-void run_item(const ConvShape& shape, const ConvArgs& args, const VectorEpilogue& epilogue,
+template <EpilogueForm form, int Shifts>
+void run_item(const ConvShape& shape, const ConvArgs& args, const EpilogueVectors& epilogue,
               const Chunk& chunk, const PackedChunk* packed, const std::uint8_t* padding,
               long first_group) {
   if (chunk.width == 64)
-    run_task<Shifts, 1>(shape, args, epilogue, chunk, packed, padding, first_group);
+    run_task<form, Shifts, 1>(shape, args, epilogue, chunk, packed, padding, first_group);
   else if (chunk.width == 32)
-    run_task<Shifts, 2>(shape, args, epilogue, chunk, packed, padding, first_group);
+    run_task<form, Shifts, 2>(shape, args, epilogue, chunk, packed, padding, first_group);
   else
-    run_task<Shifts, 4>(shape, args, epilogue, chunk, packed, padding, first_group);
+    run_task<form, Shifts, 4>(shape, args, epilogue, chunk, packed, padding, first_group);
 }
 
 /// The work is blocks of as many groups of output rows as the narrowest chunk takes at once. Within
 /// a block, wider chunks take several items, so that all items cost the same.
-void run(const ConvShape& shape, const ConvArgs& args, Part part) {
+template <EpilogueForm form>
+void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
   const auto* header = static_cast<const PackedHeader*>(args.weights);
   const auto* packed = reinterpret_cast<const PackedChunk*>(header + 1);
   alignas(64) std::uint8_t padding[64];
   memset(padding, header->src_zero_point, sizeof padding);
-  const VectorEpilogue epilogue(args.epilogue);
+  const EpilogueVectors epilogue = load_epilogue(args.epilogue);
   const Chunks chunks{shape.in_channels};
   const long group_rows = shape.stride[1] == 1 ? 2 : 1;
   const long groups = shape.batch * shape.out[0] * ((shape.out[1] + group_rows - 1) / group_rows);
@@ -220,10 +221,14 @@ void run(const ConvShape& shape, const ConvArgs& args, Part part) {
     const long first_group = i / items * block + item.part * chunk.positions();
     if (first_group >= groups) continue;
     if (group_rows == 2)
-      run_item<2>(shape, args, epilogue, chunk, packed + item.chunk, padding, first_group);
+      run_item<form, 2>(shape, args, epilogue, chunk, packed + item.chunk, padding, first_group);
     else
-      run_item<1>(shape, args, epilogue, chunk, packed + item.chunk, padding, first_group);
+      run_item<form, 1>(shape, args, epilogue, chunk, packed + item.chunk, padding, first_group);
   }
+}
+
+void run(const ConvShape& shape, const ConvArgs& args, Part part) {
+  with_form(args.epilogue, [&](auto form) { run_form<form.value>(shape, args, part); });
 }
 
 }  // namespace

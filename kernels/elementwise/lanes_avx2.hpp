@@ -263,5 +263,64 @@ struct ByteTable {
   return {result};
 }
 
+// --- lanes of 16 bytes, for transposes
+
+constexpr int lane_count = 2;
+
+[[gnu::always_inline]] inline __m128i load_16_first(const std::uint8_t* src, int count) {
+  const std::uint64_t low = load_small(src, count < 8 ? count : 8);
+  const std::uint64_t high = count > 8 ? load_small(src + 8, count - 8) : 0;
+  return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
+}
+[[gnu::always_inline]] inline void store_16_first(std::uint8_t* dst, __m128i x, int count) {
+  store_small(dst, static_cast<std::uint64_t>(_mm_cvtsi128_si64(x)), count < 8 ? count : 8);
+  if (count <= 8) return;
+  store_small(dst + 8, static_cast<std::uint64_t>(_mm_extract_epi64(x, 1)), count - 8);
+}
+
+/// 16 bytes from each of two places.
+[[gnu::always_inline]] inline Ints load_lanes(const std::uint8_t* src, std::ptrdiff_t stride) {
+  const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(src));
+  const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(src + stride));
+  return {_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1)};
+}
+/// The first `bytes` bytes from each of the first `lanes` places, zeros elsewhere.
+[[gnu::always_inline]] inline Ints load_lanes_first(const std::uint8_t* src, std::ptrdiff_t stride,
+                                                    int bytes, int lanes) {
+  const __m128i low = lanes > 0 ? load_16_first(src, bytes) : _mm_setzero_si128();
+  const __m128i high = lanes > 1 ? load_16_first(src + stride, bytes) : _mm_setzero_si128();
+  return {_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1)};
+}
+[[gnu::always_inline]] inline void store_lanes(std::uint8_t* dst, std::ptrdiff_t stride, Ints a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), _mm256_castsi256_si128(a.value));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + stride), _mm256_extracti128_si256(a.value, 1));
+}
+/// The first `bytes` bytes of each of the first `lanes` lanes.
+[[gnu::always_inline]] inline void store_lanes_first(std::uint8_t* dst, std::ptrdiff_t stride,
+                                                     Ints a, int bytes, int lanes) {
+  if (lanes > 0) store_16_first(dst, _mm256_castsi256_si128(a.value), bytes);
+  if (lanes > 1) store_16_first(dst + stride, _mm256_extracti128_si256(a.value, 1), bytes);
+}
+/// Within each lane, integer i of w[k] changes places with integer k of w[i].
+[[gnu::always_inline]] inline void transpose(Ints (&w)[4]) {
+  const __m256i low01 = _mm256_unpacklo_epi32(w[0].value, w[1].value);
+  const __m256i high01 = _mm256_unpackhi_epi32(w[0].value, w[1].value);
+  const __m256i low23 = _mm256_unpacklo_epi32(w[2].value, w[3].value);
+  const __m256i high23 = _mm256_unpackhi_epi32(w[2].value, w[3].value);
+  w[0].value = _mm256_unpacklo_epi64(low01, low23);
+  w[1].value = _mm256_unpackhi_epi64(low01, low23);
+  w[2].value = _mm256_unpacklo_epi64(high01, high23);
+  w[3].value = _mm256_unpackhi_epi64(high01, high23);
+}
+/// The low three bytes of each integer, 24 in all.
+[[gnu::always_inline]] inline void store_triples(std::uint8_t* dst, Ints a) {
+  const __m256i within = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
+  const __m256i across = _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 7, 7);
+  const __m256i packed = _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(a.value, within), across);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), _mm256_castsi256_si128(packed));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(dst + 16), _mm256_extracti128_si256(packed, 1));
+}
+
 }  // namespace
 }  // namespace intact::kernels

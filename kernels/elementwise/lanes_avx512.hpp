@@ -4,6 +4,9 @@
 // (xsimd is not used here: its templates leave weak symbols in objects compiled for one ISA.)
 #pragma once
 
+// GCC 12 takes the deliberately undefined operands inside its AVX-512 intrinsics for mistakes.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 
 #include <cstddef>
@@ -186,6 +189,71 @@ struct ByteTable {
   const __m512i low = _mm512_permutex2var_epi8(table.quarter[0], index.value, table.quarter[1]);
   const __m512i high = _mm512_permutex2var_epi8(table.quarter[2], index.value, table.quarter[3]);
   return {_mm512_mask_blend_epi8(_mm512_movepi8_mask(index.value), low, high)};
+}
+
+// --- lanes of 16 bytes, for transposes
+
+constexpr int lane_count = 4;
+
+/// 16 bytes from each of four places.
+[[gnu::always_inline]] inline Ints load_lanes(const std::uint8_t* src, std::ptrdiff_t stride) {
+  const auto at = [&](int lane) __attribute__((always_inline)) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(src + lane * stride));
+  };
+  __m512i result = _mm512_castsi128_si512(at(0));
+  result = _mm512_inserti32x4(result, at(1), 1);
+  result = _mm512_inserti32x4(result, at(2), 2);
+  return {_mm512_inserti32x4(result, at(3), 3)};
+}
+/// The first `bytes` bytes from each of the first `lanes` places, zeros elsewhere.
+[[gnu::always_inline]] inline Ints load_lanes_first(const std::uint8_t* src, std::ptrdiff_t stride,
+                                                    int bytes, int lanes) {
+  const auto at = [&](int lane) __attribute__((always_inline)) {
+    return _mm_maskz_loadu_epi8(lane < lanes ? first_lanes(bytes) : 0, src + lane * stride);
+  };
+  __m512i result = _mm512_castsi128_si512(at(0));
+  result = _mm512_inserti32x4(result, at(1), 1);
+  result = _mm512_inserti32x4(result, at(2), 2);
+  return {_mm512_inserti32x4(result, at(3), 3)};
+}
+[[gnu::always_inline]] inline void store_lanes(std::uint8_t* dst, std::ptrdiff_t stride, Ints a) {
+  const auto put = [&](int lane, __m128i x) __attribute__((always_inline)) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + lane * stride), x);
+  };
+  put(0, _mm512_castsi512_si128(a.value));
+  put(1, _mm512_extracti32x4_epi32(a.value, 1));
+  put(2, _mm512_extracti32x4_epi32(a.value, 2));
+  put(3, _mm512_extracti32x4_epi32(a.value, 3));
+}
+/// The first `bytes` bytes of each of the first `lanes` lanes.
+[[gnu::always_inline]] inline void store_lanes_first(std::uint8_t* dst, std::ptrdiff_t stride,
+                                                     Ints a, int bytes, int lanes) {
+  const auto put = [&](int lane, __m128i x) __attribute__((always_inline)) {
+    _mm_mask_storeu_epi8(dst + lane * stride, lane < lanes ? first_lanes(bytes) : 0, x);
+  };
+  put(0, _mm512_castsi512_si128(a.value));
+  put(1, _mm512_extracti32x4_epi32(a.value, 1));
+  put(2, _mm512_extracti32x4_epi32(a.value, 2));
+  put(3, _mm512_extracti32x4_epi32(a.value, 3));
+}
+/// Within each lane, integer i of w[k] changes places with integer k of w[i].
+[[gnu::always_inline]] inline void transpose(Ints (&w)[4]) {
+  const __m512i low01 = _mm512_unpacklo_epi32(w[0].value, w[1].value);
+  const __m512i high01 = _mm512_unpackhi_epi32(w[0].value, w[1].value);
+  const __m512i low23 = _mm512_unpacklo_epi32(w[2].value, w[3].value);
+  const __m512i high23 = _mm512_unpackhi_epi32(w[2].value, w[3].value);
+  w[0].value = _mm512_unpacklo_epi64(low01, low23);
+  w[1].value = _mm512_unpackhi_epi64(low01, low23);
+  w[2].value = _mm512_unpacklo_epi64(high01, high23);
+  w[3].value = _mm512_unpackhi_epi64(high01, high23);
+}
+/// The low three bytes of each integer, 48 in all.
+[[gnu::always_inline]] inline void store_triples(std::uint8_t* dst, Ints a) {
+  const __m512i within =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
+  const __m512i across = _mm512_setr_epi32(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15, 15, 15, 15);
+  const __m512i packed = _mm512_permutexvar_epi32(across, _mm512_shuffle_epi8(a.value, within));
+  _mm512_mask_storeu_epi32(dst, 0xfff, packed);
 }
 
 }  // namespace

@@ -12,8 +12,8 @@ namespace intact::kernels {
 
 /// q = clamp(half_even(x / scale) + zero_point, lower, upper) with a true float division, as ONNX
 /// QuantizeLinear. Infinities saturate, NaN gives `lower`. Source element (b, c, p) is at
-/// src[b * src_strides[0] + c * src_strides[1] + p * src_strides[2]] with p the pixel; so one kernel
-/// reads channels-first or channels-last. Destination is channels-last u8: pixel (b, p) at
+/// src[b * src_strides[0] + c * src_strides[1] + p * src_strides[2]] with p the pixel; so one
+/// kernel reads channels-first or channels-last. Destination is channels-last u8: pixel (b, p) at
 /// dst + (b * pixels + p) * dst_pitch. Fast for src_strides[1] == 1 (channels-last) and for
 /// src_strides[2] == 1 (channels-first).
 struct QuantizeArgs {
@@ -32,8 +32,8 @@ struct QuantizeKernel {
 };
 std::span<const QuantizeKernel> quantize_kernels();
 
-/// x = float(q - zero_point) * scale. Source is channels-last u8 with src_pitch; destination element
-/// (b, c, p) at dst[b * dst_strides[0] + c * dst_strides[1] + p * dst_strides[2]].
+/// x = float(q - zero_point) * scale. Source is channels-last u8 with src_pitch; destination
+/// element (b, c, p) at dst[b * dst_strides[0] + c * dst_strides[1] + p * dst_strides[2]].
 struct DequantizeArgs {
   std::int64_t batch = 1, channels = 0, pixels = 0;
   const std::uint8_t* src = nullptr;

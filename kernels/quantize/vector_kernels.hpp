@@ -1,0 +1,203 @@
+// Quantize and dequantize, written once over the lane types of whichever lanes_*.hpp was included
+// before this file. Channels-first tensors are transposed in registers: 4 channels of a pixel make
+// one integer of 32 bits, and 4 such integers of 4 pixels change places.
+#pragma once
+
+#include "kernels/quantize/quantize.hpp"
+
+namespace intact::kernels {
+namespace {
+
+[[gnu::always_inline]] inline int smaller(std::int64_t count, int limit) {
+  return count < limit ? static_cast<int>(count) : limit;
+}
+
+struct Quantizer {
+  Floats scale, lowest, greatest;
+  std::int32_t zero_point;
+
+  [[gnu::always_inline]] explicit Quantizer(const QuantizeArgs& args)
+      : zero_point(args.zero_point) {
+    broadcast(scale, args.scale);
+    broadcast(lowest, static_cast<float>(args.lower - args.zero_point));
+    broadcast(greatest, static_cast<float>(args.upper - args.zero_point));
+  }
+  /// Before the zero point is added. The bounds are integers, so clamping may come before rounding,
+  /// where it cannot overflow; NaN becomes the lower bound.
+  [[gnu::always_inline]] Ints operator()(Floats x) const {
+    return round(minimum(maximum(x / scale, lowest), greatest));
+  }
+};
+
+void quantize_rows_all(const QuantizeArgs& args) {
+  constexpr int width = Floats::size;
+  const Quantizer quantizer(args);
+  for (std::int64_t pixel = 0; pixel < args.pixels; ++pixel) {
+    const float* src = args.src + pixel * args.src_strides[2];
+    std::uint8_t* dst = args.dst + pixel * args.dst_pitch;
+    std::int64_t i = 0;
+    Floats x;
+    for (; i + 4 * width <= args.channels; i += 4 * width) {
+      Ints q[4];
+      for (int k = 0; k < 4; ++k) {
+        load(x, src + i + k * width);
+        q[k] = quantizer(x);
+      }
+      store(dst + i, narrow(q, args.zero_point));
+    }
+    for (; i < args.channels; i += width) {
+      const int count = smaller(args.channels - i, width);
+      load_first(x, src + i, count);
+      store_first(dst + i, narrow(quantizer(x), args.zero_point), count);
+    }
+  }
+}
+
+/// Four channels of Floats::size pixels: one integer per pixel, lowest channel in the lowest byte.
+template <bool full>
+[[gnu::always_inline]] inline Ints quantized_quad(const Quantizer& quantizer, Ints zero_point,
+                                                  const float* src, std::ptrdiff_t channel_stride,
+                                                  int channels, int pixels) {
+  Ints q[4];
+  for (int k = 0; k < 4; ++k) {
+    broadcast(q[k], 0);
+    if (k >= channels) continue;
+    Floats x;
+    if constexpr (full) {
+      load(x, src + k * channel_stride);
+    } else {
+      load_first(x, src + k * channel_stride, pixels);
+    }
+    q[k] = quantizer(x) + zero_point;
+  }
+  return (q[0] | shift_left<8>(q[1])) | (shift_left<16>(q[2]) | shift_left<24>(q[3]));
+}
+
+/// Floats::size pixels, or fewer, of all channels.
+template <bool full>
+[[gnu::always_inline]] inline void quantize_pixels(const QuantizeArgs& args,
+                                                   const Quantizer& quantizer, Ints zero_point,
+                                                   std::int64_t pixel, int pixels) {
+  const float* src = args.src + pixel;
+  std::uint8_t* dst = args.dst + pixel * args.dst_pitch;
+  const std::ptrdiff_t stride = args.src_strides[1];
+  if (full && args.channels == 3 && args.dst_pitch == 3) {
+    store_triples(dst, quantized_quad<full>(quantizer, zero_point, src, stride, 3, pixels));
+    return;
+  }
+  for (std::int64_t channel = 0; channel < args.channels; channel += 16) {
+    const int channels = smaller(args.channels - channel, 16);
+    Ints word[4];
+    for (int k = 0; k < 4; ++k) {
+      broadcast(word[k], 0);
+      if (4 * k >= channels) continue;
+      word[k] = quantized_quad<full>(quantizer, zero_point, src + (channel + 4 * k) * stride,
+                                     stride, channels - 4 * k, pixels);
+    }
+    transpose(word);
+    for (int k = 0; k < 4; ++k) {
+      std::uint8_t* to = dst + channel + k * args.dst_pitch;
+      if (full && channels == 16) {
+        store_lanes(to, 4 * args.dst_pitch, word[k]);
+      } else {
+        store_lanes_first(to, 4 * args.dst_pitch, word[k], channels, (pixels - k + 3) / 4);
+      }
+    }
+  }
+}
+
+void quantize_planes_all(const QuantizeArgs& args) {
+  constexpr int width = Floats::size;
+  const Quantizer quantizer(args);
+  Ints zero_point;
+  broadcast(zero_point, args.zero_point);
+  std::int64_t pixel = 0;
+  for (; pixel + width <= args.pixels; pixel += width) {
+    quantize_pixels<true>(args, quantizer, zero_point, pixel, width);
+  }
+  if (pixel < args.pixels) {
+    quantize_pixels<false>(args, quantizer, zero_point, pixel,
+                           static_cast<int>(args.pixels - pixel));
+  }
+}
+
+struct Dequantizer {
+  Floats scale;
+  Ints zero_point;
+
+  [[gnu::always_inline]] explicit Dequantizer(const DequantizeArgs& args) {
+    broadcast(scale, args.scale);
+    broadcast(zero_point, args.zero_point);
+  }
+  [[gnu::always_inline]] Floats operator()(Ints q) const {
+    return to_floats(q - zero_point) * scale;
+  }
+};
+
+void dequantize_rows_all(const DequantizeArgs& args) {
+  constexpr int width = Floats::size;
+  const Dequantizer dequantizer(args);
+  for (std::int64_t pixel = 0; pixel < args.pixels; ++pixel) {
+    const std::uint8_t* src = args.src + pixel * args.src_pitch;
+    float* dst = args.dst + pixel * args.dst_strides[2];
+    std::int64_t i = 0;
+    for (; i + width <= args.channels; i += width) store(dst + i, dequantizer(widen(src + i)));
+    if (i < args.channels) {
+      const int count = static_cast<int>(args.channels - i);
+      store_first(dst + i, dequantizer(widen_first(src + i, count)), count);
+    }
+  }
+}
+
+/// Floats::size pixels, or fewer, of all channels.
+template <bool full>
+[[gnu::always_inline]] inline void dequantize_pixels(const DequantizeArgs& args,
+                                                     const Dequantizer& dequantizer,
+                                                     std::int64_t pixel, int pixels) {
+  const std::uint8_t* src = args.src + pixel * args.src_pitch;
+  float* dst = args.dst + pixel;
+  Ints low_byte;
+  broadcast(low_byte, 255);
+  for (std::int64_t channel = 0; channel < args.channels; channel += 16) {
+    const int channels = smaller(args.channels - channel, 16);
+    Ints word[4];
+    for (int k = 0; k < 4; ++k) {
+      const std::uint8_t* from = src + channel + k * args.src_pitch;
+      word[k] = full && channels == 16
+                    ? load_lanes(from, 4 * args.src_pitch)
+                    : load_lanes_first(from, 4 * args.src_pitch, channels, (pixels - k + 3) / 4);
+    }
+    transpose(word);
+    const auto put = [&](int c, Ints q) __attribute__((always_inline)) {
+      if (c >= channels) return;
+      float* to = dst + (channel + c) * args.dst_strides[1];
+      const Floats x = dequantizer(q & low_byte);
+      if constexpr (full) {
+        store(to, x);
+      } else {
+        store_first(to, x, pixels);
+      }
+    };
+    for (int k = 0; k < 4; ++k) {
+      put(4 * k, word[k]);
+      put(4 * k + 1, shift_right<8>(word[k]));
+      put(4 * k + 2, shift_right<16>(word[k]));
+      put(4 * k + 3, shift_right<24>(word[k]));
+    }
+  }
+}
+
+void dequantize_planes_all(const DequantizeArgs& args) {
+  constexpr int width = Floats::size;
+  const Dequantizer dequantizer(args);
+  std::int64_t pixel = 0;
+  for (; pixel + width <= args.pixels; pixel += width) {
+    dequantize_pixels<true>(args, dequantizer, pixel, width);
+  }
+  if (pixel < args.pixels) {
+    dequantize_pixels<false>(args, dequantizer, pixel, static_cast<int>(args.pixels - pixel));
+  }
+}
+
+}  // namespace
+}  // namespace intact::kernels

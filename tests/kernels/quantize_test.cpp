@@ -1,0 +1,198 @@
+// Quantize and dequantize: the reference against values computed by hand, every other kernel
+// against the reference bit for bit, over layouts, tails, pitches, parts and special numbers.
+
+#include "kernels/quantize/quantize.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "tests/kernels/buffers.hpp"
+
+namespace intact::kernels {
+namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+TEST(Quantize, ReferenceByHand) {
+  const float src[] = {0.0f,  0.25f,    0.75f,     -0.25f, 1.0f,  63.0f,  64.0f, -5.0f,
+                       -5.5f, infinity, -infinity, nan,    3e38f, -3e38f, 1e-45f};
+  std::uint8_t dst[15];
+  QuantizeArgs args;
+  args.channels = 15;
+  args.pixels = 1;
+  args.src = src;
+  args.src_strides[1] = 1;
+  args.scale = 0.5f;
+  args.zero_point = 10;
+  args.lower = 1;
+  args.upper = 137;
+  args.dst = dst;
+  args.dst_pitch = 15;
+  quantize_kernels().back().run(args, {});
+  // Ties 0.5, 1.5 and -0.5 round to 0, 2 and 0.
+  const std::array<std::uint8_t, 15> expected = {10, 10,  12, 10, 12,  136, 137, 1,
+                                                 1,  137, 1,  1,  137, 1,   10};
+  for (int i = 0; i < 15; ++i) EXPECT_EQ(dst[i], expected[i]) << i;
+}
+
+/// 2 entries of 2 channels and 3 pixels, stored channels-first.
+TEST(Quantize, ReferenceTransposes) {
+  float src[12];
+  for (int i = 0; i < 12; ++i) src[i] = static_cast<float>(i);
+  std::uint8_t dst[12 * 2] = {};
+  QuantizeArgs args = {2, 2, 3, src, {6, 3, 1}, 1.0f, 0, 0, 255, dst, 4};
+  quantize_kernels().back().run(args, {});
+  const std::array<std::uint8_t, 24> expected = {0, 3, 0, 0, 1, 4,  0, 0, 2, 5,  0, 0,
+                                                 6, 9, 0, 0, 7, 10, 0, 0, 8, 11, 0, 0};
+  for (int i = 0; i < 24; ++i) EXPECT_EQ(dst[i], expected[i]) << i;
+}
+
+TEST(Dequantize, ReferenceByHand) {
+  const std::uint8_t src[] = {0, 10, 255, 11, 9, 100, 7, 7};
+  float dst[6];
+  // Two pixels of three channels with pitch 4, to channels-first.
+  DequantizeArgs args = {1, 3, 2, src, 4, 0.5f, 10, dst, {6, 2, 1}};
+  dequantize_kernels().back().run(args, {});
+  const std::array<float, 6> expected = {-5, -0.5f, 0, 45, 122.5f, -1.5f};
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(dst[i], expected[i]) << i;
+}
+
+enum class Layout { rows, rows_with_gaps, planes, planes_with_gaps, neither };
+constexpr Layout layouts[] = {Layout::rows, Layout::rows_with_gaps, Layout::planes,
+                              Layout::planes_with_gaps, Layout::neither};
+
+struct Extents {
+  std::int64_t batch, channels, pixels;
+};
+
+/// Sets the strides of the floats; returns how many floats they span.
+std::size_t set_strides(std::ptrdiff_t (&strides)[3], Layout layout, Extents e) {
+  switch (layout) {
+    case Layout::rows:
+    case Layout::rows_with_gaps:
+      strides[1] = 1;
+      strides[2] = e.channels + (layout == Layout::rows ? 0 : 3);
+      strides[0] = strides[2] * e.pixels + (layout == Layout::rows ? 0 : 7);
+      break;
+    case Layout::planes:
+    case Layout::planes_with_gaps:
+      strides[2] = 1;
+      strides[1] = e.pixels + (layout == Layout::planes ? 0 : 3);
+      strides[0] = strides[1] * e.channels + (layout == Layout::planes ? 0 : 7);
+      break;
+    case Layout::neither:
+      strides[2] = 2;
+      strides[1] = 2 * e.pixels;
+      strides[0] = strides[1] * e.channels;
+  }
+  return static_cast<std::size_t>(strides[0] * e.batch);
+}
+
+std::vector<Extents> all_extents() {
+  std::vector<Extents> result;
+  for (std::int64_t n = 1; n <= 130; ++n) {
+    result.insert(result.end(), {{1, n, 5}, {2, 3, n}, {1, 1, n}, {3, n, 1}, {1, 17, n}});
+  }
+  result.insert(result.end(), {{1, 64, 49}, {2, 33, 35}, {1, 4, 100}, {1, 2, 100}, {1, 3, 1000}});
+  return result;
+}
+
+/// Quotients that are ties, specials and ordinary numbers.
+void fill(Buffer<float>& buffer, float scale, unsigned seed) {
+  const float specials[] = {infinity, -infinity, nan, 3e38f, -3e38f, 0.0f, -0.0f, 1e-45f};
+  std::mt19937 random(seed);
+  for (float& x : buffer.storage) {
+    const unsigned kind = random() % 8;
+    const float integer = static_cast<float>(static_cast<int>(random() % 600) - 300);
+    if (kind == 0) x = specials[random() % std::size(specials)];
+    if (kind == 1) x = (integer + 0.5f) * scale;
+    if (kind == 2) x = integer * scale;
+    if (kind > 2) x *= 40 * scale;
+  }
+}
+
+TEST(Quantize, EveryKernelEqualsReference) {
+  for (const QuantizeKernel& kernel : runnable(quantize_kernels())) {
+    int turn = 0;
+    for (const Extents& e : all_extents()) {
+      for (const Layout layout : layouts) {
+        ++turn;
+        QuantizeArgs args;
+        args.batch = e.batch;
+        args.channels = e.channels;
+        args.pixels = e.pixels;
+        Buffer<float> src(set_strides(args.src_strides, layout, e), 1);
+        args.scale = turn % 3 == 0 ? 0.25f : turn % 3 == 1 ? 0.0173f : 1e-38f;
+        fill(src, args.scale, 2);
+        args.zero_point = turn % 2 ? 128 : 3;
+        args.lower = turn % 5 ? 0 : 3;
+        args.upper = turn % 4 ? 255 : 131;
+        args.src = src.data();
+        args.dst_pitch = e.channels + (turn % 7 < 4 ? 0 : turn % 7);
+        const std::size_t bytes = static_cast<std::size_t>(e.batch * e.pixels * args.dst_pitch);
+        Buffer<std::uint8_t> expected(bytes, 3), actual(bytes, 3);
+        args.dst = expected.data();
+        quantize_kernels().back().run(args, {});
+        args.dst = actual.data();
+        run_in_parts(kernel, args, 1 + turn % 3);
+        ASSERT_EQ(first_difference(expected, actual), equal)
+            << kernel.name << " batch " << e.batch << " channels " << e.channels << " pixels "
+            << e.pixels << " layout " << static_cast<int>(layout) << " turn " << turn;
+      }
+    }
+  }
+}
+
+TEST(Dequantize, EveryKernelEqualsReference) {
+  for (const DequantizeKernel& kernel : runnable(dequantize_kernels())) {
+    int turn = 0;
+    for (const Extents& e : all_extents()) {
+      for (const Layout layout : layouts) {
+        ++turn;
+        DequantizeArgs args;
+        args.batch = e.batch;
+        args.channels = e.channels;
+        args.pixels = e.pixels;
+        args.src_pitch = e.channels + (turn % 7 < 4 ? 0 : turn % 7);
+        args.scale = 0.0173f;
+        args.zero_point = turn % 2 ? 128 : 0;
+        Buffer<std::uint8_t> src(static_cast<std::size_t>(e.batch * e.pixels * args.src_pitch), 1);
+        args.src = src.data();
+        const std::size_t floats = set_strides(args.dst_strides, layout, e);
+        Buffer<float> expected(floats, 3), actual(floats, 3);
+        args.dst = expected.data();
+        dequantize_kernels().back().run(args, {});
+        args.dst = actual.data();
+        run_in_parts(kernel, args, 1 + turn % 3);
+        ASSERT_EQ(first_difference(expected, actual), equal)
+            << kernel.name << " batch " << e.batch << " channels " << e.channels << " pixels "
+            << e.pixels << " layout " << static_cast<int>(layout);
+      }
+    }
+  }
+}
+
+/// Sources may end where memory ends: nothing behind them is read (checked by the sanitizers).
+TEST(Quantize, ReadsNothingBehindTheSource) {
+  for (const int elements : {1, 5, 8, 16, 31, 33, 64, 100}) {
+    for (const QuantizeKernel& kernel : runnable(quantize_kernels())) {
+      const std::vector<float> src(static_cast<std::size_t>(elements), 1.0f);
+      std::vector<std::uint8_t> dst(src.size());
+      kernel.run({1, 1, elements, src.data(), {0, 0, 1}, 1.0f, 5, 0, 255, dst.data(), 1}, {});
+      EXPECT_EQ(std::count(dst.begin(), dst.end(), 6), elements) << kernel.name;
+    }
+    for (const DequantizeKernel& kernel : runnable(dequantize_kernels())) {
+      const std::vector<std::uint8_t> src(static_cast<std::size_t>(3 * elements), 6);
+      std::vector<float> dst(src.size());
+      kernel.run({1, 3, elements, src.data(), 3, 1.0f, 5, dst.data(), {0, elements, 1}}, {});
+      EXPECT_EQ(std::count(dst.begin(), dst.end(), 1.0f), 3 * elements) << kernel.name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace intact::kernels

@@ -9,24 +9,12 @@
 namespace intact {
 namespace {
 
-void check_axes(const Node& node, const SpatialGeometry& geometry) {
-  if (geometry.axes() > 3)
-    refuse_unsupported(node, "{} spatial axes are not supported, only 1 to 3", geometry.axes());
-}
-
-Shape output_shape(const SpatialGeometry& geometry, std::int64_t batch, std::int64_t channels) {
-  Shape shape = {batch, channels};
-  shape.insert(shape.end(), geometry.out.begin(), geometry.out.end());
-  return shape;
-}
-
 TensorType convolution_type(const InferContext& context, ElementType type) {
   const auto& x = context.inputs[0].shape;
   const auto& weights = context.inputs[1].shape;
   if (!x || !weights) return {type, std::nullopt};
   const SpatialGeometry geometry = conv_geometry(context.node, *x, *weights);
-  check_axes(context.node, geometry);
-  return sized(context.node, type, output_shape(geometry, (*x)[0], (*weights)[0]));
+  return sized(context.node, type, spatial_shape(context.node, geometry, (*x)[0], (*weights)[0]));
 }
 
 std::vector<TensorType> infer_conv(const InferContext& context) {
@@ -62,10 +50,9 @@ std::vector<TensorType> infer_conv_transpose(const InferContext& context) {
   const auto& weights = context.inputs[1].shape;
   if (!x || !weights) return {{type, std::nullopt}};
   const SpatialGeometry geometry = conv_transpose_geometry(context.node, *x, *weights);
-  check_axes(context.node, geometry);
   const std::int64_t channels = (*weights)[1] * context.node.attributes.integer("group", 1);
   check_shape(context, 2, {channels}, "the bias");
-  return {sized(context.node, type, output_shape(geometry, (*x)[0], channels))};
+  return {sized(context.node, type, spatial_shape(context.node, geometry, (*x)[0], channels))};
 }
 
 std::vector<Tensor> evaluate_conv_transpose(const EvalContext& context) {

@@ -8,45 +8,15 @@
 namespace intact {
 namespace {
 
-using Extents = std::array<std::int64_t, 3>;
+using Extents = Space::Extents;
 
-/// A geometry with leading axes of extent 1.
-struct Space {
-  Extents in = {1, 1, 1}, kernel = {1, 1, 1}, stride = {1, 1, 1}, dilation = {1, 1, 1};
-  Extents pad = {0, 0, 0}, out = {1, 1, 1};
-};
-
-std::int64_t volume(const Extents& extents) {
-  return extents[0] * extents[1] * extents[2];
-}
-
-Space space_of(const SpatialGeometry& geometry) {
-  Space space;
-  const std::size_t axes = geometry.axes();
-  for (std::size_t i = 0; i < axes; ++i) {
-    const std::size_t to = 3 - axes + i;
-    space.in[to] = geometry.in[i];
-    space.kernel[to] = geometry.kernel[i];
-    space.stride[to] = geometry.stride[i];
-    space.dilation[to] = geometry.dilation[i];
-    space.pad[to] = geometry.pad_begin[i];
-    space.out[to] = geometry.out[i];
-  }
+/// A pointwise convolution has one row per image.
+Space convolution_space(const SpatialGeometry& geometry) {
+  Space space = space_of(geometry);
   const bool pointwise = space.in == space.out && volume(space.kernel) == 1 &&
-                         space.pad == Extents{0, 0, 0} && space.stride == Extents{1, 1, 1};
+                         space.pad_begin == Extents{0, 0, 0} && space.stride == Extents{1, 1, 1};
   if (pointwise) space.in = space.out = {1, 1, volume(space.in)};
   return space;
-}
-
-/// Positions i in [0, `steps`) for which i * stride + offset lies in [0, `bound`).
-struct Steps {
-  std::int64_t begin, end;
-};
-Steps steps_inside(std::int64_t steps, std::int64_t stride, std::int64_t offset,
-                   std::int64_t bound) {
-  const std::int64_t begin = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
-  const std::int64_t end = offset >= bound ? 0 : (bound - 1 - offset) / stride + 1;
-  return {begin, std::min(end, steps)};
 }
 
 void multiply_add(double weight, const double* x, std::int64_t x_step, double* y,
@@ -67,7 +37,7 @@ struct Tap {
 Tap tap_of(const Space& space, const Extents& at, const Extents& narrow, const Extents& wide) {
   Tap tap;
   for (std::size_t i = 0; i < 3; ++i) {
-    tap.offset[i] = at[i] * space.dilation[i] - space.pad[i];
+    tap.offset[i] = at[i] * space.dilation[i] - space.pad_begin[i];
     tap.steps[i] = steps_inside(narrow[i], space.stride[i], tap.offset[i], wide[i]);
   }
   return tap;
@@ -117,7 +87,7 @@ void fill_with_bias(const Tensor& bias, Tensor& y) {
 
 void convolve(const SpatialGeometry& geometry, std::int64_t group, const Tensor& x,
               const Tensor& weights, const Tensor& bias, Tensor& y) {
-  const Space space = space_of(geometry);
+  const Space space = convolution_space(geometry);
   const std::int64_t batch = x.shape()[0], channels = x.shape()[1], outputs = weights.shape()[0];
   const std::int64_t per_group = weights.shape()[1], taps = volume(space.kernel);
   fill_with_bias(bias, y);
@@ -140,7 +110,7 @@ void convolve(const SpatialGeometry& geometry, std::int64_t group, const Tensor&
 
 void convolve_transposed(const SpatialGeometry& geometry, std::int64_t group, const Tensor& x,
                          const Tensor& weights, const Tensor& bias, Tensor& y) {
-  const Space space = space_of(geometry);
+  const Space space = convolution_space(geometry);
   const std::int64_t batch = x.shape()[0], channels = x.shape()[1];
   const std::int64_t per_group = weights.shape()[1], taps = volume(space.kernel);
   const std::int64_t outputs = per_group * group;

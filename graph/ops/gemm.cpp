@@ -4,6 +4,7 @@
 #include "graph/ops/checks.hpp"
 #include "graph/ops/dispatch.hpp"
 #include "graph/ops/evaluation.hpp"
+#include "graph/ops/groups.hpp"
 #include "graph/ops/quantized.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/strided.hpp"
@@ -54,25 +55,15 @@ Product product_of(const Node& node, const Shape& a, const Shape& b) {
   return product;
 }
 
-/// Index of the matrix of an operand that belongs to each matrix of the batch.
-std::vector<std::int64_t> matrix_indices(const Shape& operand, const Shape& batch) {
-  const auto count = element_count(operand);
-  Tensor all(ElementType::s64, operand), picked(ElementType::s64, batch);
-  for (std::int64_t i = 0; i < count; ++i)
-    all.data<std::int64_t>()[static_cast<std::size_t>(i)] = i;
-  copy_strided(all, 0, broadcast_strides(operand, batch), picked);
-  return {picked.data<std::int64_t>().begin(), picked.data<std::int64_t>().end()};
-}
-
 /// Operands and result have the element type T of the accumulation: f64 or u64.
 template <class T>
 void multiply_batches(const Product& product, const Tensor& a, const Tensor& b, Tensor& y) {
-  const auto a_index = matrix_indices(product.a_batch, product.batch);
-  const auto b_index = matrix_indices(product.b_batch, product.batch);
+  const auto a_index = broadcast_indices(product.a_batch, product.batch);
+  const auto b_index = broadcast_indices(product.b_batch, product.batch);
   const std::int64_t rows = product.rows, depth = product.depth, columns = product.columns;
   for (std::size_t i = 0; i < a_index.size(); ++i)
-    multiply_add(a.data<T>().data() + a_index[i] * rows * depth,
-                 b.data<T>().data() + b_index[i] * depth * columns,
+    multiply_add(a.data<T>().data() + static_cast<std::int64_t>(a_index[i]) * rows * depth,
+                 b.data<T>().data() + static_cast<std::int64_t>(b_index[i]) * depth * columns,
                  y.data<T>().data() + static_cast<std::int64_t>(i) * rows * columns, rows, depth,
                  columns);
 }

@@ -125,6 +125,38 @@ std::int64_t read_group(const Node& node) {
 
 }  // namespace
 
+Space space_of(const SpatialGeometry& geometry) {
+  Space space;
+  const std::size_t axes = geometry.axes();
+  for (std::size_t i = 0; i < axes; ++i) {
+    const std::size_t to = 3 - axes + i;
+    space.in[to] = geometry.in[i];
+    space.kernel[to] = geometry.kernel[i];
+    space.stride[to] = geometry.stride[i];
+    space.dilation[to] = geometry.dilation[i];
+    space.pad_begin[to] = geometry.pad_begin[i];
+    space.pad_end[to] = geometry.pad_end[i];
+    space.out[to] = geometry.out[i];
+  }
+  return space;
+}
+
+Steps steps_inside(std::int64_t count, std::int64_t stride, std::int64_t offset,
+                   std::int64_t bound) {
+  const std::int64_t begin = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
+  const std::int64_t end = offset >= bound ? 0 : (bound - 1 - offset) / stride + 1;
+  return {begin, std::min(end, count)};
+}
+
+Shape spatial_shape(const Node& node, const SpatialGeometry& geometry, std::int64_t batch,
+                    std::int64_t channels) {
+  if (geometry.axes() > 3)
+    refuse_unsupported(node, "{} spatial axes are not supported, only up to 3", geometry.axes());
+  Shape shape = {batch, channels};
+  shape.insert(shape.end(), geometry.out.begin(), geometry.out.end());
+  return shape;
+}
+
 SpatialGeometry spatial_geometry(const Node& node, const Shape& input, const Shape& kernel) {
   SpatialGeometry geometry = window_attributes(node, input, kernel);
   const AutoPad mode = auto_pad(node);

@@ -3,6 +3,8 @@
 // evaluations and the engine's lowering all take it from here.
 #pragma once
 
+#include <array>
+
 #include "graph/graph.hpp"
 
 namespace intact {
@@ -15,6 +17,29 @@ struct SpatialGeometry {
   /// Extent of the dilated kernel: (kernel - 1) * dilation + 1.
   std::int64_t reach(std::size_t axis) const { return (kernel[axis] - 1) * dilation[axis] + 1; }
 };
+
+/// A geometry of up to three axes with leading axes of extent 1, for loops over {depth, height,
+/// width}.
+struct Space {
+  using Extents = std::array<std::int64_t, 3>;
+  Extents in = {1, 1, 1}, kernel = {1, 1, 1}, stride = {1, 1, 1}, dilation = {1, 1, 1};
+  Extents pad_begin = {0, 0, 0}, pad_end = {0, 0, 0}, out = {1, 1, 1};
+};
+Space space_of(const SpatialGeometry& geometry);
+inline std::int64_t volume(const Space::Extents& extents) {
+  return extents[0] * extents[1] * extents[2];
+}
+
+/// Steps i in [0, count) for which i * stride + offset lies in [0, bound).
+struct Steps {
+  std::int64_t begin = 0, end = 0;
+};
+Steps steps_inside(std::int64_t count, std::int64_t stride, std::int64_t offset,
+                   std::int64_t bound);
+
+/// [batch, channels, spatial extents of the output...]. Throws Unsupported beyond three axes.
+Shape spatial_shape(const Node& node, const SpatialGeometry& geometry, std::int64_t batch,
+                    std::int64_t channels);
 
 /// `input` is [batch, channels, spatial...], `kernel` has the spatial axes only. Padding that
 /// auto_pad asks for is worked out; pad_end is as declared even where ceil_mode lets the last

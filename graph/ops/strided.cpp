@@ -48,8 +48,13 @@ void copy_strided(const Tensor& from, std::int64_t offset, const std::vector<std
 }
 
 std::vector<std::int64_t> dense_strides(const Shape& shape) {
-  std::vector<std::int64_t> strides(shape.size(), 1);
-  for (std::size_t i = shape.size(); i-- > 1;) strides[i - 1] = strides[i] * shape[i];
+  // Unsigned, because the product may overflow when another extent is zero; it is not used then.
+  std::vector<std::int64_t> strides(shape.size());
+  std::uint64_t step = 1;
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    strides[i] = static_cast<std::int64_t>(step);
+    step *= static_cast<std::uint64_t>(shape[i]);
+  }
   return strides;
 }
 

@@ -2,15 +2,11 @@
 #include <cstdint>
 
 #include "kernels/epilogue_reference.hpp"
-#include "kernels/pool/average.hpp"
+#include "kernels/pool/common.hpp"
 #include "kernels/pool/pool.hpp"
 
 namespace intact::kernels {
 namespace {
-
-const char* refuses_max(const ConvShape&) {
-  return nullptr;
-}
 
 template <typename Body>
 void for_taps(const ConvShape& shape, const Window& window, Body body) {

@@ -29,9 +29,8 @@ struct AxisWindow {
 struct Window {
   long image = 0;
   AxisWindow axis[3];
-  bool empty() const {
-    return axis[0].count() == 0 || axis[1].count() == 0 || axis[2].count() == 0;
-  }
+  /// Positions inside the image.
+  long count() const { return axis[0].count() * axis[1].count() * axis[2].count(); }
 };
 
 /// The windows of one row of output pixels: row = (image * depth + d) * height + h.

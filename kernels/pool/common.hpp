@@ -1,6 +1,6 @@
-// What average pooling needs besides sums, on every instruction set: the divisor and the epilogue.
-// Plain header; internal linkage, because it is compiled into files with different instruction
-// sets.
+// What pooling kernels of every instruction set share: what they refuse, the divisor of an average
+// and its epilogue. Plain header; internal linkage, because it is compiled into files with
+// different instruction sets.
 #pragma once
 
 #include "kernels/pool/pool.hpp"
@@ -8,6 +8,10 @@
 
 namespace intact::kernels {
 namespace {
+
+[[maybe_unused]] const char* refuses_max(const ConvShape&) {
+  return nullptr;
+}
 
 [[maybe_unused]] const char* refuses_average(const ConvShape& shape) {
   return shape.taps() < kMaxAverageWindow ? nullptr : "window of 2^23 positions or more";
@@ -25,10 +29,12 @@ namespace {
 /// ratio / divisor of one window.
 [[maybe_unused]] float average_multiplier(const ConvShape& shape, const PoolArgs& args,
                                           const Window& window) {
-  long divisor = 1;
-  for (int axis = 0; axis < 3; ++axis)
-    divisor *= args.count_include_pad ? padded_count(shape, args, axis, window.axis[axis])
-                                      : window.axis[axis].count();
+  long divisor = window.count();
+  if (args.count_include_pad) {
+    divisor = 1;
+    for (int axis = 0; axis < 3; ++axis)
+      divisor *= padded_count(shape, args, axis, window.axis[axis]);
+  }
   return args.ratio / static_cast<float>(divisor > 0 ? divisor : 1);
 }
 

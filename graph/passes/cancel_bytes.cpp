@@ -1,0 +1,228 @@
+// Makes integers between quantization operators disappear: FromBytes of Bytes on one grid is the
+// tensor itself, equal Rounds are one, and operators that move integers move the reals instead, so
+// that FromBytes meets Bytes. One walk in topological order.
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "graph/definition.hpp"
+#include "graph/passes/grid_operands.hpp"
+#include "graph/passes/grids.hpp"
+#include "graph/passes/passes.hpp"
+#include "graph/passes/rewrite.hpp"
+#include "graph/reals.hpp"
+
+namespace intact {
+namespace {
+
+class Canceller {
+ public:
+  explicit Canceller(Graph& graph) : graph_(graph), rewriter_(graph) {}
+  void run();
+
+ private:
+  void visit(Node node);
+  bool drop_round(Node& node);
+  bool drop_from_bytes(Node& node);
+  bool merge(Node& node);
+  bool read_shape_of_reals(Node& node);
+  bool move_reals(Node& node);
+  bool clip_reals(Node& node);
+
+  /// The reals behind Bytes; no_value when `id` is not made by Bytes.
+  ValueId reals_of(ValueId id) const;
+  const Grid& grid_of_bytes(ValueId id) { return *rewriter_.producer(id)->grid; }
+  void keep(Node node);
+  ValueId add_reals(ValueId integers, const Grid& grid);
+  void keep_bytes(const Node& mover, const Grid& grid, ValueId reals, ValueId integers);
+  void drop_unread_bytes();
+
+  Graph& graph_;
+  Rewriter rewriter_;
+  std::map<ValueId, ValueId> reals_;
+  /// Outputs of the grid operators on each value, to find equal ones.
+  std::map<ValueId, std::vector<ValueId>> grid_users_;
+};
+
+ValueId Canceller::reals_of(ValueId id) const {
+  const auto found = reals_.find(id);
+  return found == reals_.end() ? no_value : found->second;
+}
+
+void Canceller::keep(Node node) {
+  set_output_grids(graph_, node);
+  if (node.is_bytes()) reals_[node.outputs[0]] = node.inputs[0];
+  if (node.domain == "intact") grid_users_[node.inputs[0]].push_back(node.outputs[0]);
+  rewriter_.push(std::move(node));
+}
+
+/// Round to the grid on which the tensor lies already.
+bool Canceller::drop_round(Node& node) {
+  if (!node.is_round() || graph_.value(node.inputs[0]).grid != node.grid) return false;
+  if (!rewriter_.redirect(node.outputs[0], node.inputs[0])) return false;
+  rewriter_.give_sources(node.inputs[0], std::move(node.sources), "already on its grid");
+  return true;
+}
+
+bool Canceller::drop_from_bytes(Node& node) {
+  if (!node.is_from_bytes()) return false;
+  const ValueId reals = reals_of(node.inputs[0]);
+  if (reals == no_value || grid_of_bytes(node.inputs[0]) != *node.grid) return false;
+  if (!rewriter_.redirect(node.outputs[0], reals)) return false;
+  rewriter_.give_sources(reals, std::move(node.sources), "no work: the same grid");
+  return true;
+}
+
+/// An earlier Round, Bytes or FromBytes that does the same.
+bool Canceller::merge(Node& node) {
+  if (node.domain != "intact") return false;
+  for (const ValueId output : grid_users_[node.inputs[0]]) {
+    const Node& earlier = *rewriter_.producer(output);
+    if (earlier.op != node.op || earlier.grid != node.grid) continue;
+    if (!rewriter_.redirect(node.outputs[0], output)) continue;
+    rewriter_.give_sources(output, std::move(node.sources), "the same as another node");
+    return true;
+  }
+  return false;
+}
+
+bool Canceller::read_shape_of_reals(Node& node) {
+  if (!node.is("Shape") && !node.is("Size")) return false;
+  const ValueId reals = node.has_input(0) ? reals_of(node.inputs[0]) : no_value;
+  if (reals == no_value) return false;
+  node.inputs[0] = reals;
+  keep(std::move(node));
+  return true;
+}
+
+ValueId Canceller::add_reals(ValueId integers, const Grid& grid) {
+  const ValueId id = graph_.add_value(rewriter_.names.get(graph_.value(integers).name + "/real"),
+                                      ElementType::f32);
+  graph_.value(id).grid = grid;
+  return id;
+}
+
+void Canceller::keep_bytes(const Node& mover, const Grid& grid, ValueId reals, ValueId integers) {
+  graph_.value(integers).type = grid.type;
+  keep(grid_node("Bytes", mover.name + "/bytes", grid, reals, integers));
+}
+
+/// The padding of integers as a real number; false when it is not known here.
+bool pad_with_real(Graph& graph, FreshNames& names, Node& node, const Grid& grid) {
+  if (node.attributes.text("mode", "constant") != "constant") return true;
+  double integer = 0;
+  if (node.has_input(2)) {
+    if (!graph.is_constant(node.inputs[2])) return false;
+    const Tensor value = convert(real_constant(graph.value(node.inputs[2])), ElementType::f64);
+    if (value.size() != 1) return false;
+    integer = value.data<double>()[0];
+  }
+  const double real = (integer - grid.zero_point[0]) * static_cast<double>(grid.scale[0]);
+  if (node.inputs.size() < 3) node.inputs.resize(3, no_value);
+  node.inputs[2] =
+      graph.add_constant(names.get(node.name + "/value"), Tensor::scalar(static_cast<float>(real)));
+  return true;
+}
+
+/// Operators whose data inputs and results may be integers or reals alike.
+bool moves(const Node& node) {
+  if (node.is("MaxPool") || node.is("ReduceMax") || node.is("ReduceMin")) return true;
+  // Before opset 11 Pad has no operand that could hold another padding than the real zero.
+  if (node.is("Pad") && node.version < 11) return false;
+  const Definition* definition = find_definition(node.op, node.domain);
+  return definition != nullptr && definition->moves_data;
+}
+
+bool Canceller::move_reals(Node& node) {
+  if (node.domain == "intact" || !node.has_input(0) || !moves(node)) return false;
+  const std::size_t data_inputs = node.is("Concat") ? node.inputs.size() : 1;
+  std::vector<ValueId> reals;
+  for (std::size_t i = 0; i < data_inputs; ++i) {
+    if (!node.has_input(i) || reals_of(node.inputs[i]) == no_value) return false;
+    if (grid_of_bytes(node.inputs[i]) != grid_of_bytes(node.inputs[0])) return false;
+    reals.push_back(reals_of(node.inputs[i]));
+  }
+  const Grid grid = grid_of_bytes(node.inputs[0]);
+  // Where a channel axis goes is known only with shapes.
+  if (!grid.per_tensor()) return false;
+  if (node.is("Pad") && !pad_with_real(graph_, rewriter_.names, node, grid)) return false;
+  std::copy(reals.begin(), reals.end(), node.inputs.begin());
+  const std::vector<ValueId> integers = node.outputs;
+  // MaxPool's second output holds positions.
+  const std::size_t moved = node.is("MaxPool") ? 1 : integers.size();
+  for (std::size_t i = 0; i < moved; ++i)
+    if (integers[i] != no_value) node.outputs[i] = add_reals(integers[i], grid);
+  const Node mover = node;
+  keep(std::move(node));
+  for (std::size_t i = 0; i < moved; ++i)
+    if (integers[i] != no_value) keep_bytes(mover, grid, mover.outputs[i], integers[i]);
+  return true;
+}
+
+/// A constant bound of Clip as a real number; false when it is not constant.
+bool real_bound(Graph& graph, FreshNames& names, Node& node, std::size_t input, const Grid& grid) {
+  if (!node.has_input(input)) return true;
+  if (!graph.is_constant(node.inputs[input])) return false;
+  const Tensor bound = convert(real_constant(graph.value(node.inputs[input])), ElementType::f64);
+  if (bound.size() != 1) return false;
+  const double real =
+      (bound.data<double>()[0] - grid.zero_point[0]) * static_cast<double>(grid.scale[0]);
+  node.inputs[input] =
+      graph.add_constant(names.get(node.name + "/bound"), Tensor::scalar(static_cast<float>(real)));
+  return true;
+}
+
+/// Clip of integers is Clip of reals between the reals of the bounds.
+bool Canceller::clip_reals(Node& node) {
+  if (!node.is("Clip") || node.version < 11 || !node.has_input(0)) return false;
+  const ValueId reals = reals_of(node.inputs[0]);
+  if (reals == no_value) return false;
+  const Grid grid = grid_of_bytes(node.inputs[0]);
+  Node clip = node;
+  if (!grid.per_tensor() || !real_bound(graph_, rewriter_.names, clip, 1, grid) ||
+      !real_bound(graph_, rewriter_.names, clip, 2, grid))
+    return false;
+  const ValueId integers = node.outputs[0];
+  clip.inputs[0] = reals;
+  clip.outputs[0] = graph_.add_value(rewriter_.names.get(node.name + "/clipped"), ElementType::f32);
+  const ValueId rounded = add_reals(integers, grid);
+  keep(clip);
+  keep(grid_node("Round", clip.name + "/round", grid, clip.outputs[0], rounded));
+  keep_bytes(clip, grid, rounded, integers);
+  return true;
+}
+
+void Canceller::visit(Node node) {
+  rewriter_.redirect_inputs(node);
+  if (drop_round(node) || drop_from_bytes(node) || merge(node) || read_shape_of_reals(node) ||
+      move_reals(node) || clip_reals(node))
+    return;
+  keep(std::move(node));
+}
+
+/// Bytes that were only read by what has been cancelled.
+void Canceller::drop_unread_bytes() {
+  const auto consumers = graph_.consumers();
+  for (Node& node : graph_.nodes) {
+    if (!node.is_bytes() || graph_.is_output(node.outputs[0]) ||
+        !consumers[static_cast<std::size_t>(node.outputs[0])].empty())
+      continue;
+    remove_sources(graph_, node, "no work: the same grid");
+    node.op.clear();
+  }
+  graph_.erase_marked();
+}
+
+void Canceller::run() {
+  for (Node& node : rewriter_.take_nodes()) visit(std::move(node));
+  rewriter_.finish();
+  drop_unread_bytes();
+}
+
+}  // namespace
+
+void cancel_bytes(Graph& graph) {
+  Canceller(graph).run();
+}
+
+}  // namespace intact

@@ -1,0 +1,32 @@
+// Grids from the scale and zero point operands of quantization operators.
+#pragma once
+
+#include <optional>
+
+#include "graph/graph.hpp"
+
+namespace intact {
+
+struct GridOperands {
+  ValueId scale = no_value, zero_point = no_value;
+  /// Element type when there is no zero point.
+  ElementType type = ElementType::undefined;
+  /// Channel axis when there are several scales; not negative.
+  std::optional<int> axis = std::nullopt;
+  /// One zero point may serve several scales (QLinearConv).
+  bool shared_zero_point = false;
+  /// Shape of the tensor on the grid, for checking axis and number of scales, when known.
+  std::optional<Shape> shape = std::nullopt;
+};
+
+/// The grid when it is fixed in the file. Nothing when scale or zero point is computed at run time
+/// or has a form without a grid (blocks, half precision scales, 8-bit floats). Throws Error naming
+/// the node when the numbers are invalid (core/grid.hpp, axis out of range, wrong number).
+std::optional<Grid> constant_grid(const Graph& graph, const Node& node,
+                                  const GridOperands& operands);
+
+/// The node that makes real numbers of integers (FromBytes), rounds to a grid (Round), or shows the
+/// integers (Bytes).
+Node grid_node(const char* op, std::string name, const Grid& grid, ValueId input, ValueId output);
+
+}  // namespace intact

@@ -1,0 +1,155 @@
+// QuantizeLinear becomes Round and Bytes, DequantizeLinear becomes FromBytes. Nodes whose scale is
+// known only at run time, and block-wise ones, stay as they are.
+#include <fmt/format.h>
+
+#include "graph/definition.hpp"
+#include "graph/passes/grid_operands.hpp"
+#include "graph/passes/passes.hpp"
+#include "graph/passes/rewrite.hpp"
+#include "intact/error.hpp"
+
+namespace intact {
+namespace {
+
+bool in_known_domain(const Node& node) {
+  return node.domain.empty() || node.domain == "com.microsoft";
+}
+
+std::optional<int> rank_of(const Value& value) {
+  if (value.shape) return static_cast<int>(value.shape->size());
+  if (value.declared) return static_cast<int>(value.declared->size());
+  return std::nullopt;
+}
+
+/// The extents that are known before shape inference, -1 for the others.
+std::optional<Shape> known_shape(const Value& value) {
+  if (value.shape) return value.shape;
+  if (!value.declared) return std::nullopt;
+  Shape shape;
+  for (const Dimension& dimension : *value.declared) shape.push_back(dimension.value);
+  return shape;
+}
+
+/// Type of the integers when a node has no zero point to tell it.
+ElementType default_type(const Node& node, const Value& integers) {
+  if (node.op == "DequantizeLinear") return integers.type;
+  switch (node.attributes.integer("output_dtype", 0)) {
+    case 3:
+      return ElementType::s8;
+    case 4:
+      return ElementType::u16;
+    case 5:
+      return ElementType::s16;
+    case 21:
+      return ElementType::u4;
+    case 22:
+      return ElementType::s4;
+    case 0:
+    case 2:
+      return ElementType::u8;
+    default:
+      return ElementType::undefined;
+  }
+}
+
+/// The grid of a QuantizeLinear or DequantizeLinear node, or nothing when the node has to stay.
+std::optional<Grid> node_grid(const Graph& graph, const Node& node, std::optional<int> rank) {
+  if (node.inputs.size() < 2 || !node.has_input(0) || !node.has_input(1) ||
+      node.outputs.size() != 1)
+    return std::nullopt;
+  if (node.attributes.integer("block_size", 0) != 0) return std::nullopt;
+  const bool quantizes = node.op == "QuantizeLinear";
+  const Value& input = graph.value(node.inputs[0]);
+  GridOperands operands;
+  operands.scale = node.inputs[1];
+  operands.zero_point = node.has_input(2) ? node.inputs[2] : no_value;
+  operands.type = default_type(node, quantizes ? graph.value(node.outputs[0]) : input);
+  operands.shape = known_shape(input);
+  std::int64_t axis = node.attributes.integer("axis", 1);
+  const bool several =
+      graph.is_constant(operands.scale) && graph.value(operands.scale).constant.size() > 1;
+  if (several && rank) {
+    if (axis < -*rank || axis >= *rank)
+      throw Error(fmt::format("{}: quantization axis {} is out of range for a tensor of rank {}",
+                              describe(node), axis, *rank));
+    if (axis < 0) axis += *rank;
+  }
+  if (several && axis < 0) return std::nullopt;
+  operands.axis = static_cast<int>(axis);
+  std::optional<Grid> grid = constant_grid(graph, node, operands);
+  if (!grid) return std::nullopt;
+  if (quantizes && grid->type == ElementType::s32) return std::nullopt;
+  if (!quantizes && input.type != ElementType::undefined && input.type != grid->type)
+    throw Error(
+        fmt::format("{}: the zero point is {}, but the input is {}; their types must be "
+                    "equal",
+                    describe(node), element_name(grid->type), element_name(input.type)));
+  return grid;
+}
+
+void import_quantize(Graph& graph, Rewriter& rewriter, Node node, const Grid& grid) {
+  const ValueId integers = node.outputs[0];
+  const ValueId rounded = graph.add_value(
+      rewriter.names.get(graph.value(integers).name + "/rounded"), ElementType::f32);
+  graph.value(rounded).grid = grid;
+  graph.value(rounded).shape = graph.value(node.inputs[0]).shape;
+  graph.value(integers).type = grid.type;
+  Node round = grid_node("Round", node.name, grid, node.inputs[0], rounded);
+  round.sources = std::move(node.sources);
+  rewriter.push(std::move(round));
+  rewriter.push(grid_node("Bytes", node.name + "/bytes", grid, rounded, integers));
+}
+
+void import_dequantize(Graph& graph, Rewriter& rewriter, Node node, const Grid& grid) {
+  Value& reals = graph.value(node.outputs[0]);
+  reals.type = ElementType::f32;
+  reals.grid = grid;
+  Node from_bytes = grid_node("FromBytes", node.name, grid, node.inputs[0], node.outputs[0]);
+  from_bytes.sources = std::move(node.sources);
+  rewriter.push(std::move(from_bytes));
+}
+
+/// Operators that move data keep the element type; shape inference has not run yet.
+void pass_type_on(Graph& graph, const Node& node) {
+  const Definition* definition = find_definition(node.op, node.domain);
+  const bool keeps = definition != nullptr && (definition->moves_data || node.is("MaxPool"));
+  if (!keeps || !node.has_input(0)) return;
+  for (const ValueId id : node.outputs)
+    if (id != no_value && graph.value(id).type == ElementType::undefined &&
+        (id == node.outputs[0] || !node.is("MaxPool")))
+      graph.value(id).type = graph.value(node.inputs[0]).type;
+}
+
+}  // namespace
+
+void import_quantization(Graph& graph) {
+  Rewriter rewriter(graph);
+  // Ranks carry through Q and DQ, so that a negative axis of the DQ behind a Q can be resolved.
+  std::vector<std::optional<int>> ranks(graph.values.size());
+  const auto rank = [&](ValueId id) {
+    const auto known = ranks[static_cast<std::size_t>(id)];
+    return known ? known : rank_of(graph.value(id));
+  };
+  for (Node& node : rewriter.take_nodes()) {
+    const bool quantizes = node.op == "QuantizeLinear" && in_known_domain(node);
+    const bool dequantizes = node.op == "DequantizeLinear" && in_known_domain(node);
+    if (!quantizes && !dequantizes) {
+      pass_type_on(graph, node);
+      rewriter.push(std::move(node));
+      continue;
+    }
+    const std::optional<int> input_rank = node.has_input(0) ? rank(node.inputs[0]) : std::nullopt;
+    for (const ValueId id : node.outputs)
+      if (id != no_value) ranks[static_cast<std::size_t>(id)] = input_rank;
+    const std::optional<Grid> grid = node_grid(graph, node, input_rank);
+    if (!grid)
+      rewriter.push(std::move(node));
+    else if (quantizes)
+      import_quantize(graph, rewriter, std::move(node), *grid);
+    else
+      import_dequantize(graph, rewriter, std::move(node), *grid);
+  }
+  rewriter.finish();
+}
+
+}  // namespace intact

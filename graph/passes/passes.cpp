@@ -1,0 +1,47 @@
+// The one list of passes, in order.
+#include "graph/passes/passes.hpp"
+
+#include <array>
+
+#include "graph/passes/fold.hpp"
+#include "graph/passes/invariants.hpp"
+
+namespace intact {
+namespace {
+
+constexpr std::array passes = {
+    // Scales and quantized weights may hide behind these.
+    Pass{"remove_identities", remove_identities},
+    Pass{"fold_parameters", fold_parameters},
+    Pass{"import_quantization", import_quantization},
+    Pass{"import_quantized_operators", import_quantized_operators},
+    // Weights reach their grids here.
+    Pass{"fold_constants", fold_constants},
+    Pass{"cancel_bytes", cancel_bytes},
+    Pass{"fold_batch_normalization", fold_batch_normalization},
+    Pass{"fold_pad", fold_pad},
+    Pass{"remove_dead_code", remove_dead_code},
+    Pass{"propagate_grids", propagate_grids},
+};
+
+}  // namespace
+
+std::span<const Pass> canonical_passes() {
+  return passes;
+}
+
+void canonicalize(Graph& graph) {
+#ifndef NDEBUG
+  const std::vector<std::string> sources = all_sources(graph);
+  for (const Pass& pass : passes) {
+    pass.run(graph);
+    graph.check(&sources);
+    check_grids(graph);
+  }
+  check_canonical(graph);
+#else
+  for (const Pass& pass : passes) pass.run(graph);
+#endif
+}
+
+}  // namespace intact

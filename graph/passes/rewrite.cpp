@@ -1,0 +1,104 @@
+// Rebuilding node lists.
+#include "graph/passes/rewrite.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace intact {
+namespace {
+
+/// Whether a produced value may take the place (and name) of the graph output `from`.
+bool can_become_output(const Graph& graph, ValueId to) {
+  return !graph.is_output(to) && !graph.is_constant(to) &&
+         std::find(graph.inputs.begin(), graph.inputs.end(), to) == graph.inputs.end();
+}
+
+void become_output(Graph& graph, ValueId from, ValueId to) {
+  std::replace(graph.outputs.begin(), graph.outputs.end(), from, to);
+  std::swap(graph.value(from).name, graph.value(to).name);
+  graph.value(to).declared = graph.value(from).declared;
+}
+
+}  // namespace
+
+FreshNames::FreshNames(const Graph& graph) {
+  for (const Value& value : graph.values) taken_.insert(value.name);
+}
+
+std::string FreshNames::get(const std::string& base) {
+  std::string name = base;
+  for (int i = 1; !taken_.insert(name).second; ++i) name = fmt::format("{}_{}", base, i);
+  return name;
+}
+
+Rewriter::Rewriter(Graph& graph) : names(graph), graph_(graph) {}
+
+std::vector<Node> Rewriter::take_nodes() {
+  nodes_.reserve(graph_.nodes.size());
+  return std::exchange(graph_.nodes, {});
+}
+
+void Rewriter::redirect_inputs(Node& node) const {
+  for (ValueId& id : node.inputs)
+    if (id != no_value && static_cast<std::size_t>(id) < redirected_.size() &&
+        redirected_[static_cast<std::size_t>(id)] != no_value)
+      id = redirected_[static_cast<std::size_t>(id)];
+}
+
+void Rewriter::push(Node node) {
+  producer_.resize(graph_.values.size(), -1);
+  for (const ValueId id : node.outputs)
+    if (id != no_value) producer_[static_cast<std::size_t>(id)] = static_cast<int>(nodes_.size());
+  nodes_.push_back(std::move(node));
+}
+
+Node* Rewriter::producer(ValueId id) {
+  if (static_cast<std::size_t>(id) >= producer_.size()) return nullptr;
+  const int index = producer_[static_cast<std::size_t>(id)];
+  return index < 0 ? nullptr : &nodes_[static_cast<std::size_t>(index)];
+}
+
+bool Rewriter::redirect(ValueId from, ValueId to) {
+  if (graph_.is_output(from)) {
+    if (!can_become_output(graph_, to)) return false;
+    become_output(graph_, from, to);
+  }
+  redirected_.resize(graph_.values.size(), no_value);
+  redirected_[static_cast<std::size_t>(from)] = to;
+  return true;
+}
+
+void Rewriter::give_sources(ValueId id, std::vector<std::string> sources, const char* reason) {
+  if (sources.empty()) return;
+  if (Node* node = producer(id))
+    append_sources(*node, std::move(sources));
+  else
+    graph_.removed.push_back({std::move(sources), reason});
+}
+
+void Rewriter::finish() {
+  graph_.nodes = std::move(nodes_);
+}
+
+bool replace_value(Graph& graph, ValueId from, ValueId to) {
+  if (graph.is_output(from)) {
+    if (!can_become_output(graph, to)) return false;
+    become_output(graph, from, to);
+  }
+  graph.replace_uses(from, to);
+  return true;
+}
+
+void remove_sources(Graph& graph, Node& node, const char* reason) {
+  if (!node.sources.empty()) graph.removed.push_back({std::move(node.sources), reason});
+  node.sources.clear();
+}
+
+void append_sources(Node& node, std::vector<std::string> sources) {
+  std::move(sources.begin(), sources.end(), std::back_inserter(node.sources));
+}
+
+}  // namespace intact

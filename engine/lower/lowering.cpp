@@ -21,7 +21,7 @@ std::int32_t stored_zero_point(const Grid& grid) {
 }
 
 Lowering::Lowering(const Graph& graph, Program& program)
-    : graph_(graph), program_(program), consumers_(graph.consumers()), done_(graph.nodes.size()) {}
+    : graph_(graph), program_(program), consumers_(graph.consumers()), producers_(graph.producers()), done_(graph.nodes.size()), claimed_(graph.nodes.size()) {}
 
 void Lowering::run() {
   program_.removed = graph_.removed;
@@ -71,6 +71,12 @@ const Node* Lowering::only_consumer(ValueId id) const {
   return &graph_.nodes[static_cast<std::size_t>(consumers(id)[0])];
 }
 
+const Node* Lowering::producer(ValueId id) const {
+  if (id == no_value) return nullptr;
+  const int index = producers_[static_cast<std::size_t>(id)];
+  return index < 0 ? nullptr : &graph_.nodes[static_cast<std::size_t>(index)];
+}
+
 std::string Lowering::no_grid_reason(const Node& node, std::size_t input) const {
   const Value& operand = value(node.inputs[input]);
   if (!operand.grid)
@@ -93,6 +99,15 @@ TensorId Lowering::find(ValueId id, ElementType type, std::optional<Layout> layo
 Layout Lowering::layout_of(ValueId id) const {
   const auto found = stored_.find(id);
   return found == stored_.end() ? Layout::plain : program_.tensor(found->second[0]).layout;
+}
+
+int Lowering::written_at(ValueId id) const {
+  const auto found = stored_.find(id);
+  if (found == stored_.end()) return -1;
+  for (std::size_t i = program_.operations.size(); i-- > 0;)
+    for (const TensorId output : program_.operations[i].outputs)
+      if (output == found->second[0]) return static_cast<int>(i);
+  return -1;
 }
 
 TensorId Lowering::new_tensor(std::string name, ElementType type, Shape shape, Layout layout,
@@ -183,6 +198,19 @@ TensorId Lowering::dequantize(ValueId id, Layout layout) {
   return target;
 }
 
+void Lowering::requantize(ValueId id, TensorId tensor) {
+  const Grid& grid = *value(id).grid;
+  const TensorId target = new_tensor(value(id).name, ElementType::u8, shape(id), Layout::plain, grid);
+  Operation operation;
+  operation.kind = QuantizeOperation{grid.scale[0], stored_zero_point(grid), 0, 255};
+  operation.inputs = {tensor};
+  operation.outputs = {target};
+  operation.name = fmt::format("{} to bytes", value(id).name);
+  operation.op = "Quantize";
+  program_.operations.push_back(std::move(operation));
+  bind(id, target);
+}
+
 TensorId Lowering::plain(ValueId id) {
   if (on_byte_grid(id)) return bytes(id, Layout::plain);
   const Value& operand = value(id);
@@ -217,15 +245,47 @@ Operation& Lowering::emit(const Node& node, const Tail& tail, OperationKind kind
   return operation;
 }
 
+namespace {
+
+void explain_float(const Lowering& lowering, const Node& node, Operation& operation) {
+  operation.precision = Precision::floating;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (!node.has_input(i) || lowering.on_byte_grid(node.inputs[i]) || lowering.value(node.inputs[i]).type != ElementType::f32)
+      continue;
+    operation.reason = lowering.no_grid_reason(node, i);
+    return;
+  }
+  operation.reason = fmt::format("there is no integer kernel for this form of {}", node.op);
+}
+
+}  // namespace
+
+Operation& Lowering::emit_float(const Node& node, OperationKind kind, std::vector<TensorId> inputs, TensorId output) {
+  Operation& operation = emit(node, std::move(kind), std::move(inputs), output);
+  explain_float(*this, node, operation);
+  return operation;
+}
+
+Operation& Lowering::emit_float(const Node& node, const Tail& tail, OperationKind kind, std::vector<TensorId> inputs,
+                                TensorId output) {
+  Operation& operation = emit(node, tail, std::move(kind), std::move(inputs), output);
+  explain_float(*this, node, operation);
+  return operation;
+}
+
+bool Lowering::claim_sources(const Node& node) {
+  const std::size_t index = static_cast<std::size_t>(&node - graph_.nodes.data());
+  if (claimed_[index]) return false;
+  claimed_[index] = true;
+  return true;
+}
+
 void Lowering::mark_done(const Node& node) { done_[static_cast<std::size_t>(&node - graph_.nodes.data())] = true; }
 
 void Lowering::note_removed(const Node& node, const std::string& reason) {
   if (!node.sources.empty()) program_.removed.push_back({node.sources, reason});
 }
 
-namespace {
-
-/// Bounds of a Relu or Clip with constant scalar bounds; nothing for other nodes.
 std::optional<std::pair<float, float>> clamp_bounds(const Graph& graph, const Node& node) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
   if (node.is("Relu")) return std::pair{0.0f, infinity};
@@ -242,9 +302,23 @@ std::optional<std::pair<float, float>> clamp_bounds(const Graph& graph, const No
   return bounds;
 }
 
-}  // namespace
-
 Tail Lowering::take_tail(const Node& node) {
+  const Tail tail = follow(node, true);
+  mark_tail_done(node, tail);
+  return tail;
+}
+
+Tail Lowering::take_float_tail(const Node& node) {
+  const Tail tail = follow(node, false);
+  mark_tail_done(node, tail);
+  return tail;
+}
+
+void Lowering::mark_tail_done(const Node& node, const Tail& tail) {
+  for (ValueId id = tail.result; id != node.outputs[0]; id = producer(id)->inputs[0]) mark_done(*producer(id));
+}
+
+Tail Lowering::follow(const Node& node, bool through_round) const {
   Tail tail;
   tail.result = node.outputs[0];
   tail.sources = node.sources;
@@ -256,12 +330,11 @@ Tail Lowering::take_tail(const Node& node) {
       tail.lower = std::min(std::max(tail.lower, bounds->first), bounds->second);
       tail.upper = std::min(std::max(tail.upper, bounds->first), bounds->second);
       tail.op += "+" + next->op;
-    } else if (next->is_round() && on_byte_grid(next->outputs[0])) {
+    } else if (through_round && next->is_round() && on_byte_grid(next->outputs[0])) {
       tail.grid = value(next->outputs[0]).grid;
     } else {
       break;
     }
-    mark_done(*next);
     tail.sources.insert(tail.sources.end(), next->sources.begin(), next->sources.end());
     tail.result = next->outputs[0];
     if (tail.grid) break;

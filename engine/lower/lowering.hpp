@@ -21,6 +21,10 @@ struct Tail {
   std::string op;  ///< "Conv+Relu"
 };
 
+/// The elements have the same order in memory in both layouts: all spatial extents are 1, or there is
+/// one channel.
+bool same_order(const Shape& shape);
+
 class Lowering {
  public:
   Lowering(const Graph& graph, Program& program);
@@ -37,21 +41,36 @@ class Lowering {
   const std::vector<int>& consumers(ValueId id) const { return consumers_[static_cast<std::size_t>(id)]; }
   /// The only consumer of a value that is not a graph output; null otherwise.
   const Node* only_consumer(ValueId id) const;
+  /// The node that computes a value; null for inputs and constants.
+  const Node* producer(ValueId id) const;
   /// Why `id` keeps an operator from running on integers: "input 'x' has no grid".
   std::string no_grid_reason(const Node& node, std::size_t input) const;
 
   // --- stored forms of values; operations that convert are emitted on demand and shared
   TensorId bytes(ValueId id, Layout layout);
   TensorId real(ValueId id, Layout layout);
+  /// The same for an operand that is broadcast along all but the channels: its order is the same in
+  /// both layouts.
+  TensorId operand_bytes(ValueId id, Layout layout) { return bytes(id, same_order(shape(id)) ? Layout::plain : layout); }
+  TensorId operand_real(ValueId id, Layout layout) { return real(id, same_order(shape(id)) ? Layout::plain : layout); }
+  /// Writes the float `tensor` of a value that lies on a byte grid as bytes too.
+  void requantize(ValueId id, TensorId tensor);
   /// As it is stored for plain reference code: bytes of a grid, else its own type.
   TensorId plain(ValueId id);
   /// Layout in which a value is (first) stored.
   Layout layout_of(ValueId id) const;
 
+  /// Index of the operation that wrote the value's first stored form; -1 for inputs and constants.
+  int written_at(ValueId id) const;
+
   // --- emitting
   /// Follows the only consumers of node's output through Relu, Clip and a Round to a byte grid, and
   /// marks them as done. The tail's sources begin with the node's.
   Tail take_tail(const Node& node);
+  /// The same without marking.
+  Tail peek_tail(const Node& node) const { return follow(node, true); }
+  /// For operators that write float: stops before the Round.
+  Tail take_float_tail(const Node& node);
   /// A new stored tensor for the tail's result: bytes on its grid, else f32.
   TensorId result_tensor(const Tail& tail, Layout layout);
   TensorId new_tensor(std::string name, ElementType type, Shape shape, Layout layout,
@@ -61,7 +80,13 @@ class Lowering {
   Operation& emit(const Node& node, OperationKind kind, std::vector<TensorId> inputs, TensorId output);
   Operation& emit(const Node& node, const Tail& tail, OperationKind kind, std::vector<TensorId> inputs,
                   TensorId output);
+  /// A float operation; the reason names the first operand without a grid.
+  Operation& emit_float(const Node& node, OperationKind kind, std::vector<TensorId> inputs, TensorId output);
+  Operation& emit_float(const Node& node, const Tail& tail, OperationKind kind, std::vector<TensorId> inputs,
+                        TensorId output);
   OutputStage stage_of(const Tail& tail) const;
+  /// True for the first caller: the node's sources are then the caller's to account for.
+  bool claim_sources(const Node& node);
   void mark_done(const Node& node);
   /// The node is accounted for by the tensors it shares, not by an operation.
   void note_removed(const Node& node, const std::string& reason);
@@ -69,10 +94,11 @@ class Lowering {
   Program& program() { return program_; }
 
  private:
-  friend class TableLowering;
   TensorId find(ValueId id, ElementType type, std::optional<Layout> layout) const;
   TensorId relayout(TensorId source, Layout layout, ValueId id);
   TensorId dequantize(ValueId id, Layout layout);
+  Tail follow(const Node& node, bool through_round) const;
+  void mark_tail_done(const Node& node, const Tail& tail);
   void lower_node(const Node& node);
   void bind_inputs();
   void bind_outputs();
@@ -80,7 +106,8 @@ class Lowering {
   const Graph& graph_;
   Program& program_;
   std::vector<std::vector<int>> consumers_;
-  std::vector<bool> done_;
+  std::vector<int> producers_;
+  std::vector<bool> done_, claimed_;
   std::map<ValueId, std::vector<TensorId>> stored_;
 };
 
@@ -94,9 +121,9 @@ bool lower_binary(Lowering&, const Node&);        ///< Add, Sub, Mul, ...
 bool lower_movement(Lowering&, const Node&);      ///< Reshape, Transpose, Concat, Slice, Pad, ...
 bool lower_reference(Lowering&, const Node&);     ///< anything: the reference evaluation
 
-/// Elements of memory order are the same in both layouts (all spatial extents are 1, or one channel).
-bool same_order(const Shape& shape);
-/// Multiplier and clamp bounds.
+/// Bounds of a Relu, or of a Clip with constant scalar bounds; nothing for other nodes.
+std::optional<std::pair<float, float>> clamp_bounds(const Graph& graph, const Node& node);
+/// Zero point of the stored bytes of a byte grid.
 std::int32_t stored_zero_point(const Grid& grid);
 
 /// The program for a canonical graph whose shapes are inferred.

@@ -1,0 +1,135 @@
+// Integer products: weights, bias and multipliers as the kernels want them (docs/numerics.md).
+#include "engine/lower/integer_product.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+namespace intact {
+
+bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, int axis, IntegerProduct& product,
+                  std::string& reason) {
+  if (!lowering.on_byte_grid(product.activation)) {
+    reason = lowering.no_grid_reason(node, 0);
+    return false;
+  }
+  const Value& value = lowering.value(weights);
+  if (!value.grid) {
+    reason = lowering.no_grid_reason(node, 1);
+    return false;
+  }
+  const Grid& grid = *value.grid;
+  const bool byte = grid.type == ElementType::u8 || grid.type == ElementType::s8 || grid.type == ElementType::u4 || grid.type == ElementType::s4;
+  const auto channels = static_cast<std::size_t>(product.shape.out_channels);
+  if (!byte || (!grid.per_tensor() && (*grid.axis != axis || grid.scale.size() != channels))) {
+    reason = fmt::format("the grid {} of the weights '{}' is not 8-bit per tensor or per output channel", to_string(grid), value.name);
+    return false;
+  }
+  const int shift = grid.type == ElementType::u8 ? 128 : 0;  // u8 weights are stored as s8, 128 lower
+  const auto* raw = static_cast<const std::uint8_t*>(value.constant.raw());
+  product.weights.resize(static_cast<std::size_t>(value.constant.size()));
+  for (std::size_t i = 0; i < product.weights.size(); ++i)
+    product.weights[i] = static_cast<std::int8_t>(raw[i] ^ (shift ? 0x80 : 0));
+  product.weight_scale.resize(channels);
+  product.weight_zero_point.resize(channels);
+  for (std::size_t c = 0; c < channels; ++c) {
+    const std::size_t k = grid.per_tensor() ? 0 : c;
+    product.weight_scale[c] = grid.scale[k];
+    product.weight_zero_point[c] = grid.zero_point[k] - shift;
+  }
+  const auto& zeros = product.weight_zero_point;
+  if (std::all_of(zeros.begin(), zeros.end(), [](std::int32_t z) { return z == 0; })) product.weight_zero_point.clear();
+  return true;
+}
+
+namespace {
+
+/// An int32 bias on the accumulator's own grid stays in integers; any other is added as float.
+/// Scales count as equal when they differ by float rounding of the product only.
+void place_bias(const Lowering& lowering, const IntegerProduct& product, float scale_x, float divisor, ConvOperation& conv) {
+  if (product.bias == no_value) return;
+  const auto channels = static_cast<std::size_t>(product.shape.out_channels);
+  const Value& bias = lowering.value(product.bias);
+  const auto at = [&](std::size_t c) { return bias.constant.size() == 1 ? 0 : c; };
+  if (bias.grid && bias.grid->type == ElementType::s32) {
+    const auto integers = bias.constant.data<std::int32_t>();
+    bool same = true;
+    for (std::size_t c = 0; c < channels && same; ++c) {
+      const std::size_t k = bias.grid->scale.size() == 1 ? 0 : c;
+      const float accumulator_scale = scale_x * product.weight_scale[c];
+      same = bias.grid->zero_point[k] == 0 &&
+             std::abs(bias.grid->scale[k] - accumulator_scale) <= 2.5e-7f * accumulator_scale;
+    }
+    if (same) {
+      for (std::size_t c = 0; c < channels; ++c) conv.bias[c] = integers[at(c)];
+      return;
+    }
+  }
+  const Tensor real = real_constant(bias);
+  conv.float_bias.resize(channels);
+  for (std::size_t c = 0; c < channels; ++c) conv.float_bias[c] = real.data<float>()[at(c)] / divisor;
+}
+
+/// Largest |accumulator| of any channel and of any prefix of its sum, and |t| that the epilogue sees.
+bool fits(const ConvOperation& conv, std::string& reason) {
+  const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
+  const std::size_t depth = conv.weights.size() / channels;
+  for (std::size_t c = 0; c < channels; ++c) {
+    // Kernels sum products with the raw bytes first and correct for zero points at the end: both
+    // parts must fit, each alone and together.
+    std::int64_t magnitude = 0;
+    const std::int64_t zero = conv.weight_zero_point.empty() ? 0 : conv.weight_zero_point[c];
+    for (std::size_t k = 0; k < depth; ++k) magnitude += std::abs(std::int64_t{conv.weights[c * depth + k]});
+    const std::int64_t raw = 255 * (magnitude + std::abs(zero) * static_cast<std::int64_t>(depth));
+    const std::int64_t bound = 2 * raw + std::abs(std::int64_t{conv.bias[c]});
+    if (bound >= std::int64_t{1} << 31) {
+      reason = fmt::format("the 32-bit accumulator of channel {} could overflow ({} terms)", c, depth);
+      return false;
+    }
+    const double t = static_cast<double>(bound) * conv.multiplier[c] + (conv.float_bias.empty() ? 0.0 : std::abs(conv.float_bias[c]));
+    if (conv.stage.output == kernels::Output::u8 && !(t < 2.0e9)) {
+      reason = fmt::format("the scales of channel {} differ so much that the rescaled sum could overflow", c);
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool lower_integer_product(Lowering& lowering, const Node& node, const Node& last, IntegerProduct& product,
+                           Layout layout, std::string& reason) {
+  const Grid& grid = *lowering.value(product.activation).grid;
+  const float scale_x = grid.scale[0];
+  const auto channels = static_cast<std::size_t>(product.shape.out_channels);
+  const Tail preview = lowering.peek_tail(last);
+  const float divisor = preview.grid ? preview.grid->scale[0] : 1.0f;
+
+  ConvOperation conv;
+  conv.shape = product.shape;
+  conv.src_zero_point = stored_zero_point(grid);
+  conv.weights = std::move(product.weights);
+  conv.weight_zero_point = product.weight_zero_point;
+  conv.bias.assign(channels, 0);
+  conv.multiplier.resize(channels);
+  for (std::size_t c = 0; c < channels; ++c) conv.multiplier[c] = scale_x * product.weight_scale[c] / divisor;
+  place_bias(lowering, product, scale_x, divisor, conv);
+  conv.stage = lowering.stage_of(preview);
+  if (!fits(conv, reason)) return false;
+
+  const std::int64_t macs = conv.shape.out_pixels() * conv.shape.out_channels * conv.shape.taps() * conv.shape.group_in_channels();
+  const TensorId input = lowering.bytes(product.activation, layout);
+  Tail tail = lowering.take_tail(last);
+  if (&last != &node) {
+    lowering.mark_done(last);
+    tail.sources.insert(tail.sources.begin(), node.sources.begin(), node.sources.end());
+    tail.op = node.op + "+" + tail.op;
+  }
+  const TensorId output = lowering.result_tensor(tail, layout);
+  lowering.emit(node, tail, std::move(conv), {input}, output).macs = macs;
+  return true;
+}
+
+}  // namespace intact

@@ -1,0 +1,120 @@
+// MatMul and Gemm: integer products with constant weights, else float through oneDNN.
+#include <fmt/format.h>
+
+#include "engine/lower/integer_product.hpp"
+
+namespace intact {
+namespace {
+
+/// Constant [K, N] to [N][K].
+std::vector<std::int8_t> transposed(const std::vector<std::int8_t>& weights, std::int64_t k, std::int64_t n) {
+  std::vector<std::int8_t> result(weights.size());
+  for (std::int64_t i = 0; i < k; ++i)
+    for (std::int64_t j = 0; j < n; ++j) result[static_cast<std::size_t>(j * k + i)] = weights[static_cast<std::size_t>(i * n + j)];
+  return result;
+}
+
+/// An Add of one constant per output column behind a MatMul: its bias. Null when there is none.
+const Node* bias_addition(const Lowering& lowering, const Node& node, std::int64_t columns, ValueId& bias) {
+  const Node* next = lowering.only_consumer(node.outputs[0]);
+  if (next == nullptr || !next->is("Add")) return nullptr;
+  const ValueId other = next->inputs[0] == node.outputs[0] ? next->inputs[1] : next->inputs[0];
+  if (!lowering.is_constant(other)) return nullptr;
+  const Shape& shape = lowering.value(other).constant.shape();
+  if (shape.empty() || shape.back() != columns || element_count(shape) != columns) return nullptr;
+  if (lowering.shape(next->outputs[0]) != lowering.shape(node.outputs[0])) return nullptr;
+  bias = other;
+  return next;
+}
+
+struct Product {
+  ValueId a = no_value, b = no_value, bias = no_value;
+  bool transpose_a = false, transpose_b = false;
+  float alpha = 1;
+};
+
+/// False for forms that the reference has to evaluate.
+bool read_product(const Lowering& lowering, const Node& node, Product& product) {
+  product.a = node.inputs[0];
+  product.b = node.inputs[1];
+  if (node.is("MatMul")) return lowering.value(node.outputs[0]).type == ElementType::f32;
+  if (!node.is("Gemm") || lowering.value(node.outputs[0]).type != ElementType::f32) return false;
+  product.transpose_a = node.attributes.integer("transA", 0) != 0;
+  product.transpose_b = node.attributes.integer("transB", 0) != 0;
+  product.alpha = node.attributes.number("alpha", 1.0f);
+  if (!node.has_input(2)) return true;
+  product.bias = node.inputs[2];
+  if (!lowering.is_constant(product.bias) || node.attributes.number("beta", 1.0f) != 1.0f) return false;
+  const Shape& shape = lowering.value(product.bias).constant.shape();
+  const std::int64_t columns = lowering.shape(node.outputs[0]).back();
+  return element_count(shape) == columns && !shape.empty() && shape.back() == columns;
+}
+
+bool lower_integer(Lowering& lowering, const Node& node, const Product& operands, std::string& reason) {
+  const Shape& a = lowering.shape(operands.a);
+  if (!lowering.is_constant(operands.b)) {
+    reason = lowering.on_byte_grid(operands.a) ? fmt::format("both operands of {} are activations", node.op)
+                                               : lowering.no_grid_reason(node, 0);
+    return false;
+  }
+  const Shape& b = lowering.shape(operands.b);
+  if (b.size() != 2 || a.empty() || operands.transpose_a || operands.alpha != 1.0f) {
+    reason = fmt::format("this form of {} (transposed first operand, factor, or weights not two-dimensional) has no integer kernel", node.op);
+    return false;
+  }
+  const std::int64_t k = a.back(), n = lowering.shape(node.outputs[0]).back();
+  IntegerProduct product;
+  product.activation = operands.a;
+  product.bias = operands.bias;
+  product.shape.in_channels = k;
+  product.shape.out_channels = n;
+  product.shape.in = product.shape.out = {1, 1, k == 0 ? 0 : element_count(a) / k};
+  if (!read_weights(lowering, node, operands.b, operands.transpose_b ? 0 : 1, product, reason)) return false;
+  if (!operands.transpose_b) product.weights = transposed(product.weights, k, n);
+  const Node* last = operands.bias == no_value ? bias_addition(lowering, node, n, product.bias) : nullptr;
+  return lower_integer_product(lowering, node, last ? *last : node, product, Layout::plain, reason);
+}
+
+bool lower_float(Lowering& lowering, const Node& node, Product operands, const std::string& reason) {
+  FloatMatMulOperation matmul;
+  matmul.a = lowering.shape(operands.a);
+  matmul.b = lowering.shape(operands.b);
+  if (matmul.a.size() < 2 || matmul.b.size() < 2 || lowering.shape(node.outputs[0]).size() > 6) return false;
+  matmul.transpose_a = operands.transpose_a;
+  matmul.transpose_b = operands.transpose_b;
+  matmul.alpha = operands.alpha;
+  matmul.out = lowering.shape(node.outputs[0]);
+  const std::int64_t k = matmul.transpose_a ? matmul.a[matmul.a.size() - 2] : matmul.a.back();
+  const std::int64_t macs = element_count(matmul.out) * k;
+  if (operands.bias != no_value && matmul.alpha != 1.0f) return false;
+  const Node* last = &node;
+  if (operands.bias == no_value && matmul.alpha == 1.0f)
+    if (const Node* add = bias_addition(lowering, node, matmul.out.back(), operands.bias)) last = add;
+  if (operands.bias != no_value)
+    matmul.bias = real_constant(lowering.value(operands.bias)).reshaped({matmul.out.back()});
+  const std::vector<TensorId> inputs = {lowering.real(operands.a, Layout::plain), lowering.real(operands.b, Layout::plain)};
+  Tail tail = lowering.take_float_tail(*last);
+  if (last != &node) {
+    lowering.mark_done(*last);
+    tail.sources.insert(tail.sources.begin(), node.sources.begin(), node.sources.end());
+    tail.op = node.op + "+" + tail.op;
+  }
+  matmul.lower = tail.lower;
+  matmul.upper = tail.upper;
+  const TensorId output = lowering.result_tensor(tail, Layout::plain);
+  Operation& operation = lowering.emit_float(node, tail, std::move(matmul), inputs, output);
+  operation.macs = macs;
+  operation.reason = reason;
+  return true;
+}
+
+}  // namespace
+
+bool lower_matmul(Lowering& lowering, const Node& node) {
+  Product product;
+  if (!read_product(lowering, node, product)) return false;
+  std::string reason;
+  return lower_integer(lowering, node, product, reason) || lower_float(lowering, node, product, reason);
+}
+
+}  // namespace intact

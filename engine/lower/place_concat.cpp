@@ -1,0 +1,49 @@
+// Producers write straight into the slots of a Concat: the copy disappears.
+#include "engine/lower/lowering.hpp"
+#include "engine/lower/uses.hpp"
+
+namespace intact {
+namespace {
+
+/// Operations that can leave gaps between the pixels that they write.
+bool writes_with_pitch(const Operation& operation) {
+  return !std::holds_alternative<FloatConvOperation>(operation.kind) &&
+         !std::holds_alternative<FloatMatMulOperation>(operation.kind) &&
+         !std::holds_alternative<FloatPoolOperation>(operation.kind) &&
+         !std::holds_alternative<ReferenceOperation>(operation.kind);
+}
+
+bool place(Program& program, Operation& operation) {
+  const auto* copy = std::get_if<CopyOperation>(&operation.kind);
+  if (copy == nullptr || copy->flip != 0 || copy->fill) return false;
+  const TensorId source = operation.inputs[0], target = operation.outputs[0];
+  const Uses uses(program);
+  const int writer = uses.writer_of_single_use(source);
+  const bool into_slot = copy->extents == program.tensor(source).shape && copy->extents != program.tensor(target).shape;
+  if (writer < 0 || !into_slot) return false;
+  if (!writes_with_pitch(program.operations[static_cast<std::size_t>(writer)])) return false;
+  const StoredTensor& whole = program.tensor(target);
+  StoredTensor slot = program.tensor(source);
+  if (slot.layout != whole.layout || slot.type != whole.type || slot.strides() != copy->src_strides) return false;
+  slot.root = target;
+  slot.offset = copy->dst_offset;
+  slot.pitch_elements = slot.channels() == whole.channels() ? 0 : whole.pitch();
+  const auto strides = slot.strides();
+  for (std::size_t i = 0; i < strides.size(); ++i)
+    if (slot.shape[i] != 1 && strides[i] != copy->dst_strides[i]) return false;
+  program.tensor(source) = slot;
+  program.removed.push_back({operation.sources, "its inputs are written where its output lies"});
+  operation.outputs.clear();
+  operation.inputs.clear();
+  return true;
+}
+
+}  // namespace
+
+void place_concat(Program& program) {
+  for (Operation& operation : program.operations) place(program, operation);
+  std::erase_if(program.removed, [](const Removed& removed) { return removed.sources.empty(); });
+  erase_empty(program);
+}
+
+}  // namespace intact

@@ -1,0 +1,135 @@
+// Pools, global pools and ReduceMean over the image.
+#include <algorithm>
+
+#include "engine/lower/integer_product.hpp"
+#include "graph/ops/spatial.hpp"
+
+namespace intact {
+namespace {
+
+struct Pool {
+  bool average = false, count_include_pad = false;
+  SpatialGeometry geometry;
+};
+
+/// The whole image as one window.
+SpatialGeometry whole_image(const Shape& input) {
+  SpatialGeometry geometry;
+  geometry.in.assign(input.begin() + 2, input.end());
+  geometry.kernel = geometry.in;
+  const std::size_t axes = geometry.in.size();
+  geometry.stride.assign(axes, 1);
+  geometry.dilation.assign(axes, 1);
+  geometry.pad_begin.assign(axes, 0);
+  geometry.pad_end.assign(axes, 0);
+  geometry.out.assign(axes, 1);
+  return geometry;
+}
+
+/// ReduceMean over exactly the spatial axes of an image tensor.
+bool is_image_mean(const Lowering& lowering, const Node& node) {
+  const Shape& input = lowering.shape(node.inputs[0]);
+  if (input.size() < 4) return false;
+  std::vector<std::int64_t> axes = node.attributes.integers("axes");
+  if (node.has_input(1)) {
+    if (!lowering.is_constant(node.inputs[1])) return false;
+    const auto given = lowering.value(node.inputs[1]).constant.data<std::int64_t>();
+    axes.assign(given.begin(), given.end());
+  }
+  for (std::int64_t& axis : axes) axis += axis < 0 ? static_cast<std::int64_t>(input.size()) : 0;
+  std::sort(axes.begin(), axes.end());
+  if (axes.size() != input.size() - 2) return false;
+  for (std::size_t i = 0; i < axes.size(); ++i)
+    if (axes[i] != static_cast<std::int64_t>(i) + 2) return false;
+  return true;
+}
+
+bool read_pool(const Lowering& lowering, const Node& node, Pool& pool) {
+  if (node.domain != "" || node.inputs.empty() || !lowering.value(node.inputs[0]).shape) return false;
+  const Shape& input = lowering.shape(node.inputs[0]);
+  if (input.size() < 3 || input.size() > 5 || element_count(input) == 0) return false;
+  if (node.op == "ReduceMean") {
+    if (!is_image_mean(lowering, node)) return false;
+    pool.average = true;
+    pool.geometry = whole_image(input);
+    return true;
+  }
+  if (node.op == "GlobalAveragePool" || node.op == "GlobalMaxPool") {
+    pool.average = node.op == "GlobalAveragePool";
+    pool.geometry = whole_image(input);
+    return true;
+  }
+  if (node.op != "AveragePool" && node.op != "MaxPool") return false;
+  if (node.outputs.size() > 1 && node.outputs[1] != no_value) return false;
+  pool.average = node.op == "AveragePool";
+  pool.count_include_pad = pool.average && node.attributes.integer("count_include_pad", 0) != 0;
+  pool.geometry = pool_geometry(node, input);
+  return true;
+}
+
+kernels::ConvShape pool_shape(const Shape& input, const SpatialGeometry& geometry) {
+  Shape output = {input[0], input[1]};
+  return conv_shape(input, output, input[1], geometry);
+}
+
+bool lower_byte_pool(Lowering& lowering, const Node& node, const Pool& pool) {
+  const ValueId x = node.inputs[0];
+  const Grid& grid = *lowering.value(x).grid;
+  PoolOperation operation;
+  operation.average = pool.average;
+  operation.count_include_pad = pool.count_include_pad;
+  operation.shape = pool_shape(lowering.shape(x), pool.geometry);
+  operation.pad_end = trailing_three(pool.geometry.pad_end);
+  operation.src_zero_point = stored_zero_point(grid);
+  constexpr std::int64_t largest_window = std::int64_t{1} << 22;  // sums of bytes stay within int32
+  if (operation.shape.taps() > largest_window) return false;
+  const TensorId input = lowering.bytes(x, Layout::channels_last);
+  if (!pool.average) {
+    const TensorId output = lowering.new_tensor(lowering.value(node.outputs[0]).name, ElementType::u8,
+                                                lowering.shape(node.outputs[0]), Layout::channels_last, grid);
+    lowering.bind(node.outputs[0], output);
+    lowering.emit(node, std::move(operation), {input}, output);
+    return true;
+  }
+  const Tail tail = lowering.take_tail(node);
+  operation.stage = lowering.stage_of(tail);
+  operation.ratio = tail.grid ? grid.scale[0] / tail.grid->scale[0] : grid.scale[0];
+  const TensorId output = lowering.result_tensor(tail, Layout::channels_last);
+  lowering.emit(node, tail, std::move(operation), {input}, output);
+  return true;
+}
+
+/// A last window of ceil_mode that hangs over the declared padding: oneDNN would count it as padding.
+bool reaches_beyond_padding(const FloatPoolOperation& pool) {
+  const kernels::ConvShape& s = pool.shape;
+  for (std::size_t i = 0; i < 3; ++i)
+    if ((s.out[i] - 1) * s.stride[i] + s.kernel[i] > s.in[i] + s.pad_begin[i] + pool.pad_end[i]) return true;
+  return false;
+}
+
+}  // namespace
+
+bool lower_pool(Lowering& lowering, const Node& node) {
+  Pool pool;
+  if (!read_pool(lowering, node, pool)) return false;
+  const ValueId x = node.inputs[0];
+  const bool grids_fit = pool.average || lowering.on_byte_grid(node.outputs[0]);
+  if (lowering.on_byte_grid(x) && grids_fit && lower_byte_pool(lowering, node, pool)) return true;
+  if (lowering.value(x).type != ElementType::f32 || lowering.value(node.outputs[0]).grid) return false;
+  FloatPoolOperation operation;
+  operation.average = pool.average;
+  operation.count_include_pad = pool.count_include_pad;
+  operation.shape = pool_shape(lowering.shape(x), pool.geometry);
+  operation.pad_end = trailing_three(pool.geometry.pad_end);
+  const auto& dilation = operation.shape.dilation;
+  if (std::any_of(dilation.begin(), dilation.end(), [](std::int64_t d) { return d != 1; })) return false;
+  if (operation.count_include_pad && reaches_beyond_padding(operation)) return false;
+  const TensorId input = lowering.real(x, Layout::channels_last);
+  const TensorId output = lowering.new_tensor(lowering.value(node.outputs[0]).name, ElementType::f32,
+                                              lowering.shape(node.outputs[0]), Layout::channels_last);
+  lowering.bind(node.outputs[0], output);
+  lowering.emit_float(node, std::move(operation), {input}, output);
+  return true;
+}
+
+}  // namespace intact

@@ -1,0 +1,190 @@
+// Byte tables and float functions.
+#include "engine/lower/tables.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "intact/error.hpp"
+
+namespace intact {
+namespace {
+
+const Node* producer(const Lowering& lowering, ValueId id) { return lowering.producer(id); }
+
+/// Nodes between the grid `source` and `id`, in topological order.
+void collect(const Lowering& lowering, ValueId id, ValueId source, std::vector<const Node*>& nodes) {
+  if (id == source || id == no_value || lowering.is_constant(id)) return;
+  const Node* node = producer(lowering, id);
+  if (std::find(nodes.begin(), nodes.end(), node) != nodes.end()) return;
+  for (const ValueId input : node->inputs) collect(lowering, input, source, nodes);
+  nodes.push_back(node);
+}
+
+Tensor in_double(const Tensor& tensor) {
+  Tensor result(ElementType::f64, tensor.shape());
+  const auto from = tensor.data<float>();
+  std::copy(from.begin(), from.end(), result.data<double>().begin());
+  return result;
+}
+
+/// Values of the function at the 256 stored bytes.
+std::vector<double> tabulate(const Lowering& lowering, ValueId id, ValueId source, const std::vector<const Node*>& nodes) {
+  const Grid& grid = *lowering.value(source).grid;
+  Tensor reals(ElementType::f64, {256});
+  for (int q = 0; q < 256; ++q)
+    reals.data<double>()[static_cast<std::size_t>(q)] =
+        static_cast<double>(grid.scale[0]) * (q - stored_zero_point(grid));
+  std::map<ValueId, Tensor> known{{source, reals}};
+  for (const Node* node : nodes) {
+    std::vector<Tensor> inputs;
+    for (const ValueId input : node->inputs) {
+      if (input == no_value)
+        inputs.emplace_back();
+      else if (lowering.is_constant(input))
+        inputs.push_back(in_double(real_constant(lowering.value(input))).reshaped({}));
+      else
+        inputs.push_back(known.at(input));
+    }
+    known[node->outputs[0]] = definition_of(*node).evaluate({*node, inputs})[0];
+  }
+  const auto values = known.at(id).data<double>();
+  return {values.begin(), values.end()};
+}
+
+/// Sources of nodes that no operation accounts for yet.
+std::vector<std::string> claim(Lowering& lowering, const std::vector<const Node*>& nodes) {
+  std::vector<std::string> sources;
+  for (const Node* node : nodes)
+    if (lowering.claim_sources(*node)) sources.insert(sources.end(), node->sources.begin(), node->sources.end());
+  return sources;
+}
+
+std::string joined_ops(const std::vector<const Node*>& nodes) {
+  std::string result;
+  for (const Node* node : nodes) result += (result.empty() ? "" : "+") + node->op;
+  return result;
+}
+
+void emit_table(Lowering& lowering, const Node& last, ValueId source, const std::vector<const Node*>& nodes,
+                TableOperation table) {
+  const ValueId y = last.outputs[0];
+  const Layout layout = lowering.layout_of(source);
+  const bool to_bytes = table.floats.empty();
+  const TensorId x = lowering.bytes(source, layout);
+  const TensorId target = lowering.new_tensor(lowering.value(y).name, to_bytes ? ElementType::u8 : ElementType::f32,
+                                              lowering.shape(y), layout,
+                                              to_bytes ? lowering.value(y).grid : std::nullopt);
+  auto sources = claim(lowering, nodes);
+  Operation& operation = lowering.emit(last, std::move(table), {x}, target);
+  operation.op = nodes.empty() ? "Requantize" : joined_ops(nodes);
+  if (last.is_round()) sources.insert(sources.end(), last.sources.begin(), last.sources.end());
+  operation.sources = std::move(sources);
+  lowering.bind(y, target);
+}
+
+/// Someone needs the function's values as floats: a graph output, or an operator outside of tables.
+bool needed_as_float(const Lowering& lowering, const Node& node) {
+  const ValueId y = node.outputs[0];
+  if (lowering.graph().is_output(y)) return true;
+  for (const int index : lowering.consumers(y)) {
+    const Node& consumer = lowering.graph().nodes[static_cast<std::size_t>(index)];
+    const bool into_table = consumer.is_round() ? lowering.on_byte_grid(consumer.outputs[0])
+                                                : unary_source(lowering, consumer.outputs[0]) == unary_source(lowering, y);
+    if (!into_table) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+ValueId unary_source(const Lowering& lowering, ValueId id) {
+  if (lowering.on_byte_grid(id)) return id;
+  const Node* node = producer(lowering, id);
+  if (node == nullptr || node->outputs.size() != 1 || lowering.value(id).type != ElementType::f32 ||
+      !lowering.value(id).shape)
+    return no_value;
+  const Definition* definition = find_definition(node->op, node->domain);
+  if (definition == nullptr || !definition->elementwise || definition->random) return no_value;
+  ValueId source = no_value;
+  for (const ValueId input : node->inputs) {
+    if (input == no_value) continue;
+    if (lowering.value(input).type != ElementType::f32) return no_value;
+    if (lowering.is_constant(input)) {
+      if (lowering.value(input).constant.size() != 1) return no_value;
+      continue;
+    }
+    const ValueId of = unary_source(lowering, input);
+    if (of == no_value || (source != no_value && of != source)) return no_value;
+    source = of;
+  }
+  return source != no_value && !lowering.is_constant(source) && lowering.shape(source) == lowering.shape(id) ? source
+                                                                                                        : no_value;
+}
+
+bool lower_table(Lowering& lowering, const Node& round) {
+  const ValueId x = round.inputs[0];
+  const ValueId source = unary_source(lowering, x);
+  if (source == no_value || lowering.is_constant(source)) return false;
+  const Grid& grid = *lowering.value(round.outputs[0]).grid;
+  std::vector<const Node*> nodes;
+  collect(lowering, x, source, nodes);
+  TableOperation table;
+  const int raise = grid.type == ElementType::s8 ? 128 : 0;
+  for (const double real : tabulate(lowering, x, source, nodes))
+    table.bytes.push_back(static_cast<std::uint8_t>(
+        round_to_integer(real, grid.scale[0], grid.zero_point[0], grid.type) + raise));
+  emit_table(lowering, round, source, nodes, std::move(table));
+  return true;
+}
+
+namespace {
+
+std::optional<FloatUnaryOperation> float_function(const Node& node) {
+  using kernels::FloatUnary;
+  const Attributes& a = node.attributes;
+  if (node.is("LeakyRelu")) return FloatUnaryOperation{FloatUnary::leaky_relu, a.number("alpha", 0.01f), 0};
+  if (node.is("HardSigmoid"))
+    return FloatUnaryOperation{FloatUnary::hard_sigmoid, a.number("alpha", 0.2f), a.number("beta", 0.5f)};
+  if (node.is("HardSwish")) return FloatUnaryOperation{FloatUnary::hard_swish, 0, 0};
+  if (node.is("Sigmoid")) return FloatUnaryOperation{FloatUnary::sigmoid, 0, 0};
+  if (node.is("Tanh")) return FloatUnaryOperation{FloatUnary::tanh, 0, 0};
+  if (node.is("Exp")) return FloatUnaryOperation{FloatUnary::exp, 0, 0};
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool lower_unary(Lowering& lowering, const Node& node) {
+  const ValueId y = node.outputs[0];
+  const Definition* definition = find_definition(node.op, node.domain);
+  if (definition == nullptr || !definition->elementwise || lowering.on_byte_grid(y)) return false;
+  if (const ValueId source = unary_source(lowering, y); source != no_value) {
+    if (!needed_as_float(lowering, node)) return true;
+    std::vector<const Node*> nodes;
+    collect(lowering, y, source, nodes);
+    TableOperation table;
+    for (const double real : tabulate(lowering, y, source, nodes)) table.floats.push_back(static_cast<float>(real));
+    emit_table(lowering, node, source, nodes, std::move(table));
+    return true;
+  }
+  if (lowering.value(y).type != ElementType::f32 || lowering.is_constant(node.inputs[0])) return false;
+  const Layout layout = lowering.layout_of(node.inputs[0]);
+  if (const auto bounds = clamp_bounds(lowering.graph(), node); bounds && bounds->first <= bounds->second) {
+    const TensorId x = lowering.real(node.inputs[0], layout);
+    const TensorId target = lowering.new_tensor(lowering.value(y).name, ElementType::f32, lowering.shape(y), layout);
+    lowering.emit_float(node, FloatUnaryOperation{kernels::FloatUnary::clip, bounds->first, bounds->second}, {x}, target);
+    lowering.bind(y, target);
+    return true;
+  }
+  const auto function = float_function(node);
+  if (!function) return false;
+  const TensorId x = lowering.real(node.inputs[0], layout);
+  const TensorId target = lowering.new_tensor(lowering.value(y).name, ElementType::f32, lowering.shape(y), layout);
+  lowering.emit_float(node, *function, {x}, target);
+  lowering.bind(y, target);
+  return true;
+}
+
+}  // namespace intact

@@ -1,0 +1,78 @@
+// One step of a plan: a kernel with everything it needs, ready to run on any thread.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/thread_team.hpp"
+#include "engine/program.hpp"
+#include "intact/isa.hpp"
+
+namespace intact {
+
+/// Memory of one inference.
+struct Frame {
+  std::vector<std::byte*> data;  ///< by TensorId: address of the tensor's first element
+  std::byte* scratch = nullptr;  ///< of all threads
+  std::size_t scratch_stride = 0;
+
+  template <class T> T* at(TensorId id) const { return reinterpret_cast<T*>(data[static_cast<std::size_t>(id)]); }
+  std::byte* scratch_of(Part part) const { return scratch + static_cast<std::size_t>(part.index) * scratch_stride; }
+};
+
+class Step {
+ public:
+  virtual ~Step() = default;
+  /// Computes one thread's share; const, so that inferences may run at the same time.
+  virtual void run(const Frame& frame, Part part) const = 0;
+
+  // What flow and profile show.
+  std::string name, op, kernel, reason;
+  std::vector<std::string> sources;
+  Precision precision = Precision::int8;
+  Isa isa = Isa::scalar;
+  std::int64_t macs = 0;
+  std::vector<TensorId> inputs, outputs;
+
+  /// Runs outside of the parallel region because it brings its own threads (oneDNN).
+  bool brings_threads = false;
+  std::size_t scratch_bytes = 0;  ///< per thread
+};
+
+/// Packed weights shared by the plans of a session: the packed form depends on the operator and the
+/// kernel, not on batch and image size.
+class WeightCache {
+ public:
+  using Block = std::shared_ptr<std::byte>;
+  /// Returns the block of this key, made by `fill` on first use. 64-byte aligned.
+  template <class Fill> Block get(const std::string& key, std::size_t bytes, const Fill& fill) {
+    const std::lock_guard lock(mutex_);
+    Block& block = blocks_[key];
+    if (!block) {
+      block = allocate(bytes);
+      fill(block.get());
+    }
+    return block;
+  }
+  static Block allocate(std::size_t bytes);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, Block> blocks_;
+};
+
+struct StepContext {
+  const Program& program;
+  Isa isa;  ///< cap
+  int threads;
+  WeightCache& weights;
+};
+
+/// Chooses the kernel and prepares it. The operation's vectors are moved from.
+std::unique_ptr<Step> make_step(StepContext& context, Operation& operation);
+
+}  // namespace intact

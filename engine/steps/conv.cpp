@@ -1,0 +1,79 @@
+// Integer convolution and matrix product.
+#include "engine/steps/steps.hpp"
+#include "kernels/depthwise/depthwise.hpp"
+
+namespace intact {
+namespace {
+
+class ConvStep : public Step {
+ public:
+  ConvStep(const kernels::ConvKernel& kernel, WeightCache::Block weights, const Program& program,
+           const Operation& operation, const ConvOperation& conv)
+      : run_(kernel.run),
+        weights_(std::move(weights)),
+        shape_(conv.shape),
+        stage_(conv.stage),
+        residual_(conv.residual),
+        src_(operation.inputs[0]),
+        dst_(operation.outputs[0]),
+        src_pitch_(program.tensor(src_).pitch()),
+        dst_pitch_(program.tensor(dst_).pitch()) {
+    if (residual_) {
+      addend_ = operation.inputs[1];
+      residual_->pitch = program.tensor(addend_).pitch();
+    }
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    kernels::ConvArgs args;
+    args.src = frame.at<std::uint8_t>(src_);
+    args.src_pitch = src_pitch_;
+    args.weights = weights_.get();
+    args.dst = frame.at<void>(dst_);
+    args.dst_pitch = dst_pitch_;
+    args.scratch = frame.scratch_of(part);
+    args.epilogue = epilogue_of(stage_);
+    kernels::Residual residual;
+    if (residual_) {
+      residual = *residual_;
+      residual.data = frame.at<std::uint8_t>(addend_);
+      args.epilogue.residual = &residual;
+    }
+    run_(shape_, args, part);
+  }
+
+ private:
+  void (*run_)(const kernels::ConvShape&, const kernels::ConvArgs&, Part);
+  WeightCache::Block weights_;
+  kernels::ConvShape shape_;
+  OutputStage stage_;
+  std::optional<kernels::Residual> residual_;
+  TensorId src_, dst_, addend_ = no_tensor;
+  std::ptrdiff_t src_pitch_, dst_pitch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation, ConvOperation& conv) {
+  kernels::ConvWeights weights;
+  weights.data = conv.weights.data();
+  weights.bias = conv.bias.data();
+  weights.multiplier = conv.multiplier.data();
+  weights.float_bias = conv.float_bias.empty() ? nullptr : conv.float_bias.data();
+  weights.zero_point = conv.weight_zero_point.empty() ? nullptr : conv.weight_zero_point.data();
+  weights.src_zero_point = conv.src_zero_point;
+  const auto list = conv.depthwise() ? kernels::depthwise_kernels() : kernels::conv_kernels();
+  const auto& kernel = select_kernel(list, context.isa, [&](const kernels::ConvKernel& candidate) {
+    return candidate.refuses(conv.shape, weights) == nullptr;
+  });
+  const std::size_t bytes = kernel.packed_bytes(conv.shape);
+  auto packed = context.weights.get(fmt::format("{}/{}/{}", operation.name, kernel.name, bytes), bytes,
+                                    [&](void* target) { kernel.pack(conv.shape, weights, target); });
+  auto step = std::make_unique<ConvStep>(kernel, std::move(packed), context.program, operation, conv);
+  step->kernel = kernel.name;
+  step->isa = kernel.isa;
+  step->scratch_bytes = kernel.scratch_bytes(conv.shape);
+  return step;
+}
+
+}  // namespace intact

@@ -1,0 +1,140 @@
+// Element-wise steps: byte arithmetic, tables, float arithmetic and functions.
+#include "engine/steps/steps.hpp"
+
+namespace intact {
+namespace {
+
+/// How the second operand is read: per image, with the pitch and step of its broadcasting.
+struct Broadcast {
+  std::int64_t images = 1;   ///< the kernel is called once for each
+  std::int64_t image_offset = 0;  ///< elements of b from one image to the next
+  std::ptrdiff_t pitch = 0;
+  int step = 1;
+};
+
+Broadcast broadcast_of(const StoredTensor& b, const StoredTensor& out) {
+  if (b.shape == out.shape) return {1, 0, b.pitch(), 1};
+  const std::int64_t count = element_count(b.shape);
+  if (count == 1) return {1, 0, 0, 0};
+  const std::int64_t channels = out.channels();
+  return {count / channels, channels, 0, 1};
+}
+
+/// A kernel over rows of channels with one or two operands.
+template <class Args, class T> class BinaryStep : public Step {
+ public:
+  using Run = void (*)(const Args&, Part);
+  BinaryStep(Run run, Args args, OutputStage stage, const Program& program, const Operation& operation)
+      : run_(run), args_(args), stage_(std::move(stage)), a_(operation.inputs[0]), b_(operation.inputs[1]), dst_(operation.outputs[0]) {
+    const StoredTensor& out = program.tensor(dst_);
+    broadcast_ = broadcast_of(program.tensor(b_), out);
+    args_.rows = out.rows() / broadcast_.images;
+    args_.channels = out.channels();
+    args_.a.pitch = program.tensor(a_).pitch();
+    args_.b.pitch = broadcast_.pitch;
+    args_.b.step = broadcast_.step;
+    args_.dst_pitch = out.pitch();
+    element_bytes_ = element_size(out.type);
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    Args args = args_;
+    if constexpr (std::is_same_v<Args, kernels::ByteBinaryArgs>) args.epilogue = epilogue_of(stage_);
+    for (std::int64_t image = 0; image < broadcast_.images; ++image) {
+      args.a.data = frame.at<T>(a_) + image * args.rows * args.a.pitch;
+      args.b.data = frame.at<T>(b_) + image * broadcast_.image_offset;
+      auto* dst = frame.at<std::byte>(dst_) + static_cast<std::size_t>(image * args.rows * args.dst_pitch) * element_bytes_;
+      args.dst = reinterpret_cast<decltype(args.dst)>(dst);
+      run_(args, part);
+    }
+  }
+
+ private:
+  Run run_;
+  Args args_;
+  OutputStage stage_;
+  Broadcast broadcast_;
+  std::size_t element_bytes_ = 1;
+  TensorId a_, b_, dst_;
+};
+
+template <class Args> class UnaryStep : public Step {
+ public:
+  using Run = void (*)(const Args&, Part);
+  UnaryStep(Run run, Args args, TableOperation table, const Program& program, const Operation& operation)
+      : run_(run), args_(args), table_(std::move(table)), src_(operation.inputs[0]), dst_(operation.outputs[0]) {
+    const StoredTensor& out = program.tensor(dst_);
+    args_.rows = out.rows();
+    args_.channels = out.channels();
+    args_.src_pitch = program.tensor(src_).pitch();
+    args_.dst_pitch = out.pitch();
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    Args args = args_;
+    if constexpr (std::is_same_v<Args, kernels::TableArgs>)
+      args.table = table_.bytes.empty() ? static_cast<const void*>(table_.floats.data()) : table_.bytes.data();
+    args.src = frame.at<std::remove_pointer_t<decltype(args.src)>>(src_);
+    args.dst = frame.at<std::remove_pointer_t<decltype(args.dst)>>(dst_);
+    run_(args, part);
+  }
+
+ private:
+  Run run_;
+  Args args_;
+  TableOperation table_;
+  TensorId src_, dst_;
+};
+
+template <class StepType, class Kernel> std::unique_ptr<Step> named(std::unique_ptr<StepType> step, const Kernel& kernel) {
+  step->kernel = kernel.name;
+  step->isa = kernel.isa;
+  return step;
+}
+
+}  // namespace
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation, ByteBinaryOperation& binary) {
+  const auto& kernel = select_kernel(kernels::byte_binary_kernels(), context.isa);
+  kernels::ByteBinaryArgs args;
+  args.operation = binary.operation;
+  args.a.zero_point = binary.zero_point_a;
+  args.b.zero_point = binary.zero_point_b;
+  args.multiplier_a = binary.multiplier_a;
+  args.multiplier_b = binary.multiplier_b;
+  return named(std::make_unique<BinaryStep<kernels::ByteBinaryArgs, std::uint8_t>>(kernel.run, args, std::move(binary.stage),
+                                                                                   context.program, operation),
+               kernel);
+}
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation, TableOperation& table) {
+  const auto output = table.bytes.empty() ? kernels::Output::f32 : kernels::Output::u8;
+  const auto& kernel = select_kernel(kernels::table_kernels(), context.isa,
+                                     [&](const kernels::TableKernel& candidate) { return candidate.output == output; });
+  return named(std::make_unique<UnaryStep<kernels::TableArgs>>(kernel.run, kernels::TableArgs{}, std::move(table),
+                                                               context.program, operation),
+               kernel);
+}
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation, FloatBinaryOperation& binary) {
+  const auto& kernel = select_kernel(kernels::float_binary_kernels(), context.isa);
+  kernels::FloatBinaryArgs args;
+  args.operation = binary.operation;
+  args.lower = binary.lower;
+  args.upper = binary.upper;
+  return named(std::make_unique<BinaryStep<kernels::FloatBinaryArgs, float>>(kernel.run, args, OutputStage{},
+                                                                             context.program, operation),
+               kernel);
+}
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation, FloatUnaryOperation& unary) {
+  const auto& kernel = select_kernel(kernels::float_unary_kernels(), context.isa);
+  kernels::FloatUnaryArgs args;
+  args.function = unary.function;
+  args.alpha = unary.alpha;
+  args.beta = unary.beta;
+  return named(std::make_unique<UnaryStep<kernels::FloatUnaryArgs>>(kernel.run, args, TableOperation{}, context.program, operation),
+               kernel);
+}
+
+}  // namespace intact

@@ -1,0 +1,52 @@
+// Pooling on bytes.
+#include "engine/steps/steps.hpp"
+#include "kernels/pool/pool.hpp"
+
+namespace intact {
+namespace {
+
+class PoolStep : public Step {
+ public:
+  PoolStep(const kernels::PoolKernel& kernel, const Program& program, const Operation& operation, PoolOperation pool)
+      : run_(kernel.run), pool_(std::move(pool)), src_(operation.inputs[0]), dst_(operation.outputs[0]) {
+    args_.src_pitch = program.tensor(src_).pitch();
+    args_.dst_pitch = program.tensor(dst_).pitch();
+    args_.pad_end = pool_.pad_end;
+    args_.count_include_pad = pool_.count_include_pad;
+    args_.src_zero_point = pool_.src_zero_point;
+    args_.ratio = pool_.ratio;
+    args_.output = pool_.stage.output;
+    args_.zero_point = pool_.stage.zero_point;
+    args_.lower = pool_.stage.lower;
+    args_.upper = pool_.stage.upper;
+    args_.table = pool_.stage.table.empty() ? nullptr : pool_.stage.table.data();
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    kernels::PoolArgs args = args_;
+    args.src = frame.at<std::uint8_t>(src_);
+    args.dst = frame.at<void>(dst_);
+    run_(pool_.shape, args, part);
+  }
+
+ private:
+  void (*run_)(const kernels::ConvShape&, const kernels::PoolArgs&, Part);
+  PoolOperation pool_;
+  kernels::PoolArgs args_;
+  TensorId src_, dst_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation, PoolOperation& pool) {
+  const auto list = pool.average ? kernels::average_pool_kernels() : kernels::max_pool_kernels();
+  const auto& kernel = select_kernel(list, context.isa, [&](const kernels::PoolKernel& candidate) {
+    return candidate.refuses(pool.shape) == nullptr;
+  });
+  auto step = std::make_unique<PoolStep>(kernel, context.program, operation, std::move(pool));
+  step->kernel = kernel.name;
+  step->isa = kernel.isa;
+  return step;
+}
+
+}  // namespace intact

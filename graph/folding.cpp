@@ -13,6 +13,36 @@ namespace intact {
 
 namespace {
 
+/// Constants on a grid are dequantized for inference only when they may determine a shape.
+constexpr std::int64_t largest_dequantized = 4096;
+
+bool determines_shape(const Definition& definition, std::size_t input) {
+  for (const int operand : definition.shape_operands)
+    if (static_cast<std::size_t>(operand) == input) return true;
+  return false;
+}
+
+}  // namespace
+
+std::vector<TensorType> infer_node(const Graph& graph, const Node& node) {
+  const Definition& definition = definition_of(node);
+  std::vector<TensorType> types(node.inputs.size());
+  std::vector<Tensor> constants(node.inputs.size());
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (!node.has_input(i)) continue;
+    const Value& value = graph.value(node.inputs[i]);
+    types[i] = {value.type, value.is_constant() ? value.constant.shape() : value.shape};
+    if (!value.is_constant()) continue;
+    if (!value.grid)
+      constants[i] = value.constant;
+    else if (value.constant.size() <= largest_dequantized || determines_shape(definition, i))
+      constants[i] = real_constant(value);
+  }
+  return definition.infer({node, types, constants});
+}
+
+namespace {
+
 /// Axis of the output of a row-major reshape that has the extent of `axis` and the same number of
 /// elements before it.
 std::optional<int> reshaped_axis(const Shape& from, const Shape& to, int axis) {
@@ -139,13 +169,12 @@ bool fold_node(Graph& graph, Node& node, std::int64_t max_elements) {
     finish(graph, node);
     return true;
   }
+  const std::vector<TensorType> types = infer_node(graph, node);
+  if (!node.is("Constant") && !fits(types, max_elements)) return false;
+  for (std::size_t i = 0; i < std::min(types.size(), node.outputs.size()); ++i)
+    if (node.outputs[i] != no_value) graph.value(node.outputs[i]).shape = types[i].shape;
   const std::optional<Grid> grid = moved_grid(graph, node);
   const std::vector<Tensor> operands = fold_operands(graph, node, grid.has_value());
-  std::vector<TensorType> inputs;
-  for (const Tensor& tensor : operands)
-    inputs.push_back(tensor.defined() ? TensorType{tensor.type(), tensor.shape()} : TensorType{});
-  if (!node.is("Constant") && !fits(definition.infer({node, inputs, operands}), max_elements))
-    return false;
   std::vector<Tensor> results;
   try {
     results = definition.evaluate({node, operands});

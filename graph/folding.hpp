@@ -5,9 +5,13 @@
 #include <cstdint>
 #include <optional>
 
-#include "graph/graph.hpp"
+#include "graph/definition.hpp"
 
 namespace intact {
+
+/// Types and shapes of a node's outputs from what the graph knows about its inputs. Constants on a
+/// grid are dequantized only where their values may determine a shape.
+std::vector<TensorType> infer_node(const Graph& graph, const Node& node);
 
 /// Evaluates `node` when all its inputs are constant (for Shape and Size: when the shape of the
 /// input is known), it is not random and its outputs have at most `max_elements` elements together.

@@ -10,34 +10,8 @@ namespace {
 
 /// Larger results stay nodes: they cost memory, and the pass fold_constants decides about weights.
 constexpr std::int64_t largest_folded = 1 << 20;
-/// Constants on a grid are dequantized for inference only when they may determine a shape.
-constexpr std::int64_t largest_dequantized = 4096;
-
-bool determines_shape(const Definition& definition, std::size_t input) {
-  for (const int operand : definition.shape_operands)
-    if (static_cast<std::size_t>(operand) == input) return true;
-  return false;
-}
-
-std::vector<TensorType> infer_node(const Graph& graph, const Node& node,
-                                   const Definition& definition) {
-  std::vector<TensorType> types(node.inputs.size());
-  std::vector<Tensor> constants(node.inputs.size());
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    if (!node.has_input(i)) continue;
-    const Value& value = graph.value(node.inputs[i]);
-    types[i] = {value.type, value.shape};
-    if (!value.is_constant()) continue;
-    if (!value.grid)
-      constants[i] = value.constant;
-    else if (value.constant.size() <= largest_dequantized || determines_shape(definition, i))
-      constants[i] = real_constant(value);
-  }
-  return definition.infer({node, types, constants});
-}
-
-void infer_outputs(Graph& graph, const Node& node, const Definition& definition) {
-  const std::vector<TensorType> types = infer_node(graph, node, definition);
+void infer_outputs(Graph& graph, const Node& node) {
+  const std::vector<TensorType> types = infer_node(graph, node);
   if (types.size() < node.outputs.size())
     refuse(node, "has {} outputs, but the operator gives {}", node.outputs.size(), types.size());
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
@@ -60,8 +34,7 @@ void infer_shapes(Graph& graph) {
   for (Value& value : graph.values)
     if (value.is_constant()) value.shape = value.constant.shape();
   for (Node& node : graph.nodes) {
-    const Definition& definition = definition_of(node);
-    infer_outputs(graph, node, definition);
+    infer_outputs(graph, node);
     fold_node(graph, node, largest_folded);
   }
   graph.erase_marked();

@@ -301,6 +301,13 @@ constexpr int lane_count = 2;
   if (lanes > 0) store_16_first(dst, _mm256_castsi256_si128(a.value), bytes);
   if (lanes > 1) store_16_first(dst + stride, _mm256_extracti128_si256(a.value, 1), bytes);
 }
+/// Within each lane, the bytes of the lower (upper) halves of a and b in turns.
+[[gnu::always_inline]] inline Ints interleave_low(Ints a, Ints b) {
+  return {_mm256_unpacklo_epi8(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Ints interleave_high(Ints a, Ints b) {
+  return {_mm256_unpackhi_epi8(a.value, b.value)};
+}
 /// Within each lane, integer i of w[k] changes places with integer k of w[i].
 [[gnu::always_inline]] inline void transpose(Ints (&w)[4]) {
   const __m256i low01 = _mm256_unpacklo_epi32(w[0].value, w[1].value);

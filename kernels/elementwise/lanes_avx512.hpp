@@ -236,6 +236,13 @@ constexpr int lane_count = 4;
   put(2, _mm512_extracti32x4_epi32(a.value, 2));
   put(3, _mm512_extracti32x4_epi32(a.value, 3));
 }
+/// Within each lane, the bytes of the lower (upper) halves of a and b in turns.
+[[gnu::always_inline]] inline Ints interleave_low(Ints a, Ints b) {
+  return {_mm512_unpacklo_epi8(a.value, b.value)};
+}
+[[gnu::always_inline]] inline Ints interleave_high(Ints a, Ints b) {
+  return {_mm512_unpackhi_epi8(a.value, b.value)};
+}
 /// Within each lane, integer i of w[k] changes places with integer k of w[i].
 [[gnu::always_inline]] inline void transpose(Ints (&w)[4]) {
   const __m512i low01 = _mm512_unpacklo_epi32(w[0].value, w[1].value);

@@ -1,5 +1,5 @@
-// Moving elements without changing them: strided copies that cover channels-first <-> channels-last,
-// transposes, slices and Concat slots. Plain header.
+// Moving elements without changing them: strided copies that cover channels-first <->
+// channels-last, transposes, slices and Concat slots. Plain header.
 #pragma once
 
 #include <array>
@@ -14,9 +14,9 @@ namespace intact::kernels {
 
 /// dst[sum i_k * dst_strides[k]] = src[sum i_k * src_strides[k]] over all indices; up to 8
 /// dimensions, outermost first, strides in elements of `element_bytes` (1, 2, 4 or 8). `flip` is
-/// xor-ed onto every byte (1-byte elements only): 0x80 turns s8 into u8 of the shifted grid and back.
-/// Source and destination do not overlap. Fast where the innermost stride of both is 1, and for
-/// two-dimensional transposes of 1- and 4-byte elements.
+/// xor-ed onto every byte (1-byte elements only): 0x80 turns s8 into u8 of the shifted grid and
+/// back. Source and destination do not overlap. Fast where the innermost stride of both is 1, and
+/// for two-dimensional transposes of 1- and 4-byte elements.
 struct CopyArgs {
   int rank = 0;
   std::array<std::int64_t, 8> extents = {};

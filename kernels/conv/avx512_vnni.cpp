@@ -1,0 +1,171 @@
+// Convolution tiles for AVX-512 VNNI: 24 accumulators as 6 rows x 64 columns, 12 x 32 or 24 x 16.
+// A load broadcasts 4 bytes of a row, vpdpbusd multiplies them with 16 columns of weights. The
+// accumulators go through the epilogue in registers, in quads (kernels/epilogue_avx512.hpp).
+#include "kernels/conv/kernels.hpp"
+#include "kernels/epilogue_avx512.hpp"
+
+namespace intact::kernels {
+namespace {
+
+constexpr int max_quads = 6;
+
+[[gnu::always_inline]] inline __m512i broadcast_4(const std::uint8_t* from) {
+  int value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return _mm512_set1_epi32(value);
+}
+
+template <int width>
+struct Block {
+  static constexpr int vectors = width / 16;  // per row
+  static constexpr int rows_per_quad = 4 / vectors;
+  static constexpr int k_unroll = rows_per_quad;  // so that a row's pointer is loaded less often
+};
+
+/// `k_count` groups of 4 bytes for every row: the inner step.
+template <int width, int quads, int k_count>
+[[gnu::always_inline]] inline void multiply(const std::uint8_t* const* rows, std::ptrdiff_t at,
+                                            const std::int8_t* weights,
+                                            __m512i (&accumulator)[quads][4]) {
+  using B = Block<width>;
+  __m512i w[k_count][B::vectors];
+#pragma GCC unroll 4
+  for (int k = 0; k < k_count; ++k)
+#pragma GCC unroll 4
+    for (int v = 0; v < B::vectors; ++v)
+      w[k][v] = _mm512_load_si512(weights + (k * B::vectors + v) * 64);
+#pragma GCC unroll 24
+  for (int r = 0; r < quads * B::rows_per_quad; ++r) {
+    const std::uint8_t* a = rows[r] + at;
+#pragma GCC unroll 4
+    for (int k = 0; k < k_count; ++k) {
+      const __m512i x = broadcast_4(a + 4 * k);
+#pragma GCC unroll 4
+      for (int v = 0; v < B::vectors; ++v) {
+        __m512i& sum = accumulator[r / B::rows_per_quad][r % B::rows_per_quad * B::vectors + v];
+        sum = _mm512_dpbusd_epi32(sum, x, w[k][v]);
+      }
+    }
+  }
+}
+
+template <EpilogueForm form, int width>
+[[gnu::always_inline]] inline void finish_one(const __m512i (&accumulator)[4], const ConvTile& tile,
+                                              const EpilogueVectors& e, std::int64_t row) {
+  EpilogueTarget target = tile.target;
+  const std::ptrdiff_t element = form == EpilogueForm::floats ? sizeof(float) : 1;
+  target.dst = static_cast<std::uint8_t*>(target.dst) + row * target.dst_pitch * element;
+  if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
+    target.residual += row * target.residual_pitch;
+  constexpr int most = Block<width>::rows_per_quad;
+  target.rows = tile.row_count - row < most ? static_cast<int>(tile.row_count - row) : most;
+  finish_quad<form, width>(accumulator, tile.multiplier, tile.float_bias, e, target);
+}
+
+/// Forms that are rare or dominated by their stores: from memory, to keep the code small.
+template <EpilogueForm form, int width>
+[[gnu::noinline]] void finish_spilled(const __m512i (*accumulator)[4], int quads,
+                                      const ConvTile& tile, const EpilogueVectors& e,
+                                      std::int64_t row) {
+  for (int q = 0; q < quads; ++q)
+    finish_one<form, width>(accumulator[q], tile, e, row + q * Block<width>::rows_per_quad);
+}
+
+template <EpilogueForm form, int width, int quads>
+[[gnu::always_inline]] inline void finish(const __m512i (&accumulator)[quads][4],
+                                          const ConvTile& tile, const EpilogueVectors& e,
+                                          std::int64_t row) {
+  if constexpr (form == EpilogueForm::floats || form == EpilogueForm::unrounded_residual) {
+    alignas(64) __m512i spilled[quads][4];
+    for (int q = 0; q < quads; ++q)
+      for (int j = 0; j < 4; ++j) spilled[q][j] = accumulator[q][j];
+    finish_spilled<form, width>(spilled, quads, tile, e, row);
+  } else {
+#pragma GCC unroll 6
+    for (int q = 0; q < quads; ++q)
+      finish_one<form, width>(accumulator[q], tile, e, row + q * Block<width>::rows_per_quad);
+  }
+}
+
+/// `quads` quads from `row` on, products and epilogue.
+template <int width, int quads>
+[[gnu::noinline]] void run_block(const ConvTile& tile, EpilogueForm form, const EpilogueVectors& e,
+                                 std::int64_t row) {
+  using B = Block<width>;
+  __m512i accumulator[quads][4];
+#pragma GCC unroll 24
+  for (int i = 0; i < quads * 4; ++i)
+    accumulator[i / 4][i % 4] = _mm512_load_si512(tile.bias + i % B::vectors * 16);
+  if (tile.zero_point != nullptr) {
+#pragma GCC unroll 24
+    for (int i = 0; i < quads * 4; ++i)
+      accumulator[i / 4][i % 4] = _mm512_sub_epi32(
+          accumulator[i / 4][i % 4],
+          _mm512_mullo_epi32(_mm512_load_si512(tile.zero_point + i % B::vectors * 16),
+                             _mm512_set1_epi32(tile.row_sums[row + i / B::vectors])));
+  }
+  const std::int8_t* weights = tile.weights;
+  const std::uint8_t* const* rows = tile.rows + row;
+  for (std::int64_t tap = 0; tap < tile.taps; ++tap, rows += tile.row_stride) {
+    std::ptrdiff_t at = tile.src_offset;
+    std::int64_t left = tile.k_groups;
+    for (; left >= B::k_unroll; left -= B::k_unroll) {
+      multiply<width, quads, B::k_unroll>(rows, at, weights, accumulator);
+      at += 4 * B::k_unroll;
+      weights += width * 4 * B::k_unroll;
+    }
+    for (; B::k_unroll > 1 && left > 0; --left) {
+      multiply<width, quads, 1>(rows, at, weights, accumulator);
+      at += 4;
+      weights += width * 4;
+    }
+  }
+  switch (form) {
+    case EpilogueForm::bytes:
+      return finish<EpilogueForm::bytes, width, quads>(accumulator, tile, e, row);
+    case EpilogueForm::table:
+      return finish<EpilogueForm::table, width, quads>(accumulator, tile, e, row);
+    case EpilogueForm::rounded_residual:
+      return finish<EpilogueForm::rounded_residual, width, quads>(accumulator, tile, e, row);
+    case EpilogueForm::unrounded_residual:
+      return finish<EpilogueForm::unrounded_residual, width, quads>(accumulator, tile, e, row);
+    case EpilogueForm::floats:
+      return finish<EpilogueForm::floats, width, quads>(accumulator, tile, e, row);
+  }
+}
+
+/// All rows, in blocks of nearly equal height: 49 rows are nine blocks of five or six, not eight of
+/// six and a lonely one.
+template <int width>
+void run_tile(const ConvTile& tile) {
+  using Run = void (*)(const ConvTile&, EpilogueForm, const EpilogueVectors&, std::int64_t);
+  static constexpr Run run[max_quads] = {run_block<width, 1>, run_block<width, 2>,
+                                         run_block<width, 3>, run_block<width, 4>,
+                                         run_block<width, 5>, run_block<width, 6>};
+  constexpr int rows_per_quad = Block<width>::rows_per_quad;
+  const EpilogueVectors e = load_epilogue(*tile.epilogue);
+  const EpilogueForm form = form_of(*tile.epilogue);
+  const std::int64_t quads = (tile.row_count + rows_per_quad - 1) / rows_per_quad;
+  const std::int64_t blocks = (quads + max_quads - 1) / max_quads;
+  const std::int64_t each = blocks > 0 ? quads / blocks : 0, larger = quads - each * blocks;
+  std::int64_t quad = 0;
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const std::int64_t count = each + (block < larger ? 1 : 0);
+    run[count - 1](tile, form, e, quad * rows_per_quad);
+    quad += count;
+  }
+}
+
+}  // namespace
+
+void conv_tile_avx512_vnni_64(const ConvTile& tile) {
+  run_tile<64>(tile);
+}
+void conv_tile_avx512_vnni_32(const ConvTile& tile) {
+  run_tile<32>(tile);
+}
+void conv_tile_avx512_vnni_16(const ConvTile& tile) {
+  run_tile<16>(tile);
+}
+
+}  // namespace intact::kernels

@@ -1,0 +1,42 @@
+// The one list of convolution kernels, fastest first.
+#include "kernels/conv/conv.hpp"
+
+#include "kernels/conv/packed.hpp"
+
+namespace intact::kernels {
+namespace {
+
+constexpr ConvTiles avx512_vnni_tiles = {
+    4,
+    3,
+    {64, 32, 16},
+    {conv_tile_avx512_vnni_64, conv_tile_avx512_vnni_32, conv_tile_avx512_vnni_16}};
+constexpr ConvTiles avx2_tiles = {2, 1, {16}, {conv_tile_avx2_16}};
+
+template <const ConvTiles& tiles>
+ConvKernel tiled_kernel(const char* name, Isa isa) {
+  return {name,
+          isa,
+          [](const ConvShape&, const ConvWeights&) -> const char* { return nullptr; },
+          packed_conv_bytes,
+          [](const ConvShape& shape, const ConvWeights& weights, void* packed) {
+            pack_conv(tiles, shape, weights, packed);
+          },
+          conv_scratch_bytes,
+          [](const ConvShape& shape, const ConvArgs& args, Part part) {
+            run_conv(tiles, shape, args, part);
+          }};
+}
+
+}  // namespace
+
+std::span<const ConvKernel> conv_kernels() {
+  static const std::array list = {
+      tiled_kernel<avx512_vnni_tiles>("conv_avx512vnni_6x64", Isa::avx512vnni),
+      tiled_kernel<avx2_tiles>("conv_avx2_6x16", Isa::avx2),
+      conv_reference(),
+  };
+  return list;
+}
+
+}  // namespace intact::kernels

@@ -1,0 +1,314 @@
+// Runs a convolution through tiles: divides the work over threads, finds the row of input that each
+// output pixel and tap multiplies, and hands runs of pixels to the tiles, panel by panel. No
+// im2col: a tap is a pointer to its input pixel, or to a pixel of padding; shapes that fold their
+// width point into lines copied with their padding.
+#include <algorithm>
+
+#include "kernels/conv/packed.hpp"
+
+namespace intact::kernels {
+namespace {
+
+/// Pixels whose pointers are kept at a time: enough to reuse a panel of weights, few enough to stay
+/// in the first-level cache with the pixels.
+constexpr std::int64_t pointers_at_a_time = 1024, least_pixels = 48, most_pixels = 384;
+constexpr std::int64_t pointer_slack = 4;  // tiles read whole quads
+constexpr std::int64_t line_slack = 64;
+
+constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+/// How pixels are cut into chunks, and what a thread's scratch memory holds: row pointers
+/// [tap][row], row sums [row], then for folded shapes the padded lines of a chunk.
+struct Chunking {
+  Chunking(const ConvShape& shape, const ConvBlocking& blocking) {
+    const std::int64_t wanted =
+        std::clamp(pointers_at_a_time / blocking.taps, least_pixels, most_pixels);
+    pixels = std::min(wanted, round_up(shape.out_pixels(), 4));
+    if (blocking.folds_width) {
+      lines = std::clamp<std::int64_t>(wanted / std::max<std::int64_t>(shape.out[2], 1), 1,
+                                       std::max<std::int64_t>(shape.out[1], 1));
+      pixels = lines * shape.out[2];
+      padded_lines = (lines - 1) * shape.stride[1] + (shape.kernel[1] - 1) * shape.dilation[1] + 1;
+      line_bytes = round_up(
+          ((shape.out[2] - 1) * shape.stride[2] + shape.kernel[2]) * shape.in_channels + line_slack,
+          64);
+    }
+    row_stride = pixels + pointer_slack;
+    sums_at = round_up(blocking.taps * row_stride * static_cast<std::int64_t>(sizeof(void*)), 64);
+    lines_at = sums_at + round_up(row_stride * 4, 64);
+    bytes = lines_at + shape.kernel[0] * padded_lines * line_bytes;
+  }
+
+  std::int64_t pixels, row_stride;
+  std::int64_t lines = 0, padded_lines = 0, line_bytes = 0;  ///< folded shapes only
+  std::int64_t sums_at, lines_at, bytes;
+};
+
+/// A thread's share: output pixels [pixels), and panels counted over all groups [panels).
+struct Share {
+  Range pixels, panels;
+};
+
+std::int64_t panels_per_group(const ConvBlocking& blocking, const ConvTiles& tiles) {
+  std::int64_t count = 0;
+  for (ConvPanel p = panel_at(blocking, tiles, 0); p.width > 0;
+       p = panel_at(blocking, tiles, p.begin + p.width))
+    ++count;
+  return count;
+}
+
+/// Divides pixels, panels or both, whichever leaves the slowest thread the least to multiply and to
+/// read. Late layers have few pixels and much weight: reading a panel twice would cost most there.
+Share divide(const ConvShape& shape, const ConvBlocking& blocking, std::int64_t panels,
+             std::int64_t pixel_grain, Part part) {
+  const std::int64_t pixels = shape.out_pixels();
+  const double k = static_cast<double>(blocking.column_bytes());
+  const double columns = static_cast<double>(blocking.total_columns()) / panels;
+  int best_split = 1;
+  double best_cost = 0;
+  for (int pixel_parts = 1; pixel_parts <= part.count; ++pixel_parts) {
+    if (part.count % pixel_parts != 0) continue;
+    const std::int64_t panel_parts = part.count / pixel_parts;
+    const std::int64_t grains = (pixels + pixel_grain - 1) / pixel_grain;
+    const double rows = static_cast<double>((grains + pixel_parts - 1) / pixel_parts * pixel_grain);
+    const double width = static_cast<double>((panels + panel_parts - 1) / panel_parts) * columns;
+    const double cost = k * (rows * width / 64 + (rows + width) / 32);
+    if (pixel_parts == 1 || cost < best_cost) {
+      best_split = pixel_parts;
+      best_cost = cost;
+    }
+  }
+  return {split(pixels, {part.index % best_split, best_split}, pixel_grain),
+          split(panels, {part.index / best_split, part.count / best_split})};
+}
+
+/// One thread's run of one convolution.
+class Run {
+ public:
+  Run(const ConvTiles& tiles, const ConvShape& shape, const ConvArgs& args)
+      : tiles_(tiles),
+        shape_(shape),
+        args_(args),
+        blocking_(shape),
+        chunking_(shape, blocking_),
+        packed_(blocking_, shape, const_cast<void*>(args.weights)) {
+    auto* scratch = static_cast<std::byte*>(args.scratch);
+    rows_ = reinterpret_cast<const std::uint8_t**>(scratch);
+    sums_ = reinterpret_cast<std::int32_t*>(scratch + chunking_.sums_at);
+    lines_ = reinterpret_cast<std::uint8_t*>(scratch + chunking_.lines_at);
+  }
+
+  void operator()(Part part) {
+    if (shape_.out_pixels() == 0 || shape_.out_channels == 0) return;
+    const std::int64_t per_group = panels_per_group(blocking_, tiles_);
+    const std::int64_t grain = blocking_.folds_width ? shape_.out[2] : 4;
+    const Share share = divide(shape_, blocking_, per_group * blocking_.groups, grain, part);
+    if (share.panels.begin == share.panels.end) return;
+    for (std::int64_t pixel = share.pixels.begin; pixel < share.pixels.end;) {
+      const std::int64_t count = find_rows(pixel, share.pixels.end);
+      run_panels(pixel, count, share.panels, per_group);
+      pixel += count;
+    }
+  }
+
+ private:
+  /// Fills the row pointers of a chunk that starts at `pixel`; returns its length.
+  std::int64_t find_rows(std::int64_t pixel, std::int64_t end) {
+    std::int64_t count = std::min(chunking_.pixels, end - pixel);
+    if (blocking_.folds_width) {
+      count = find_folded_rows(pixel, end);
+    } else if (shape_.is_matrix_product()) {
+      const std::uint8_t* from = args_.src + pixel * args_.src_pitch;
+      for (std::int64_t r = 0; r < count; ++r) rows_[r] = from + r * args_.src_pitch;
+    } else {
+      for (std::int64_t done = 0; done < count;)
+        done += find_line(pixel + done, count - done, done);
+    }
+    for (std::int64_t tap = 0; tap < blocking_.taps; ++tap) {
+      const std::uint8_t** rows = rows_ + tap * chunking_.row_stride + count;
+      std::fill_n(rows, pointer_slack, rows[-1]);
+    }
+    return count;
+  }
+
+  /// Row pointers of the pixels of one output line, from `pixel` on; at most `limit`.
+  std::int64_t find_line(std::int64_t pixel, std::int64_t limit, std::int64_t row) {
+    const ConvShape& s = shape_;
+    const std::int64_t x = pixel % s.out[2], line = pixel / s.out[2];
+    const std::int64_t y = line % s.out[1], plane = line / s.out[1];
+    const std::int64_t z = plane % s.out[0], image = plane / s.out[0];
+    const std::int64_t count = std::min(limit, s.out[2] - x);
+    const std::uint8_t** rows = rows_ + row;
+    for (std::int64_t kz = 0; kz < s.kernel[0]; ++kz) {
+      const std::int64_t in_z = z * s.stride[0] - s.pad_begin[0] + kz * s.dilation[0];
+      for (std::int64_t ky = 0; ky < s.kernel[1]; ++ky) {
+        const std::int64_t in_y = y * s.stride[1] - s.pad_begin[1] + ky * s.dilation[1];
+        const bool inside = in_z >= 0 && in_z < s.in[0] && in_y >= 0 && in_y < s.in[1];
+        const std::uint8_t* in_line =
+            inside ? args_.src +
+                         ((image * s.in[0] + in_z) * s.in[1] + in_y) * s.in[2] * args_.src_pitch
+                   : nullptr;
+        for (std::int64_t kx = 0; kx < s.kernel[2]; ++kx, rows += chunking_.row_stride)
+          find_tap(in_line, x * s.stride[2] - s.pad_begin[2] + kx * s.dilation[2], count, rows);
+      }
+    }
+    return count;
+  }
+
+  /// One tap along a line: input columns in_x, in_x + stride, ...
+  void find_tap(const std::uint8_t* in_line, std::int64_t in_x, std::int64_t count,
+                const std::uint8_t** rows) {
+    const std::int64_t stride = shape_.stride[2], width = in_line != nullptr ? shape_.in[2] : 0;
+    const std::int64_t before =
+        std::clamp<std::int64_t>(in_x < 0 ? (-in_x + stride - 1) / stride : 0, 0, count);
+    const std::int64_t after = std::clamp<std::int64_t>(
+        width > in_x ? (width - in_x + stride - 1) / stride : 0, before, count);
+    std::fill_n(rows, before, packed_.padding);
+    const std::ptrdiff_t step = stride * args_.src_pitch;
+    for (std::int64_t r = before; r < after; ++r)
+      rows[r] = in_line + in_x * args_.src_pitch + r * step;
+    std::fill_n(rows + after, count - after, packed_.padding);
+  }
+
+  /// Folded shapes: copies the lines that whole output lines from `pixel` on read, and points
+  /// there. A chunk stays within one plane.
+  std::int64_t find_folded_rows(std::int64_t pixel, std::int64_t end) {
+    const ConvShape& s = shape_;
+    const std::int64_t line = pixel / s.out[2], y = line % s.out[1], plane = line / s.out[1];
+    const std::int64_t z = plane % s.out[0], image = plane / s.out[0];
+    const std::int64_t lines = std::min({chunking_.lines, s.out[1] - y, (end - pixel) / s.out[2]});
+    const std::int64_t used = (lines - 1) * s.stride[1] + (s.kernel[1] - 1) * s.dilation[1] + 1;
+    for (std::int64_t kz = 0; kz < s.kernel[0]; ++kz) {
+      const std::int64_t in_z = z * s.stride[0] - s.pad_begin[0] + kz * s.dilation[0];
+      std::uint8_t* copies = lines_ + kz * chunking_.padded_lines * chunking_.line_bytes;
+      for (std::int64_t i = 0; i < used; ++i)
+        copy_line(image, in_z, y * s.stride[1] - s.pad_begin[1] + i,
+                  copies + i * chunking_.line_bytes);
+      for (std::int64_t ky = 0; ky < s.kernel[1]; ++ky) {
+        const std::uint8_t** rows = rows_ + (kz * s.kernel[1] + ky) * chunking_.row_stride;
+        for (std::int64_t i = 0; i < lines; ++i) {
+          const std::uint8_t* from =
+              copies + (i * s.stride[1] + ky * s.dilation[1]) * chunking_.line_bytes;
+          for (std::int64_t x = 0; x < s.out[2]; ++x)
+            *rows++ = from + x * s.stride[2] * s.in_channels;
+        }
+      }
+    }
+    return lines * s.out[2];
+  }
+
+  /// A line of input with its padding, pixels without gaps.
+  void copy_line(std::int64_t image, std::int64_t z, std::int64_t y, std::uint8_t* to) {
+    const ConvShape& s = shape_;
+    const std::int64_t channels = s.in_channels;
+    const std::int64_t total = (s.out[2] - 1) * s.stride[2] + s.kernel[2];
+    const int padding = packed_.header->src_zero_point;
+    const bool inside = z >= 0 && z < s.in[0] && y >= 0 && y < s.in[1];
+    const std::int64_t before = std::clamp<std::int64_t>(inside ? s.pad_begin[2] : total, 0, total);
+    const std::int64_t pixels = inside ? std::min(s.in[2], total - before) : std::int64_t{0};
+    std::fill_n(to, before * channels, static_cast<std::uint8_t>(padding));
+    to += before * channels;
+    if (pixels > 0) {
+      const std::uint8_t* from =
+          args_.src + ((image * s.in[0] + z) * s.in[1] + y) * s.in[2] * args_.src_pitch;
+      if (args_.src_pitch == channels)
+        std::copy_n(from, pixels * channels, to);
+      else
+        for (std::int64_t x = 0; x < pixels; ++x)
+          std::copy_n(from + x * args_.src_pitch, channels, to + x * channels);
+    }
+    std::fill_n(to + pixels * channels, (total - before - pixels) * channels,
+                static_cast<std::uint8_t>(padding));
+  }
+
+  /// Weights with zero points need the sum of what each row multiplies, over the real channels.
+  void sum_rows(std::int64_t count, std::int64_t group) {
+    for (std::int64_t r = 0; r < count; ++r) {
+      std::int32_t sum = 0;
+      for (std::int64_t tap = 0; tap < blocking_.taps; ++tap) {
+        const std::uint8_t* a = rows_[tap * chunking_.row_stride + r] + group * blocking_.group_in;
+        for (std::int64_t k = 0; k < blocking_.tap_bytes; ++k) sum += a[k];
+      }
+      sums_[r] = sum;
+    }
+    std::fill_n(sums_ + count, pointer_slack, 0);
+  }
+
+  void run_panels(std::int64_t pixel, std::int64_t count, Range panels, std::int64_t per_group) {
+    std::int64_t group = panels.begin / per_group;
+    ConvPanel panel = panel_at(blocking_, tiles_, 0);
+    const auto advance = [&] { panel = panel_at(blocking_, tiles_, panel.begin + panel.width); };
+    for (std::int64_t i = group * per_group; i < panels.begin; ++i) advance();
+    bool summed = false;
+    for (long i = panels.begin; i < panels.end; ++i, advance()) {
+      if (panel.width == 0) {
+        panel = panel_at(blocking_, tiles_, 0);
+        ++group;
+        summed = false;
+      }
+      if (packed_.header->has_zero_points && !summed) sum_rows(count, group);
+      summed = true;
+      run_panel(pixel, count, group, panel);
+    }
+  }
+
+  void run_panel(std::int64_t pixel, std::int64_t count, std::int64_t group,
+                 const ConvPanel& panel) {
+    const std::int64_t slot = group * blocking_.padded_out + panel.begin;
+    const std::int64_t channel = group * blocking_.group_out + panel.begin;
+    ConvTile tile;
+    tile.rows = rows_;
+    tile.row_stride = chunking_.row_stride;
+    tile.row_count = count;
+    tile.taps = blocking_.taps;
+    tile.k_groups = blocking_.k_groups;
+    tile.src_offset = blocking_.folds_width ? 0 : group * blocking_.group_in;
+    tile.weights = packed_.weights + slot * blocking_.column_bytes();
+    tile.multiplier = packed_.multiplier + slot;
+    tile.float_bias = packed_.float_bias + slot;
+    tile.bias = packed_.bias + slot;
+    if (packed_.header->has_zero_points) {
+      tile.zero_point = packed_.zero_point + slot;
+      tile.row_sums = sums_;
+    }
+    tile.pairs_fit =
+        std::all_of(packed_.pairs_fit + slot / 16, packed_.pairs_fit + (slot + panel.width) / 16,
+                    [](std::uint8_t fits) { return fits != 0; });
+    const std::ptrdiff_t element = args_.epilogue.output == Output::f32 ? 4 : 1;
+    tile.target.dst =
+        static_cast<std::byte*>(args_.dst) + (pixel * args_.dst_pitch + channel) * element;
+    tile.target.dst_pitch = args_.dst_pitch;
+    tile.target.columns =
+        static_cast<int>(std::min<std::int64_t>(panel.width, blocking_.group_out - panel.begin));
+    if (const Residual* residual = args_.epilogue.residual; residual != nullptr) {
+      tile.target.residual = residual->data + pixel * residual->pitch + channel;
+      tile.target.residual_pitch = residual->pitch;
+    }
+    tile.epilogue = &args_.epilogue;
+    tiles_.run[panel.tile](tile);
+  }
+
+  const ConvTiles& tiles_;
+  const ConvShape& shape_;
+  const ConvArgs& args_;
+  const ConvBlocking blocking_;
+  const Chunking chunking_;
+  const PackedConv packed_;
+  const std::uint8_t** rows_;
+  std::int32_t* sums_;
+  std::uint8_t* lines_;
+};
+
+}  // namespace
+
+std::size_t conv_scratch_bytes(const ConvShape& shape) {
+  return static_cast<std::size_t>(Chunking(shape, ConvBlocking(shape)).bytes);
+}
+
+void run_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvArgs& args, Part part) {
+  Run(tiles, shape, args)(part);
+}
+
+}  // namespace intact::kernels

@@ -1,0 +1,49 @@
+// What the files of this family tell each other: the reference, and the tiles that each instruction
+// set supplies to the common driver. Plain header.
+#pragma once
+
+#include "kernels/conv/conv.hpp"
+#include "kernels/epilogue_form.hpp"
+
+namespace intact::kernels {
+
+ConvKernel conv_reference();
+
+/// One panel of output channels over a run of output pixels ("rows"). Row r multiplies the taps
+///   rows[tap * row_stride + r][src_offset .. src_offset + 4 * k_groups)
+/// with weights[tap][k_group][column][4], starting from
+///   bias[column] - zero_point[column] * row_sums[r].
+/// Up to 3 row pointers after the last row are read and must be valid.
+/// Columns, and the vectors indexed by them, are in the packed order of the ISA's epilogue.
+struct ConvTile {
+  const std::uint8_t* const* rows = nullptr;
+  std::ptrdiff_t row_stride = 0;
+  std::int64_t row_count = 0;
+  std::int64_t taps = 1, k_groups = 0;
+  std::ptrdiff_t src_offset = 0;
+  const std::int8_t* weights = nullptr;
+  const float* multiplier = nullptr;
+  const float* float_bias = nullptr;
+  const std::int32_t* bias = nullptr;
+  const std::int32_t* zero_point = nullptr;  ///< null: all zero
+  const std::int32_t* row_sums = nullptr;    ///< only with zero_point
+  bool pairs_fit = false;  ///< no sum of two neighbouring products leaves 16 bits (vpmaddubsw)
+  EpilogueTarget target;   ///< of row 0, column 0; rows is filled in by the tile
+  const Epilogue* epilogue = nullptr;
+};
+
+/// What an instruction set supplies: a function per panel width. Widths descend; every multiple of
+/// 16 is a sum of them.
+struct ConvTiles {
+  int lanes = 4;  ///< 128-bit lanes of a vector: decides the packed order
+  int width_count = 0;
+  std::array<int, 3> widths = {};
+  std::array<void (*)(const ConvTile&), 3> run = {};
+};
+
+void conv_tile_avx512_vnni_64(const ConvTile&);
+void conv_tile_avx512_vnni_32(const ConvTile&);
+void conv_tile_avx512_vnni_16(const ConvTile&);
+void conv_tile_avx2_16(const ConvTile&);
+
+}  // namespace intact::kernels

@@ -1,0 +1,162 @@
+// Packs convolution weights for the tile kernels; see packed.hpp for the format.
+#include "kernels/conv/packed.hpp"
+
+#include <algorithm>
+
+#include "kernels/epilogue_reference.hpp"
+
+namespace intact::kernels {
+namespace {
+
+constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+/// The largest number of groups that together have at most 16 output channels.
+std::int64_t joined_groups(const ConvShape& shape) {
+  const std::int64_t out = shape.out_channels / shape.groups;
+  std::int64_t joined = 1;
+  for (std::int64_t n = 2; n * out <= 16; ++n)
+    if (shape.groups % n == 0) joined = n;
+  return joined;
+}
+
+/// Packed order (epilogue_avx512.hpp): the channel, within its panel, of a column.
+int channel_of_column(int column, int width, int lanes) {
+  const int elements = 4 * lanes, per_row = width / elements;
+  const int vector = column / elements, lane = column % elements / 4;
+  return 4 * (per_row * lane + vector) + column % 4;
+}
+
+/// Reads weights as the blocking sees them: joined groups, folded width.
+class WeightReader {
+ public:
+  WeightReader(const ConvShape& shape, const ConvBlocking& blocking, const ConvWeights& weights)
+      : weights_(weights),
+        channel_bytes_(shape.taps() * shape.group_in_channels()),
+        inputs_(blocking.folds_width ? blocking.tap_bytes : shape.group_in_channels()),
+        outputs_(shape.out_channels / shape.groups) {}
+
+  std::int32_t zero_point(std::int64_t channel) const {
+    return weights_.zero_point != nullptr ? weights_.zero_point[channel] : 0;
+  }
+  /// k counts the bytes of a tap. A weight between channels of different groups counts as zero.
+  std::int8_t at(std::int64_t channel, std::int64_t channel_in_joined, std::int64_t tap,
+                 std::int64_t k) const {
+    if (k / inputs_ != channel_in_joined / outputs_)
+      return static_cast<std::int8_t>(zero_point(channel));
+    return weights_.data[channel * channel_bytes_ + tap * inputs_ + k % inputs_];
+  }
+
+ private:
+  const ConvWeights& weights_;
+  std::int64_t channel_bytes_, inputs_, outputs_;
+};
+
+/// 255 * (w0 + w1) must fit 16 bits, for the pairs of bytes that vpmaddubsw adds.
+bool pair_fits(std::int8_t first, std::int8_t second) {
+  const int positive = std::max<int>(first, 0) + std::max<int>(second, 0);
+  const int negative = std::min<int>(first, 0) + std::min<int>(second, 0);
+  return positive <= 128 && negative >= -128;
+}
+
+/// One column of a panel: weights and everything per channel.
+void pack_column(const ConvBlocking& blocking, const WeightReader& reader,
+                 const ConvWeights& weights, std::int64_t group, const ConvPanel& panel, int column,
+                 std::int64_t channel_in_group, PackedConv& packed) {
+  const std::int64_t slot = group * blocking.padded_out + panel.begin + column;
+  const std::int64_t channel = group * blocking.group_out + channel_in_group;
+  std::int8_t* to =
+      packed.weights + (group * blocking.padded_out + panel.begin) * blocking.column_bytes();
+  std::int64_t sum = 0;
+  for (std::int64_t tap = 0; tap < blocking.taps; ++tap) {
+    for (std::int64_t k = 0; k < blocking.tap_bytes; ++k) {
+      const std::int8_t w = reader.at(channel, channel_in_group, tap, k);
+      to[((tap * blocking.k_groups + k / 4) * panel.width + column) * 4 + k % 4] = w;
+      sum += w;
+    }
+    for (std::int64_t pair = 0; pair < blocking.k_groups * 2; ++pair) {
+      const std::int8_t* w =
+          to + ((tap * blocking.k_groups + pair / 2) * panel.width + column) * 4 + pair % 2 * 2;
+      if (!pair_fits(w[0], w[1])) packed.pairs_fit[slot / 16] = 0;
+    }
+  }
+  const std::int64_t zero_point = reader.zero_point(channel), src = weights.src_zero_point;
+  const std::int64_t bias = weights.bias != nullptr ? weights.bias[channel] : 0;
+  packed.bias[slot] = static_cast<std::int32_t>(
+      bias - src * sum + src * zero_point * blocking.taps * blocking.tap_bytes);
+  packed.zero_point[slot] = static_cast<std::int32_t>(zero_point);
+  packed.multiplier[slot] = weights.multiplier[channel];
+  packed.float_bias[slot] =
+      weights.float_bias != nullptr ? weights.float_bias[channel] : no_float_bias;
+  if (zero_point != 0) packed.header->has_zero_points = true;
+}
+
+}  // namespace
+
+ConvBlocking::ConvBlocking(const ConvShape& shape) {
+  const std::int64_t joined = joined_groups(shape);
+  groups = shape.groups / joined;
+  group_in = shape.in_channels / groups;
+  group_out = shape.out_channels / groups;
+  folds_width =
+      shape.groups == 1 && shape.kernel[2] > 1 && shape.dilation[2] == 1 && shape.in_channels <= 16;
+  taps = folds_width ? shape.kernel[0] * shape.kernel[1] : shape.taps();
+  tap_bytes = folds_width ? shape.kernel[2] * shape.in_channels : group_in;
+  k_groups = (tap_bytes + 3) / 4;
+  padded_out = round_up(group_out, 16);
+}
+
+ConvPanel panel_at(const ConvBlocking& blocking, const ConvTiles& tiles, std::int64_t begin) {
+  for (int tile = 0; tile < tiles.width_count; ++tile)
+    if (tiles.widths[tile] <= blocking.padded_out - begin) return {begin, tiles.widths[tile], tile};
+  return {begin, 0, 0};  // begin == padded_out
+}
+
+PackedConv::PackedConv(const ConvBlocking& blocking, const ConvShape& shape, void* packed) {
+  auto* const base = static_cast<std::byte*>(packed);
+  const auto columns = static_cast<std::size_t>(blocking.total_columns());
+  std::size_t at = 0;
+  const auto place = [&](auto*& member, std::size_t count) {
+    member = reinterpret_cast<std::remove_reference_t<decltype(member)>>(base + at);
+    at += static_cast<std::size_t>(round_up(static_cast<std::int64_t>(count * sizeof *member), 64));
+  };
+  place(header, 1);
+  place(multiplier, columns);
+  place(float_bias, columns);
+  place(bias, columns);
+  place(zero_point, columns);
+  place(pairs_fit, columns / 16);
+  place(padding, static_cast<std::size_t>(shape.in_channels) + 64);
+  place(weights, columns * static_cast<std::size_t>(blocking.column_bytes()));
+  bytes = at;
+}
+
+std::size_t packed_conv_bytes(const ConvShape& shape) {
+  return PackedConv(ConvBlocking(shape), shape, nullptr).bytes;
+}
+
+void pack_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights& weights,
+               void* packed_data) {
+  const ConvBlocking blocking(shape);
+  PackedConv packed(blocking, shape, packed_data);
+  std::fill_n(static_cast<std::byte*>(packed_data), packed.bytes, std::byte{0});
+  packed.header->src_zero_point = weights.src_zero_point;
+  std::fill_n(packed.pairs_fit, blocking.total_columns() / 16, std::uint8_t{1});
+  std::fill_n(packed.padding, shape.in_channels + 64,
+              static_cast<std::uint8_t>(weights.src_zero_point));
+  const WeightReader reader(shape, blocking, weights);
+  for (std::int64_t group = 0; group < blocking.groups; ++group) {
+    ConvPanel panel = panel_at(blocking, tiles, 0);
+    for (; panel.width > 0; panel = panel_at(blocking, tiles, panel.begin + panel.width)) {
+      for (int column = 0; column < panel.width; ++column) {
+        const std::int64_t channel =
+            panel.begin + channel_of_column(column, panel.width, tiles.lanes);
+        if (channel < blocking.group_out)
+          pack_column(blocking, reader, weights, group, panel, column, channel, packed);
+      }
+    }
+  }
+}
+
+}  // namespace intact::kernels

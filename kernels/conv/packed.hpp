@@ -1,0 +1,69 @@
+// The packed form of a convolution's weights, shared by all kernels that run tiles, and the part of
+// its geometry that packing and running must agree on. Plain header.
+//
+//   header | per channel: multiplier, float_bias, bias, zero_point | pairs_fit per 16 channels |
+//   a pixel of padding | weights
+//
+// weights: [group][panel][tap][k_group][column][4]. A panel is 64, 32 or 16 columns wide; K is
+// padded to groups of 4 bytes within a tap, columns to 16 within a group of channels. The bias
+// includes the corrections for the zero points of activations (and of weights, but for the row
+// sums).
+#pragma once
+
+#include "kernels/conv/kernels.hpp"
+
+namespace intact::kernels {
+
+/// How a shape is cut into products of matrices.
+struct ConvBlocking {
+  explicit ConvBlocking(const ConvShape& shape);
+
+  /// Small inputs: the pixels of a window's line lie next to each other once lines are copied with
+  /// their padding, so a line is one tap of kernel width * channels bytes.
+  bool folds_width = false;
+  /// Groups with few output channels are joined: zeros in the weights cost less than idle columns.
+  std::int64_t groups = 1, group_in = 0, group_out = 0;
+  std::int64_t taps = 1;
+  std::int64_t tap_bytes = 0;   ///< K of one tap
+  std::int64_t k_groups = 0;    ///< tap_bytes in fours, rounded up
+  std::int64_t padded_out = 0;  ///< group_out rounded up to 16
+
+  std::int64_t column_bytes() const { return taps * k_groups * 4; }
+  std::int64_t total_columns() const { return groups * padded_out; }
+};
+
+/// Columns [begin, begin + width) of a group, `tile` the index into ConvTiles.
+struct ConvPanel {
+  std::int64_t begin = 0;
+  int width = 0, tile = 0;
+};
+/// The panel that starts at column `begin` of a group.
+ConvPanel panel_at(const ConvBlocking& blocking, const ConvTiles& tiles, std::int64_t begin);
+
+struct PackedConvHeader {
+  std::int32_t src_zero_point = 0;
+  bool has_zero_points = false;
+};
+/// Where things lie in packed data; vectors are indexed by group * padded_out + column.
+struct PackedConv {
+  PackedConv(const ConvBlocking& blocking, const ConvShape& shape, void* packed);
+
+  PackedConvHeader* header;
+  float* multiplier;
+  float* float_bias;
+  std::int32_t* bias;
+  std::int32_t* zero_point;
+  std::uint8_t* pairs_fit;  ///< [total_columns / 16]
+  std::uint8_t* padding;    ///< a pixel of src_zero_point, with slack to over-read
+  std::int8_t* weights;
+  std::size_t bytes;
+};
+
+std::size_t packed_conv_bytes(const ConvShape& shape);
+void pack_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights& weights,
+               void* packed);
+
+std::size_t conv_scratch_bytes(const ConvShape& shape);
+void run_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvArgs& args, Part part);
+
+}  // namespace intact::kernels

@@ -27,6 +27,9 @@ void fold_pad(Graph& graph);                   ///< Pad with the real zero into 
 void remove_identities(Graph& graph);          ///< Identity, Dropout, Cast to the same type, ...
 void remove_dead_code(Graph& graph);           ///< nodes that no output needs
 
+/// Round in front of Reshape, Transpose, ...; needs shapes.
+void hoist_rounds(Graph& graph);
+
 /// Sets Value::grid wherever it follows: Round, FromBytes, constants, moving operators, MaxPool.
 void propagate_grids(Graph& graph);
 

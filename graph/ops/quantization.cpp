@@ -1,0 +1,297 @@
+// QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear; Round, Bytes and FromBytes, their
+// canonical forms.
+#include <algorithm>
+#include <cmath>
+
+#include "graph/ops/checks.hpp"
+#include "graph/ops/dispatch.hpp"
+#include "graph/ops/evaluation.hpp"
+#include "graph/ops/quantized.hpp"
+#include "graph/ops/registry.hpp"
+#include "graph/reals.hpp"
+
+namespace intact {
+namespace {
+
+constexpr std::initializer_list<ElementType> grid_types = {ElementType::u8,  ElementType::s8,
+                                                           ElementType::u16, ElementType::s16,
+                                                           ElementType::u4,  ElementType::s4};
+
+bool is_blocked(const Node& node) {
+  return node.attributes.integer("block_size", 0) != 0;
+}
+
+/// The axis of per-axis scales; absent when the scale is a single number.
+std::optional<int> scale_axis(const Node& node, const Shape& data, const Shape& scale) {
+  if (scale.empty() || scale == Shape{1}) return std::nullopt;
+  return normalize_axis(node, node.attributes.integer("axis", 1), static_cast<int>(data.size()));
+}
+
+/// Blocked scales: as the data, but one entry per block along the axis.
+Shape blocked_shape(const Node& node, const Shape& data) {
+  const std::int64_t block = node.attributes.integer("block_size", 0);
+  if (block < 0) refuse(node, "block_size is {}; it must be positive, or 0 for none", block);
+  const int axis =
+      normalize_axis(node, node.attributes.integer("axis", 1), static_cast<int>(data.size()));
+  Shape shape = data;
+  std::int64_t& extent = shape[static_cast<std::size_t>(axis)];
+  extent = extent / block + (extent % block != 0 ? 1 : 0);
+  return shape;
+}
+
+void check_scale_shapes(const InferContext& context) {
+  const auto& data = context.inputs[0].shape;
+  const auto& scale = context.inputs[1].shape;
+  if (!data || !scale) return;
+  if (is_blocked(context.node)) {
+    const Shape wanted = blocked_shape(context.node, *data);
+    check_shape(context, 1, wanted, "the blocked scale");
+    check_shape(context, 2, wanted, "the blocked zero point");
+    return;
+  }
+  const std::optional<int> axis = scale_axis(context.node, *data, *scale);
+  check_per_axis(context, 1, data, axis, "the scale");
+  check_per_axis(context, 2, data, axis, "the zero point");
+}
+
+/// The numbers that ONNX gives to element types in the attribute output_dtype.
+ElementType output_type(const Node& node, ElementType fallback) {
+  switch (const std::int64_t number = node.attributes.integer("output_dtype", 0); number) {
+    case 0:
+      return fallback;
+    case 1:
+      return ElementType::f32;
+    case 2:
+      return ElementType::u8;
+    case 3:
+      return ElementType::s8;
+    case 4:
+      return ElementType::u16;
+    case 5:
+      return ElementType::s16;
+    case 10:
+      return ElementType::f16;
+    case 16:
+      return ElementType::bf16;
+    case 21:
+      return ElementType::u4;
+    case 22:
+      return ElementType::s4;
+    default:
+      refuse_unsupported(node, "output_dtype {} is not supported", number);
+  }
+}
+
+std::vector<TensorType> infer_quantize(const InferContext& context) {
+  const Node& node = context.node;
+  check_operands(node, 2, 3);
+  check_type(
+      context, 0,
+      {ElementType::f32, ElementType::f64, ElementType::f16, ElementType::bf16, ElementType::s32});
+  ElementType type = output_type(node, ElementType::u8);
+  if (context.has(2)) {
+    check_type(context, 2, grid_types);
+    const ElementType given = context.inputs[2].type;
+    if (node.attributes.integer("output_dtype", 0) != 0 && type != given)
+      refuse(node, "output_dtype is {}, but the zero point has type {}; they must be equal",
+             element_name(type), element_name(given));
+    type = given;
+  }
+  if (!is_integer(type))
+    refuse(node, "output_dtype is {}; it must be an integer type", element_name(type));
+  check_scale_shapes(context);
+  return {{type, context.inputs[0].shape}};
+}
+
+/// Calls body(element, entry of the scale) for blocked scales.
+template <class Body>
+void for_blocks(const Node& node, const Shape& data, Body body) {
+  const Shape scales = blocked_shape(node, data);
+  const auto axis = static_cast<std::size_t>(
+      normalize_axis(node, node.attributes.integer("axis", 1), static_cast<int>(data.size())));
+  const std::int64_t inner = extent_product(data, axis + 1, data.size());
+  const std::int64_t block = node.attributes.integer("block_size", 0), count = element_count(data);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t outer = i / inner / data[axis], at = i / inner % data[axis];
+    body(static_cast<std::size_t>(i),
+         static_cast<std::size_t>((outer * scales[axis] + at / block) * inner + i % inner));
+  }
+}
+
+/// One scale and zero point per entry, in a grid without axis: only to be checked and indexed.
+Grid block_grid(const EvalContext& context, ElementType type) {
+  const std::int64_t count = context.inputs[1].size();
+  const Tensor zero_point = operand(context, 2);
+  return read_grid(context.node, type, context.inputs[1].reshaped({count}),
+                   zero_point.defined() ? zero_point.reshaped({count}) : Tensor(), 0, {count});
+}
+
+Grid operand_grid(const EvalContext& context, ElementType type) {
+  const Shape& data = context.inputs[0].shape();
+  const std::optional<int> axis = scale_axis(context.node, data, context.inputs[1].shape());
+  return read_grid(context.node, type, context.inputs[1], operand(context, 2), axis, data);
+}
+
+std::vector<Tensor> evaluate_quantize(const EvalContext& context) {
+  const TensorType type = output_types(context, infer_quantize)[0];
+  const Tensor& x = context.inputs[0];
+  if (!is_blocked(context.node)) return {quantize(x, operand_grid(context, type.type))};
+  const Grid grid = block_grid(context, type.type);
+  const Tensor wide = convert(x, ElementType::f64);
+  Tensor y = allocate(context.node, type);
+  visit_element(type.type, [&]<class T>(T) {
+    for_blocks(context.node, x.shape(), [&](std::size_t i, std::size_t entry) {
+      y.data<T>()[i] = static_cast<T>(round_to_integer(wide.data<double>()[i], grid.scale[entry],
+                                                       grid.zero_point[entry], grid.type));
+    });
+  });
+  return {y};
+}
+
+std::vector<TensorType> infer_dequantize(const InferContext& context) {
+  check_operands(context.node, 2, 3);
+  check_type(context, 0,
+             {ElementType::u8, ElementType::s8, ElementType::u16, ElementType::s16, ElementType::u4,
+              ElementType::s4, ElementType::s32});
+  check_type(context, 1, {ElementType::f32, ElementType::f16, ElementType::bf16});
+  if (context.has(2)) check_same_type(context, 2, 0);
+  check_scale_shapes(context);
+  return {{output_type(context.node, context.inputs[1].type), context.inputs[0].shape}};
+}
+
+std::vector<Tensor> evaluate_dequantize(const EvalContext& context) {
+  const TensorType type = output_types(context, infer_dequantize)[0];
+  const Tensor& x = context.inputs[0];
+  if (!is_blocked(context.node))
+    return {convert(dequantize(x, operand_grid(context, x.type())), type.type)};
+  const Grid grid = block_grid(context, x.type());
+  Tensor y = convert(x, ElementType::f64).clone();
+  const auto out = y.data<double>();
+  for_blocks(context.node, x.shape(), [&](std::size_t i, std::size_t entry) {
+    out[i] = (out[i] - grid.zero_point[entry]) * static_cast<double>(grid.scale[entry]);
+  });
+  return {convert(y, type.type)};
+}
+
+std::vector<TensorType> infer_dynamic(const InferContext& context) {
+  check_operands(context.node, 1, 1);
+  check_type(context, 0, {ElementType::f32});
+  return {{ElementType::u8, context.inputs[0].shape},
+          {ElementType::f32, Shape{}},
+          {ElementType::u8, Shape{}}};
+}
+
+/// The u8 grid of ONNX's DynamicQuantizeLinear, in float32 as it is defined there. All zeros get
+/// scale 1.
+std::vector<Tensor> evaluate_dynamic(const EvalContext& context) {
+  output_types(context, infer_dynamic);
+  float low = 0, high = 0;
+  for (const float x : context.inputs[0].data<float>()) {
+    low = std::min(low, x);
+    high = std::max(high, x);
+  }
+  const float scale = low == high ? 1 : (high - low) / 255;
+  const float zero_point = std::nearbyint(std::clamp(-low / scale, 0.0F, 255.0F));
+  const Grid grid{ElementType::u8, {scale}, {static_cast<std::int32_t>(zero_point)}, std::nullopt};
+  check_grid(grid, describe(context.node));
+  return {quantize(context.inputs[0], grid), Tensor::scalar(scale),
+          Tensor::scalar(static_cast<std::uint8_t>(zero_point))};
+}
+
+// Canonical forms.
+
+const Grid& grid_of(const Node& node) {
+  if (!node.grid) refuse(node, "the node has no grid; Round, Bytes and FromBytes need one");
+  return *node.grid;
+}
+
+void check_channels(const InferContext& context) {
+  check_operands(context.node, 1, 1);
+  const Grid& grid = grid_of(context.node);
+  const auto& shape = context.inputs[0].shape;
+  if (grid.per_tensor() || !shape) return;
+  const auto axis = static_cast<std::size_t>(*grid.axis);
+  if (axis >= shape->size() || (*shape)[axis] != static_cast<std::int64_t>(grid.scale.size()))
+    refuse(context.node, "a tensor of shape {} cannot lie on the grid {}; extents must be equal",
+           to_string(*shape), to_string(grid));
+}
+
+std::vector<TensorType> infer_round(const InferContext& context) {
+  check_channels(context);
+  check_type(context, 0, {ElementType::f32, ElementType::f64});
+  return {context.inputs[0]};
+}
+
+std::vector<Tensor> evaluate_round(const EvalContext& context) {
+  const TensorType type = output_types(context, infer_round)[0];
+  const Grid& grid = grid_of(context.node);
+  return {convert(exact_reals(quantize(context.inputs[0], grid), grid), type.type)};
+}
+
+std::vector<TensorType> infer_bytes(const InferContext& context) {
+  check_channels(context);
+  check_type(context, 0, {ElementType::f32, ElementType::f64});
+  return {{grid_of(context.node).type, context.inputs[0].shape}};
+}
+
+std::vector<Tensor> evaluate_bytes(const EvalContext& context) {
+  output_types(context, infer_bytes);
+  return {quantize(context.inputs[0], grid_of(context.node))};
+}
+
+std::vector<TensorType> infer_from_bytes(const InferContext& context) {
+  check_channels(context);
+  check_type(context, 0, {grid_of(context.node).type});
+  return {{ElementType::f32, context.inputs[0].shape}};
+}
+
+std::vector<Tensor> evaluate_from_bytes(const EvalContext& context) {
+  output_types(context, infer_from_bytes);
+  return {dequantize(context.inputs[0], grid_of(context.node))};
+}
+
+const Definition definitions[] = {
+    {.op = "QuantizeLinear", .first = 10, .infer = infer_quantize, .evaluate = evaluate_quantize},
+    {.op = "DequantizeLinear",
+     .first = 10,
+     .infer = infer_dequantize,
+     .evaluate = evaluate_dequantize},
+    {.op = "QuantizeLinear",
+     .domain = "com.microsoft",
+     .infer = infer_quantize,
+     .evaluate = evaluate_quantize},
+    {.op = "DequantizeLinear",
+     .domain = "com.microsoft",
+     .infer = infer_dequantize,
+     .evaluate = evaluate_dequantize},
+    {.op = "DynamicQuantizeLinear",
+     .first = 11,
+     .infer = infer_dynamic,
+     .evaluate = evaluate_dynamic},
+    {.op = "Round",
+     .domain = "intact",
+     .first = 0,
+     .infer = infer_round,
+     .evaluate = evaluate_round,
+     .elementwise = true},
+    {.op = "Bytes",
+     .domain = "intact",
+     .first = 0,
+     .infer = infer_bytes,
+     .evaluate = evaluate_bytes,
+     .elementwise = true},
+    {.op = "FromBytes",
+     .domain = "intact",
+     .first = 0,
+     .infer = infer_from_bytes,
+     .evaluate = evaluate_from_bytes,
+     .elementwise = true},
+};
+
+}  // namespace
+
+std::span<const Definition> quantization_definitions() {
+  return definitions;
+}
+
+}  // namespace intact

@@ -1,0 +1,194 @@
+// From the graph to an ONNX file.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <set>
+
+#include "graph/onnx/onnx.hpp"
+#include "graph/onnx/proto.hpp"
+#include "graph/onnx/standard_form.hpp"
+#include "intact/error.hpp"
+#include "intact/version.hpp"
+
+namespace intact {
+namespace {
+
+void write_attribute(const std::string& name, const Attribute& value, onnx::AttributeProto& proto) {
+  using Proto = onnx::AttributeProto;
+  proto.set_name(name);
+  struct Writer {
+    Proto& proto;
+    void operator()(std::int64_t number) const {
+      proto.set_type(Proto::INT);
+      proto.set_i(number);
+    }
+    void operator()(float number) const {
+      proto.set_type(Proto::FLOAT);
+      proto.set_f(number);
+    }
+    void operator()(const std::string& text) const {
+      proto.set_type(Proto::STRING);
+      proto.set_s(text);
+    }
+    void operator()(const Tensor& tensor) const {
+      proto.set_type(Proto::TENSOR);
+      tensor_to_proto(tensor, "", *proto.mutable_t());
+    }
+    void operator()(const std::vector<std::int64_t>& numbers) const {
+      proto.set_type(Proto::INTS);
+      for (const std::int64_t number : numbers) proto.add_ints(number);
+    }
+    void operator()(const std::vector<float>& numbers) const {
+      proto.set_type(Proto::FLOATS);
+      for (const float number : numbers) proto.add_floats(number);
+    }
+    void operator()(const std::vector<std::string>& texts) const {
+      proto.set_type(Proto::STRINGS);
+      for (const std::string& text : texts) proto.add_strings(text);
+    }
+  };
+  std::visit(Writer{proto}, value);
+}
+
+void write_node(const Graph& graph, const Node& node, onnx::NodeProto& proto) {
+  proto.set_op_type(node.op);
+  proto.set_domain(node.domain);
+  proto.set_name(node.name);
+  const auto name_of = [&](ValueId id) { return id == no_value ? "" : graph.value(id).name; };
+  for (const ValueId id : node.inputs) proto.add_input(name_of(id));
+  for (const ValueId id : node.outputs) proto.add_output(name_of(id));
+  for (const auto& [name, value] : node.attributes.all())
+    write_attribute(name, value, *proto.add_attribute());
+}
+
+void write_value(const Value& value, onnx::ValueInfoProto& proto) {
+  proto.set_name(value.name);
+  if (value.type == ElementType::undefined) return;
+  auto& type = *proto.mutable_type()->mutable_tensor_type();
+  type.set_elem_type(element_type_to_onnx(value.type));
+  if (!value.declared) return;
+  auto& shape = *type.mutable_shape();
+  for (const Dimension& dimension : *value.declared) {
+    auto& extent = *shape.add_dim();
+    if (dimension.value >= 0)
+      extent.set_dim_value(dimension.value);
+    else if (!dimension.symbol.empty())
+      extent.set_dim_param(dimension.symbol);
+  }
+}
+
+void write_initializers(const Graph& graph, onnx::GraphProto& proto) {
+  std::set<ValueId> used(graph.outputs.begin(), graph.outputs.end());
+  for (const Node& node : graph.nodes) used.insert(node.inputs.begin(), node.inputs.end());
+  for (const ValueId id : used)
+    if (graph.is_constant(id))
+      tensor_to_proto(graph.value(id).constant, graph.value(id).name, *proto.add_initializer());
+}
+
+/// The file format's version that belongs to an operator set.
+int ir_version(int opset) {
+  if (opset <= 14) return 7;
+  if (opset <= 18) return 8;
+  if (opset <= 20) return 9;
+  if (opset <= 22) return 10;
+  return opset <= 23 ? 11 : 12;
+}
+
+void write_model(const Graph& graph, onnx::ModelProto& model) {
+  std::set<std::string> domains = {""};
+  for (const Node& node : graph.nodes) domains.insert(node.domain);
+  for (const std::string& domain : domains) {
+    auto& import = *model.add_opset_import();
+    const auto known = graph.opsets.find(domain);
+    import.set_domain(domain);
+    import.set_version(known == graph.opsets.end() ? 1 : known->second);
+    if (domain.empty()) model.set_ir_version(ir_version(static_cast<int>(import.version())));
+  }
+  model.set_producer_name("Intact");
+  model.set_producer_version(version);
+  for (const auto& [key, value] : graph.metadata) {
+    auto& entry = *model.add_metadata_props();
+    entry.set_key(key);
+    entry.set_value(value);
+  }
+  onnx::GraphProto& proto = *model.mutable_graph();
+  proto.set_name(graph.name.empty() ? "graph" : graph.name);
+  for (const Node& node : graph.nodes) write_node(graph, node, *proto.add_node());
+  for (const ValueId id : graph.inputs) write_value(graph.value(id), *proto.add_input());
+  for (const ValueId id : graph.outputs) write_value(graph.value(id), *proto.add_output());
+  write_initializers(graph, proto);
+}
+
+/// A file beside `path` that takes its name when it is complete, and else disappears.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::filesystem::path& path) : target_(path) {
+    for (int attempt = 0; descriptor_ < 0 && attempt < 100; ++attempt) {
+      name_ = fmt::format("{}.{}-{}.tmp", path.string(), ::getpid(), attempt);
+      descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      if (descriptor_ < 0 && errno != EEXIST) break;
+    }
+    if (descriptor_ < 0) fail();
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (!renamed_) ::unlink(name_.c_str());
+  }
+
+  void write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) fail();
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+  }
+
+  void commit() {
+    if (::fsync(descriptor_) != 0) fail();
+    if (::rename(name_.c_str(), target_.c_str()) != 0) fail();
+    renamed_ = true;
+  }
+
+ private:
+  [[noreturn]] void fail() const {
+    const int reason = errno;
+    if (descriptor_ >= 0) ::unlink(name_.c_str());
+    throw Error(fmt::format("cannot write {}: {}", target_.string(), std::strerror(reason)));
+  }
+
+  std::filesystem::path target_;
+  std::string name_;
+  int descriptor_ = -1;
+  bool renamed_ = false;
+};
+
+}  // namespace
+
+std::vector<std::byte> serialize_onnx(const Graph& graph) {
+  onnx::ModelProto model;
+  write_model(standard_form(graph), model);
+  const std::size_t size = model.ByteSizeLong();
+  constexpr std::size_t limit = 0x7fffffff;
+  if (size > limit)
+    throw Error(
+        fmt::format("the model has {} bytes, but an ONNX file can have 2 GB at most", size));
+  std::vector<std::byte> bytes(size);
+  if (!model.SerializeToArray(bytes.data(), static_cast<int>(size)))
+    throw Error("the model cannot be encoded as ONNX");
+  return bytes;
+}
+
+void save_onnx(const Graph& graph, const std::filesystem::path& path) {
+  const std::vector<std::byte> bytes = serialize_onnx(graph);
+  TemporaryFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+}  // namespace intact

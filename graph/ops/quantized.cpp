@@ -76,6 +76,24 @@ Grid read_grid(const Node& node, ElementType type, const Tensor& scale, const Te
   return grid;
 }
 
+ElementType quantized_output_type(const InferContext& context, std::size_t scale,
+                                  std::size_t zero_point, ElementType fallback) {
+  check_per_axis(context, scale, std::nullopt, std::nullopt, "the scale of the output");
+  if (!context.has(zero_point)) return fallback;
+  check_type(context, zero_point,
+             {ElementType::u8, ElementType::s8, ElementType::u16, ElementType::s16});
+  check_per_axis(context, zero_point, std::nullopt, std::nullopt, "the zero point of the output");
+  return context.inputs[zero_point].type;
+}
+
+Tensor quantize_output(const EvalContext& context, const Tensor& reals, std::size_t scale,
+                       std::size_t zero_point, ElementType fallback) {
+  const Tensor zero = operand(context, zero_point);
+  const ElementType type = zero.defined() ? zero.type() : fallback;
+  return quantize(reals, read_grid(context.node, type, context.inputs[scale], zero, std::nullopt,
+                                   reals.shape()));
+}
+
 Tensor exact_reals(const Tensor& integers, const Grid& grid) {
   Tensor result(ElementType::f64, integers.shape());
   const auto out = result.data<double>();

@@ -29,6 +29,15 @@ void check_quantized(const InferContext& context, QuantizedOperand operand,
 Grid read_grid(const Node& node, ElementType type, const Tensor& scale, const Tensor& zero_point,
                std::optional<int> axis, const Shape& data);
 
+/// Type of an output whose scale and zero point are operands (both single, the zero point
+/// optional): that of the zero point, or `fallback`.
+ElementType quantized_output_type(const InferContext& context, std::size_t scale,
+                                  std::size_t zero_point, ElementType fallback);
+
+/// f64 reals rounded to the grid that the operands describe.
+Tensor quantize_output(const EvalContext& context, const Tensor& reals, std::size_t scale,
+                       std::size_t zero_point, ElementType fallback);
+
 /// scale * (q - zero_point) as f64: exact where the product fits into 53 bits.
 Tensor exact_reals(const Tensor& integers, const Grid& grid);
 

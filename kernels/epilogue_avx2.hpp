@@ -12,6 +12,7 @@
 #include <immintrin.h>
 
 #include "kernels/epilogue_form.hpp"
+#include "kernels/unroll.hpp"
 
 namespace intact::kernels {
 namespace {
@@ -145,14 +146,14 @@ template <int width>
 [[gnu::always_inline]] inline void store_floats(const __m256 (&t)[4],
                                                 const EpilogueTarget& target) {
   constexpr int per_row = width / 8;
-  for (int j = 0; j < 4; ++j) {
-    const int row = j / per_row, v = j % per_row;
+  unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
+    constexpr int row = j / per_row, v = j % per_row;
     if (row >= target.rows) return;
     float* to = static_cast<float*>(target.dst) + row * target.dst_pitch + 4 * v;
     const int count = target.columns - 4 * v;
     store_lane(to, count, _mm256_castps256_ps128(t[j]));
     store_lane(to + 4 * per_row, count - 4 * per_row, _mm256_extractf128_ps(t[j], 1));
-  }
+  });
 }
 
 /// Residual addition on top of `t`, in units of the destination's scale.
@@ -174,14 +175,15 @@ template <EpilogueForm form, int width>
                                                const EpilogueTarget& target) {
   constexpr int per_row = width / 8;
   __m256 t[4];
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j)
+  unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
     t[j] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(accumulator[j]),
                            _mm256_loadu_ps(multiplier + 8 * (j % per_row)),
                            _mm256_loadu_ps(float_bias + 8 * (j % per_row)));
+  });
   if constexpr (form == EpilogueForm::floats) {
-    for (int j = 0; j < 4; ++j)
+    unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
       t[j] = _mm256_min_ps(_mm256_max_ps(t[j], e.float_lower), e.float_upper);
+    });
     store_floats<width>(t, target);
   } else if constexpr (form == EpilogueForm::unrounded_residual) {
     store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);
@@ -191,9 +193,9 @@ template <EpilogueForm form, int width>
         (form == EpilogueForm::rounded_residual && e.table != nullptr))
       q = look_up(q, e.table);
     if constexpr (form == EpilogueForm::rounded_residual) {
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j)
+      unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
         t[j] = _mm256_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
+      });
       q = add_residual(t, load_residual<width>(target), e);
     }
     store_bytes<width>(q, target);

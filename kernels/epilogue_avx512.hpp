@@ -14,6 +14,7 @@
 #include <immintrin.h>
 
 #include "kernels/epilogue_form.hpp"
+#include "kernels/unroll.hpp"
 
 namespace intact::kernels {
 namespace {
@@ -184,8 +185,8 @@ template <int width>
 [[gnu::always_inline]] inline void store_floats(const __m512 (&t)[4],
                                                 const EpilogueTarget& target) {
   constexpr int per_row = width / 16;
-  for (int j = 0; j < 4; ++j) {
-    const int row = j / per_row, v = j % per_row;
+  unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
+    constexpr int row = j / per_row, v = j % per_row;
     if (row >= target.rows) return;
     float* to = static_cast<float*>(target.dst) + row * target.dst_pitch + 4 * v;
     const int count = target.columns - 4 * v;
@@ -193,7 +194,7 @@ template <int width>
     store_lane(to + 4 * per_row, count - 4 * per_row, _mm512_extractf32x4_ps(t[j], 1));
     store_lane(to + 8 * per_row, count - 8 * per_row, _mm512_extractf32x4_ps(t[j], 2));
     store_lane(to + 12 * per_row, count - 12 * per_row, _mm512_extractf32x4_ps(t[j], 3));
-  }
+  });
 }
 
 /// Residual addition on top of `t`, in units of the destination's scale.
@@ -215,14 +216,15 @@ template <EpilogueForm form, int width>
                                                const EpilogueTarget& target) {
   constexpr int per_row = width / 16;
   __m512 t[4];
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j)
+  unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
     t[j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(accumulator[j]),
                            _mm512_loadu_ps(multiplier + 16 * (j % per_row)),
                            _mm512_loadu_ps(float_bias + 16 * (j % per_row)));
+  });
   if constexpr (form == EpilogueForm::floats) {
-    for (int j = 0; j < 4; ++j)
+    unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
       t[j] = _mm512_min_ps(_mm512_max_ps(t[j], e.float_lower), e.float_upper);
+    });
     store_floats<width>(t, target);
   } else if constexpr (form == EpilogueForm::unrounded_residual) {
     store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);
@@ -231,9 +233,9 @@ template <EpilogueForm form, int width>
     if (form == EpilogueForm::table || (form == EpilogueForm::rounded_residual && e.has_table))
       q = look_up(q, e.table);
     if constexpr (form == EpilogueForm::rounded_residual) {
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j)
+      unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
         t[j] = _mm512_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
+      });
       q = add_residual(t, load_residual<width>(target), e);
     }
     store_bytes<width>(q, target);

@@ -3,6 +3,7 @@
 // accumulators go through the epilogue in registers, in quads (kernels/epilogue_avx512.hpp).
 #include "kernels/conv/kernels.hpp"
 #include "kernels/epilogue_avx512.hpp"
+#include "kernels/unroll.hpp"
 
 namespace intact::kernels {
 namespace {
@@ -28,25 +29,20 @@ template <int width, int quads, int k_count>
                                             const std::int8_t* weights,
                                             __m512i (&accumulator)[quads][4]) {
   using B = Block<width>;
-  __m512i w[k_count][B::vectors];
-#pragma GCC unroll 4
-  for (int k = 0; k < k_count; ++k)
-#pragma GCC unroll 4
-    for (int v = 0; v < B::vectors; ++v)
-      w[k][v] = _mm512_load_si512(weights + (k * B::vectors + v) * 64);
-#pragma GCC unroll 24
-  for (int r = 0; r < quads * B::rows_per_quad; ++r) {
+  __m512i w[k_count * B::vectors];
+  unroll<0, k_count * B::vectors>([&]<int i>() __attribute__((always_inline)) {
+    w[i] = _mm512_load_si512(weights + i * 64);
+  });
+  unroll<0, quads * B::rows_per_quad>([&]<int r>() __attribute__((always_inline)) {
     const std::uint8_t* a = rows[r] + at;
-#pragma GCC unroll 4
-    for (int k = 0; k < k_count; ++k) {
+    unroll<0, k_count>([&]<int k>() __attribute__((always_inline)) {
       const __m512i x = broadcast_4(a + 4 * k);
-#pragma GCC unroll 4
-      for (int v = 0; v < B::vectors; ++v) {
+      unroll<0, B::vectors>([&]<int v>() __attribute__((always_inline)) {
         __m512i& sum = accumulator[r / B::rows_per_quad][r % B::rows_per_quad * B::vectors + v];
-        sum = _mm512_dpbusd_epi32(sum, x, w[k][v]);
-      }
-    }
-  }
+        sum = _mm512_dpbusd_epi32(sum, x, w[k * B::vectors + v]);
+      });
+    });
+  });
 }
 
 template <EpilogueForm form, int width>
@@ -77,13 +73,14 @@ template <EpilogueForm form, int width, int quads>
                                           std::int64_t row) {
   if constexpr (form == EpilogueForm::floats || form == EpilogueForm::unrounded_residual) {
     alignas(64) __m512i spilled[quads][4];
-    for (int q = 0; q < quads; ++q)
-      for (int j = 0; j < 4; ++j) spilled[q][j] = accumulator[q][j];
+    unroll<0, quads * 4>([&]<int i>() __attribute__((always_inline)) {
+      spilled[i / 4][i % 4] = accumulator[i / 4][i % 4];
+    });
     finish_spilled<form, width>(spilled, quads, tile, e, row);
   } else {
-#pragma GCC unroll 6
-    for (int q = 0; q < quads; ++q)
+    unroll<0, quads>([&]<int q>() __attribute__((always_inline)) {
       finish_one<form, width>(accumulator[q], tile, e, row + q * Block<width>::rows_per_quad);
+    });
   }
 }
 
@@ -93,17 +90,16 @@ template <int width, int quads>
                                  std::int64_t row) {
   using B = Block<width>;
   __m512i accumulator[quads][4];
-#pragma GCC unroll 24
-  for (int i = 0; i < quads * 4; ++i)
+  unroll<0, quads * 4>([&]<int i>() __attribute__((always_inline)) {
     accumulator[i / 4][i % 4] = _mm512_load_si512(tile.bias + i % B::vectors * 16);
-  if (tile.zero_point != nullptr) {
-#pragma GCC unroll 24
-    for (int i = 0; i < quads * 4; ++i)
+  });
+  if (tile.zero_point != nullptr)
+    unroll<0, quads * 4>([&]<int i>() __attribute__((always_inline)) {
       accumulator[i / 4][i % 4] = _mm512_sub_epi32(
           accumulator[i / 4][i % 4],
           _mm512_mullo_epi32(_mm512_load_si512(tile.zero_point + i % B::vectors * 16),
                              _mm512_set1_epi32(tile.row_sums[row + i / B::vectors])));
-  }
+    });
   const std::int8_t* weights = tile.weights;
   const std::uint8_t* const* rows = tile.rows + row;
   for (std::int64_t tap = 0; tap < tile.taps; ++tap, rows += tile.row_stride) {

@@ -24,10 +24,11 @@ struct FreeDeleter {
 };
 using Aligned = std::unique_ptr<void, FreeDeleter>;
 
-/// Exactly `bytes` bytes, filled so that a kernel that relies on zeros fails.
+/// Rounded up to whole lines only, filled so that a kernel that relies on zeros fails.
 Aligned aligned_block(std::size_t bytes) {
-  void* p = std::aligned_alloc(64, (bytes + 63) / 64 * 64 + 64);
-  std::memset(p, 0xa5, (bytes + 63) / 64 * 64 + 64);
+  const std::size_t rounded = (bytes + 63) / 64 * 64 + (bytes == 0 ? 64 : 0);
+  void* p = std::aligned_alloc(64, rounded);
+  std::memset(p, 0xa5, rounded);
   return Aligned(p);
 }
 

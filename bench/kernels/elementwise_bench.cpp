@@ -124,3 +124,5 @@ const bool registered = [] {
 
 }  // namespace
 }  // namespace intact::kernels
+
+BENCHMARK_MAIN();

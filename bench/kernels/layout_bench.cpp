@@ -62,3 +62,5 @@ const bool registered = [] {
 
 }  // namespace
 }  // namespace intact::kernels
+
+BENCHMARK_MAIN();

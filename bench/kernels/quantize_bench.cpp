@@ -77,3 +77,5 @@ const bool registered = [] {
 
 }  // namespace
 }  // namespace intact::kernels
+
+BENCHMARK_MAIN();

@@ -83,6 +83,9 @@ struct Bytes {
 [[gnu::always_inline]] inline Ints operator&(Ints a, Ints b) {
   return {_mm256_and_si256(a.value, b.value)};
 }
+[[gnu::always_inline]] inline Ints operator^(Ints a, Ints b) {
+  return {_mm256_xor_si256(a.value, b.value)};
+}
 [[gnu::always_inline]] inline Ints operator|(Ints a, Ints b) {
   return {_mm256_or_si256(a.value, b.value)};
 }
@@ -253,14 +256,15 @@ struct ByteTable {
   const __m256i sixteen = _mm256_set1_epi8(16);
   __m256i low = index.value;
   __m256i high = _mm256_xor_si256(index.value, _mm256_set1_epi8(-128));
-  __m256i result = _mm256_setzero_si256();
+  __m256i low_entry = _mm256_setzero_si256();
+  __m256i high_entry = _mm256_setzero_si256();
   for (int i = 0; i < 8; ++i) {
-    result = _mm256_xor_si256(result, _mm256_shuffle_epi8(table.difference[i], low));
-    result = _mm256_xor_si256(result, _mm256_shuffle_epi8(table.difference[8 + i], high));
+    low_entry = _mm256_xor_si256(low_entry, _mm256_shuffle_epi8(table.difference[i], low));
+    high_entry = _mm256_xor_si256(high_entry, _mm256_shuffle_epi8(table.difference[8 + i], high));
     low = _mm256_subs_epi8(low, sixteen);
     high = _mm256_subs_epi8(high, sixteen);
   }
-  return {result};
+  return {_mm256_xor_si256(low_entry, high_entry)};
 }
 
 // --- lanes of 16 bytes, for transposes
@@ -319,6 +323,16 @@ constexpr int lane_count = 2;
   w[2].value = _mm256_unpacklo_epi64(high01, high23);
   w[3].value = _mm256_unpackhi_epi64(high01, high23);
 }
+/// Lane l of w[k] goes to dst + (4 l + k) * stride, in this order: a lane may overwrite the end of
+/// the one before it.
+[[gnu::always_inline]] inline void store_lanes_ascending(std::uint8_t* dst, std::ptrdiff_t stride,
+                                                         const Ints (&w)[4]) {
+  const auto put = [&](int place, __m128i x) __attribute__((always_inline)) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + place * stride), x);
+  };
+  for (int k = 0; k < 4; ++k) put(k, _mm256_castsi256_si128(w[k].value));
+  for (int k = 0; k < 4; ++k) put(4 + k, _mm256_extracti128_si256(w[k].value, 1));
+}
 /// The low three bytes of each integer, 24 in all.
 [[gnu::always_inline]] inline void store_triples(std::uint8_t* dst, Ints a) {
   const __m256i within = _mm256_broadcastsi128_si256(
@@ -327,6 +341,12 @@ constexpr int lane_count = 2;
   const __m256i packed = _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(a.value, within), across);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), _mm256_castsi256_si128(packed));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(dst + 16), _mm256_extracti128_si256(packed, 1));
+}
+/// The inverse: 24 bytes to integers of three bytes each.
+[[gnu::always_inline]] inline Ints load_triples(const std::uint8_t* src) {
+  const __m256i within = _mm256_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1,  //
+                                          4, 5, 6, -1, 7, 8, 9, -1, 10, 11, 12, -1, 13, 14, 15, -1);
+  return {_mm256_shuffle_epi8(load_lanes(src, 8).value, within)};
 }
 
 }  // namespace

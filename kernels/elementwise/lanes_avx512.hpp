@@ -88,6 +88,9 @@ struct Bytes {
 [[gnu::always_inline]] inline Ints operator&(Ints a, Ints b) {
   return {_mm512_and_si512(a.value, b.value)};
 }
+[[gnu::always_inline]] inline Ints operator^(Ints a, Ints b) {
+  return {_mm512_xor_si512(a.value, b.value)};
+}
 [[gnu::always_inline]] inline Ints operator|(Ints a, Ints b) {
   return {_mm512_or_si512(a.value, b.value)};
 }
@@ -254,6 +257,18 @@ constexpr int lane_count = 4;
   w[2].value = _mm512_unpacklo_epi64(high01, high23);
   w[3].value = _mm512_unpackhi_epi64(high01, high23);
 }
+/// Lane l of w[k] goes to dst + (4 l + k) * stride, in this order: a lane may overwrite the end of
+/// the one before it.
+[[gnu::always_inline]] inline void store_lanes_ascending(std::uint8_t* dst, std::ptrdiff_t stride,
+                                                         const Ints (&w)[4]) {
+  const auto put = [&](int place, __m128i x) __attribute__((always_inline)) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + place * stride), x);
+  };
+  for (int k = 0; k < 4; ++k) put(k, _mm512_castsi512_si128(w[k].value));
+  for (int k = 0; k < 4; ++k) put(4 + k, _mm512_extracti32x4_epi32(w[k].value, 1));
+  for (int k = 0; k < 4; ++k) put(8 + k, _mm512_extracti32x4_epi32(w[k].value, 2));
+  for (int k = 0; k < 4; ++k) put(12 + k, _mm512_extracti32x4_epi32(w[k].value, 3));
+}
 /// The low three bytes of each integer, 48 in all.
 [[gnu::always_inline]] inline void store_triples(std::uint8_t* dst, Ints a) {
   const __m512i within =
@@ -261,6 +276,14 @@ constexpr int lane_count = 4;
   const __m512i across = _mm512_setr_epi32(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15, 15, 15, 15);
   const __m512i packed = _mm512_permutexvar_epi32(across, _mm512_shuffle_epi8(a.value, within));
   _mm512_mask_storeu_epi32(dst, 0xfff, packed);
+}
+/// The inverse: 48 bytes to integers of three bytes each.
+[[gnu::always_inline]] inline Ints load_triples(const std::uint8_t* src) {
+  const __m512i within =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1));
+  const __m512i across = _mm512_setr_epi32(0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11);
+  const __m512i packed = _mm512_maskz_loadu_epi32(0xfff, src);
+  return {_mm512_shuffle_epi8(_mm512_permutexvar_epi32(across, packed), within)};
 }
 
 }  // namespace

@@ -74,19 +74,32 @@ void for_each_share(const Loops& loops, std::int64_t extent, long grain, Part pa
                     const Body& body) {
   const std::int64_t total = loops.count() * extent;
   const Range range = split(total, part, total / part.count >= grain ? grain : 1);
-  for (std::int64_t i = range.begin; i < range.end;) {
-    const std::int64_t begin = i % extent;
-    const std::int64_t end = std::min(extent, begin + (range.end - i));
-    std::int64_t rest = i / extent;
-    std::ptrdiff_t src = 0, dst = 0;
+  if (range.begin == range.end) return;
+  std::array<std::int64_t, 9> index = {};
+  std::int64_t rest = range.begin / extent;
+  std::ptrdiff_t src = 0, dst = 0;
+  for (int k = loops.rank - 1; k >= 0; --k) {
+    index[k] = rest % loops.dimensions[k].extent;
+    rest /= loops.dimensions[k].extent;
+    src += index[k] * loops.dimensions[k].src;
+    dst += index[k] * loops.dimensions[k].dst;
+  }
+  std::int64_t begin = range.begin % extent;
+  for (std::int64_t left = range.end - range.begin;;) {
+    const std::int64_t end = std::min(extent, begin + left);
+    body(src, dst, begin, end);
+    left -= end - begin;
+    if (left == 0) return;
+    begin = 0;
     for (int k = loops.rank - 1; k >= 0; --k) {
       const Dimension& dimension = loops.dimensions[k];
-      src += rest % dimension.extent * dimension.src;
-      dst += rest % dimension.extent * dimension.dst;
-      rest /= dimension.extent;
+      src += dimension.src;
+      dst += dimension.dst;
+      if (++index[k] < dimension.extent) break;
+      index[k] = 0;
+      src -= dimension.extent * dimension.src;
+      dst -= dimension.extent * dimension.dst;
     }
-    body(src, dst, begin, end);
-    i += end - begin;
   }
 }
 

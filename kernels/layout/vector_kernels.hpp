@@ -105,8 +105,10 @@ void copy_rows_all(const RowCopy& piece) {
   }
 }
 
-/// A tile of `side * lane_count` rows and `side` columns, or fewer: side 16 of 1 byte, or 4 of 4.
-template <int side, bool full>
+/// A tile of `side * lane_count` rows and `side` columns: side 16 of 1 byte, or 4 of 4. There are
+/// fewer columns where `columns` says so; `whole_loads` tells that reading as if there were not is
+/// safe, and that all rows are there.
+template <int side, bool whole_loads>
 [[gnu::always_inline]] inline void transpose_tile(const Transpose& piece, std::int64_t row,
                                                   std::int64_t column, int rows, int columns,
                                                   Bytes flip) {
@@ -117,15 +119,15 @@ template <int side, bool full>
   for (int k = 0; k < side; ++k) {
     const std::uint8_t* from = src + k * piece.src_pitch;
     const std::ptrdiff_t stride = side * piece.src_pitch;
-    w[k] = full ? load_lanes(from, stride)
-                : load_lanes_first(from, stride, columns * element_bytes,
-                                   (rows - k + side - 1) / side);
+    w[k] = whole_loads ? load_lanes(from, stride)
+                       : load_lanes_first(from, stride, columns * element_bytes,
+                                          (rows - k + side - 1) / side);
   }
   transpose(w);
   for (int k = 0; k < side; ++k) {
-    if (!full && k >= columns) break;
+    if (k == columns) break;
     const Bytes x = Bytes{w[k].value} ^ flip;
-    if constexpr (full) {
+    if constexpr (whole_loads) {
       store(dst + k * piece.dst_pitch, x);
     } else {
       store_first(dst + k * piece.dst_pitch, x, rows * element_bytes);
@@ -136,13 +138,18 @@ template <int side, bool full>
 template <int side>
 void transpose_tiles(const Transpose& piece) {
   constexpr int tile_rows = side * lane_count;
+  constexpr int element_bytes = 16 / side;
   Bytes flip;
   broadcast(flip, piece.flip);
+  // Reading 16 bytes where a row has fewer is safe before the end of the last row.
+  const std::ptrdiff_t end = (piece.rows - 1) * piece.src_pitch + piece.columns * element_bytes;
   for (std::int64_t row = 0; row < piece.rows; row += tile_rows) {
     const int rows = smaller(piece.rows - row, tile_rows);
     for (std::int64_t column = 0; column < piece.columns; column += side) {
       const int columns = smaller(piece.columns - column, side);
-      if (rows == tile_rows && columns == side) {
+      const std::ptrdiff_t reached =
+          (row + tile_rows - 1) * piece.src_pitch + column * element_bytes + 16;
+      if (rows == tile_rows && (columns == side || (piece.src_pitch > 0 && reached <= end))) {
         transpose_tile<side, true>(piece, row, column, rows, columns, flip);
       } else {
         transpose_tile<side, false>(piece, row, column, rows, columns, flip);
@@ -151,10 +158,113 @@ void transpose_tiles(const Transpose& piece) {
   }
 }
 
+// --- transposes with 2 to 4 rows or columns that lie without gaps: images and channel shuffles
+
+/// The part of `piece` from column `first` on.
+[[gnu::always_inline]] inline Transpose columns_from(const Transpose& piece, std::int64_t first,
+                                                     int element_bytes) {
+  Transpose rest = piece;
+  rest.src += first * element_bytes;
+  rest.dst += first * piece.dst_pitch;
+  rest.columns -= first;
+  return rest;
+}
+/// The part of `piece` from row `first` on.
+[[gnu::always_inline]] inline Transpose rows_from(const Transpose& piece, std::int64_t first,
+                                                  int element_bytes) {
+  Transpose rest = piece;
+  rest.src += first * piece.src_pitch;
+  rest.dst += first * element_bytes;
+  rest.rows -= first;
+  return rest;
+}
+
+/// Two rows of bytes: interleaves them. At least 16 columns; the last 16 may overlap those before.
+void interleave_two(const Transpose& piece) {
+  const __m128i flip = _mm_set1_epi8(static_cast<char>(piece.flip));
+  for (std::int64_t next = 0; next < piece.columns; next += 16) {
+    const std::int64_t column = next + 16 <= piece.columns ? next : piece.columns - 16;
+    const auto* src = reinterpret_cast<const __m128i*>(piece.src + column);
+    const auto* below = reinterpret_cast<const __m128i*>(piece.src + piece.src_pitch + column);
+    auto* dst = reinterpret_cast<__m128i*>(piece.dst + 2 * column);
+    const __m128i a = _mm_xor_si128(_mm_loadu_si128(src), flip);
+    const __m128i b = _mm_xor_si128(_mm_loadu_si128(below), flip);
+    _mm_storeu_si128(dst, _mm_unpacklo_epi8(a, b));
+    _mm_storeu_si128(dst + 1, _mm_unpackhi_epi8(a, b));
+  }
+}
+
+/// Three rows of bytes; returns how many columns are done.
+std::int64_t interleave_three(const Transpose& piece) {
+  Ints flip;
+  broadcast(flip, piece.flip * 0x010101);
+  std::int64_t column = 0;
+  for (; column + Floats::size <= piece.columns; column += Floats::size) {
+    const std::uint8_t* src = piece.src + column;
+    const Ints pixels = widen(src) | shift_left<8>(widen(src + piece.src_pitch)) |
+                        shift_left<16>(widen(src + 2 * piece.src_pitch));
+    store_triples(piece.dst + 3 * column, pixels ^ flip);
+  }
+  return column;
+}
+
+/// Three columns of bytes; returns how many rows are done.
+std::int64_t separate_three(const Transpose& piece) {
+  Ints flip, low_byte;
+  broadcast(flip, piece.flip * 0x010101);
+  broadcast(low_byte, 255);
+  std::int64_t row = 0;
+  for (; row + Floats::size <= piece.rows; row += Floats::size) {
+    const Ints pixels = load_triples(piece.src + 3 * row) ^ flip;
+    const auto put = [&](int column, Ints q) __attribute__((always_inline)) {
+      store_first(piece.dst + column * piece.dst_pitch + row, narrow(q & low_byte, 0),
+                  Floats::size);
+    };
+    put(0, pixels);
+    put(1, shift_right<8>(pixels));
+    put(2, shift_right<16>(pixels));
+  }
+  return row;
+}
+
+/// Two to four rows of 4-byte elements; returns how many columns are done. Each column is stored as
+/// 16 bytes, the excess of which the next column overwrites; so the last ones are left out.
+std::int64_t interleave_words(const Transpose& piece) {
+  constexpr int width = Floats::size;
+  Ints flip;
+  broadcast(flip, static_cast<std::int32_t>(piece.flip * 0x01010101u));
+  std::int64_t column = 0;
+  for (; column + width + 2 <= piece.columns; column += width) {
+    Ints w[4];
+    for (int k = 0; k < 4; ++k) {
+      broadcast(w[k], 0);
+      if (k >= piece.rows) continue;
+      Bytes row;
+      load(row, piece.src + k * piece.src_pitch + 4 * column);
+      w[k] = Ints{row.value} ^ flip;
+    }
+    transpose(w);
+    std::uint8_t* dst = piece.dst + column * piece.dst_pitch;
+    store_lanes_ascending(dst, piece.dst_pitch, w);
+  }
+  return column;
+}
+
 void transpose_1_all(const Transpose& piece) {
+  if (piece.rows == 2 && piece.dst_pitch == 2 && piece.columns >= 16) return interleave_two(piece);
+  if (piece.rows == 3 && piece.dst_pitch == 3) {
+    return transpose_tiles<16>(columns_from(piece, interleave_three(piece), 1));
+  }
+  if (piece.columns == 3 && piece.src_pitch == 3) {
+    return transpose_tiles<16>(rows_from(piece, separate_three(piece), 1));
+  }
   transpose_tiles<16>(piece);
 }
+
 void transpose_4_all(const Transpose& piece) {
+  if (piece.rows >= 2 && piece.rows <= 4 && piece.dst_pitch == 4 * piece.rows) {
+    return transpose_tiles<4>(columns_from(piece, interleave_words(piece), 4));
+  }
   transpose_tiles<4>(piece);
 }
 

@@ -149,6 +149,24 @@ void dequantize_rows_all(const DequantizeArgs& args) {
   }
 }
 
+/// Byte k of each integer goes to channel `channel` + k, for up to `channels` of four channels.
+template <bool full>
+[[gnu::always_inline]] inline void dequantize_quad(const DequantizeArgs& args,
+                                                   const Dequantizer& dequantizer, Ints quad,
+                                                   float* dst, int channels, int pixels) {
+  Ints low_byte;
+  broadcast(low_byte, 255);
+  const Ints q[4] = {quad, shift_right<8>(quad), shift_right<16>(quad), shift_right<24>(quad)};
+  for (int k = 0; k < 4 && k < channels; ++k) {
+    const Floats x = dequantizer(q[k] & low_byte);
+    if constexpr (full) {
+      store(dst + k * args.dst_strides[1], x);
+    } else {
+      store_first(dst + k * args.dst_strides[1], x, pixels);
+    }
+  }
+}
+
 /// Floats::size pixels, or fewer, of all channels.
 template <bool full>
 [[gnu::always_inline]] inline void dequantize_pixels(const DequantizeArgs& args,
@@ -156,8 +174,10 @@ template <bool full>
                                                      std::int64_t pixel, int pixels) {
   const std::uint8_t* src = args.src + pixel * args.src_pitch;
   float* dst = args.dst + pixel;
-  Ints low_byte;
-  broadcast(low_byte, 255);
+  if (full && args.channels == 3 && args.src_pitch == 3) {
+    dequantize_quad<full>(args, dequantizer, load_triples(src), dst, 3, pixels);
+    return;
+  }
   for (std::int64_t channel = 0; channel < args.channels; channel += 16) {
     const int channels = smaller(args.channels - channel, 16);
     Ints word[4];
@@ -168,21 +188,10 @@ template <bool full>
                     : load_lanes_first(from, 4 * args.src_pitch, channels, (pixels - k + 3) / 4);
     }
     transpose(word);
-    const auto put = [&](int c, Ints q) __attribute__((always_inline)) {
-      if (c >= channels) return;
-      float* to = dst + (channel + c) * args.dst_strides[1];
-      const Floats x = dequantizer(q & low_byte);
-      if constexpr (full) {
-        store(to, x);
-      } else {
-        store_first(to, x, pixels);
-      }
-    };
-    for (int k = 0; k < 4; ++k) {
-      put(4 * k, word[k]);
-      put(4 * k + 1, shift_right<8>(word[k]));
-      put(4 * k + 2, shift_right<16>(word[k]));
-      put(4 * k + 3, shift_right<24>(word[k]));
+    for (int k = 0; k < 4 && 4 * k < channels; ++k) {
+      dequantize_quad<full>(args, dequantizer, word[k],
+                            dst + (channel + 4 * k) * args.dst_strides[1], channels - 4 * k,
+                            pixels);
     }
   }
 }

@@ -82,7 +82,8 @@ TEST(Copy, Transposes) {
   for (const CopyKernel& kernel : runnable(copy_kernels())) {
     int turn = 0;
     for (const int element_bytes : {1, 2, 4, 8}) {
-      for (std::int64_t n = 1; n <= 130; ++n) {
+      const bool has_tiles = element_bytes == 1 || element_bytes == 4;
+      for (std::int64_t n = 1; n <= 130; n += has_tiles ? 1 : 9) {
         for (const std::int64_t other : {2, 3, 4, 17, 49, 66}) {
           ++turn;
           const std::ptrdiff_t src_gap = turn % 3, dst_gap = turn % 4 / 2;

@@ -58,10 +58,13 @@ class Op {
     node_.attributes.set(name, std::move(value));
     return *this;
   }
-  Op& with(const std::string& name, const char* value) { return with(name, std::string(value)); }
-  Op& with(const std::string& name, int value) {
-    return with(name, static_cast<std::int64_t>(value));
+  Op& with(const std::string& name, const char* value) {
+    return with(name, Attribute(std::string(value)));
   }
+  Op& with(const std::string& name, int value) {
+    return with(name, Attribute(static_cast<std::int64_t>(value)));
+  }
+  Op& with(const std::string& name, float value) { return with(name, Attribute(value)); }
 
   std::vector<Tensor> all(const std::vector<Tensor>& inputs) {
     node_.inputs.clear();

@@ -207,19 +207,33 @@ template <int width>
   return round_to_bytes(sum, e.dst_zero_point, e.dst_lower, e.dst_upper);
 }
 
-/// Finishes and writes one quad. `multiplier` and `float_bias` (-0.0f where there is none) are
-/// `width` floats in packed order.
+/// Multipliers and float biases (-0.0f where there is none) of a quad's channels, in packed order.
+template <int width>
+struct ChannelVectors {
+  __m512 multiplier[width / 16], float_bias[width / 16];
+};
+template <int width>
+[[gnu::always_inline]] inline ChannelVectors<width> load_channels(const float* multiplier,
+                                                                  const float* float_bias) {
+  ChannelVectors<width> channels;
+  unroll<0, width / 16>([&]<int v>() __attribute__((always_inline)) {
+    channels.multiplier[v] = _mm512_loadu_ps(multiplier + 16 * v);
+    channels.float_bias[v] = _mm512_loadu_ps(float_bias + 16 * v);
+  });
+  return channels;
+}
+
+/// Finishes and writes one quad.
 template <EpilogueForm form, int width>
 [[gnu::always_inline]] inline void finish_quad(const __m512i (&accumulator)[4],
-                                               const float* multiplier, const float* float_bias,
+                                               const ChannelVectors<width>& channels,
                                                const EpilogueVectors& e,
                                                const EpilogueTarget& target) {
   constexpr int per_row = width / 16;
   __m512 t[4];
   unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
-    t[j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(accumulator[j]),
-                           _mm512_loadu_ps(multiplier + 16 * (j % per_row)),
-                           _mm512_loadu_ps(float_bias + 16 * (j % per_row)));
+    t[j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(accumulator[j]), channels.multiplier[j % per_row],
+                           channels.float_bias[j % per_row]);
   });
   if constexpr (form == EpilogueForm::floats) {
     unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
@@ -240,6 +254,15 @@ template <EpilogueForm form, int width>
     }
     store_bytes<width>(q, target);
   }
+}
+
+/// The same with the channels' vectors in memory.
+template <EpilogueForm form, int width>
+[[gnu::always_inline]] inline void finish_quad(const __m512i (&accumulator)[4],
+                                               const float* multiplier, const float* float_bias,
+                                               const EpilogueVectors& e,
+                                               const EpilogueTarget& target) {
+  finish_quad<form, width>(accumulator, load_channels<width>(multiplier, float_bias), e, target);
 }
 
 }  // namespace

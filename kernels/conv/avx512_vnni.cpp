@@ -45,17 +45,35 @@ template <int width, int quads, int k_count>
   });
 }
 
-template <EpilogueForm form, int width>
-[[gnu::always_inline]] inline void finish_one(const __m512i (&accumulator)[4], const ConvTile& tile,
-                                              const EpilogueVectors& e, std::int64_t row) {
-  EpilogueTarget target = tile.target;
+/// Where the epilogue of one block goes; a copy, because stores of bytes may alias everything else.
+struct Destination {
+  EpilogueTarget first;  ///< of the block's first row
+  std::int64_t rows;     ///< of the block
+};
+
+template <EpilogueForm form>
+[[gnu::always_inline]] inline Destination destination(const ConvTile& tile, std::int64_t row) {
+  Destination to{tile.target, tile.row_count - row};
   const std::ptrdiff_t element = form == EpilogueForm::floats ? sizeof(float) : 1;
+  to.first.dst = static_cast<std::uint8_t*>(to.first.dst) + row * to.first.dst_pitch * element;
+  if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
+    to.first.residual += row * to.first.residual_pitch;
+  return to;
+}
+
+template <EpilogueForm form, int width>
+[[gnu::always_inline]] inline void finish_one(const __m512i (&accumulator)[4], int quad,
+                                              const ChannelVectors<width>& channels,
+                                              const EpilogueVectors& e, const Destination& to) {
+  constexpr int rows_per_quad = Block<width>::rows_per_quad;
+  const std::ptrdiff_t element = form == EpilogueForm::floats ? sizeof(float) : 1;
+  const int row = quad * rows_per_quad;
+  EpilogueTarget target = to.first;
   target.dst = static_cast<std::uint8_t*>(target.dst) + row * target.dst_pitch * element;
   if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
     target.residual += row * target.residual_pitch;
-  constexpr int most = Block<width>::rows_per_quad;
-  target.rows = tile.row_count - row < most ? static_cast<int>(tile.row_count - row) : most;
-  finish_quad<form, width>(accumulator, tile.multiplier, tile.float_bias, e, target);
+  target.rows = to.rows - row < rows_per_quad ? static_cast<int>(to.rows - row) : rows_per_quad;
+  finish_quad<form, width>(accumulator, channels, e, target);
 }
 
 /// Forms that are rare or dominated by their stores: from memory, to keep the code small.
@@ -63,8 +81,9 @@ template <EpilogueForm form, int width>
 [[gnu::noinline]] void finish_spilled(const __m512i (*accumulator)[4], int quads,
                                       const ConvTile& tile, const EpilogueVectors& e,
                                       std::int64_t row) {
-  for (int q = 0; q < quads; ++q)
-    finish_one<form, width>(accumulator[q], tile, e, row + q * Block<width>::rows_per_quad);
+  const Destination to = destination<form>(tile, row);
+  const auto channels = load_channels<width>(tile.multiplier, tile.float_bias);
+  for (int q = 0; q < quads; ++q) finish_one<form, width>(accumulator[q], q, channels, e, to);
 }
 
 template <EpilogueForm form, int width, int quads>
@@ -78,8 +97,11 @@ template <EpilogueForm form, int width, int quads>
     });
     finish_spilled<form, width>(spilled, quads, tile, e, row);
   } else {
+    const Destination to = destination<form>(tile, row);
+    const auto channels = load_channels<width>(tile.multiplier, tile.float_bias);
+    const EpilogueVectors constants = e;
     unroll<0, quads>([&]<int q>() __attribute__((always_inline)) {
-      finish_one<form, width>(accumulator[q], tile, e, row + q * Block<width>::rows_per_quad);
+      finish_one<form, width>(accumulator[q], q, channels, constants, to);
     });
   }
 }

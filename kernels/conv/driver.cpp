@@ -206,13 +206,15 @@ class Run {
     const std::int64_t total = (s.out[2] - 1) * s.stride[2] + s.kernel[2];
     const int padding = packed_.header->src_zero_point;
     const bool inside = z >= 0 && z < s.in[0] && y >= 0 && y < s.in[1];
-    const std::int64_t before = std::clamp<std::int64_t>(inside ? s.pad_begin[2] : total, 0, total);
-    const std::int64_t pixels = inside ? std::min(s.in[2], total - before) : std::int64_t{0};
+    const std::int64_t pad = s.pad_begin[2], skipped = std::max<std::int64_t>(-pad, 0);
+    const std::int64_t before = std::clamp<std::int64_t>(inside ? pad : total, 0, total);
+    const std::int64_t pixels =
+        inside ? std::clamp<std::int64_t>(s.in[2] - skipped, 0, total - before) : 0;
     std::fill_n(to, before * channels, static_cast<std::uint8_t>(padding));
     to += before * channels;
     if (pixels > 0) {
-      const std::uint8_t* from =
-          args_.src + ((image * s.in[0] + z) * s.in[1] + y) * s.in[2] * args_.src_pitch;
+      const std::int64_t first = ((image * s.in[0] + z) * s.in[1] + y) * s.in[2] + skipped;
+      const std::uint8_t* from = args_.src + first * args_.src_pitch;
       if (args_.src_pitch == channels)
         std::copy_n(from, pixels * channels, to);
       else

@@ -99,18 +99,19 @@ void store_position_floats(const OutputRow<Positions>& row, long x, const __m512
   }
 }
 
-/// Finishes and writes the accumulators of pixel x of the row.
+/// The products in units of the destination's scale: vector j.
+[[gnu::always_inline]] inline __m512 scale_accumulators(__m512i accumulator,
+                                                        const ChunkConstants& constants, int j) {
+  return _mm512_fmadd_ps(_mm512_cvtepi32_ps(accumulator),
+                         _mm512_load_ps(constants.multiplier + 16 * j),
+                         _mm512_load_ps(constants.float_bias + 16 * j));
+}
+
+/// Finishes and writes pixel x of the row. Overwrites `t`.
 template <EpilogueForm form, int Positions>
-[[gnu::always_inline]] inline void finish_positions(const __m512i (&accumulator)[4],
-                                                    const ChunkConstants& constants,
-                                                    const EpilogueVectors& e,
+[[gnu::always_inline]] inline void finish_positions(__m512 (&t)[4], const EpilogueVectors& e,
                                                     const OutputRow<Positions>& row, long x) {
   if (Positions == 1 && row.dst[0] == nullptr) return;
-  __m512 t[4];
-  for (int j = 0; j < 4; ++j)
-    t[j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(accumulator[j]),
-                           _mm512_load_ps(constants.multiplier + 16 * j),
-                           _mm512_load_ps(constants.float_bias + 16 * j));
   if constexpr (form == EpilogueForm::floats) {
     for (int j = 0; j < 4; ++j)
       t[j] = _mm512_min_ps(_mm512_max_ps(t[j], e.float_lower), e.float_upper);

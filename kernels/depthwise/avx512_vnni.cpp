@@ -122,7 +122,9 @@ void run_chunk(const ConvShape& shape, const ConvArgs& args, const EpilogueVecto
     for (int j = 0; j < 4; ++j) acc[j] = _mm512_load_si512(constants->bias + 16 * j);
     accumulate<Positions, SplitWeights>(taps + first * 4 * groups, groups, chunk.channel, weights,
                                         acc);
-    finish_positions<form>(acc, *constants, epilogue, row, 0);
+    __m512 t[4];
+    for (int j = 0; j < 4; ++j) t[j] = scale_accumulators(acc[j], *constants, j);
+    finish_positions<form>(t, epilogue, row, 0);
   }
 }
 

@@ -96,6 +96,11 @@ struct ImageRows {
   }
 };
 
+/// Image columns under `pixels` neighbouring windows; two shifts mean stride 1, one means stride 2.
+constexpr int columns_under(int shifts, int pixels) {
+  return (pixels - 1) * (shifts == 2 ? 1 : 2) + 3;
+}
+
 /// One task: a chunk of channels of `Positions` consecutive groups of `Shifts` output rows.
 template <EpilogueForm form, int Shifts, int Positions>
 struct Task {
@@ -104,50 +109,64 @@ struct Task {
   OutputRow<Positions> rows[Shifts];
   const EpilogueVectors* epilogue;
 
-  __attribute__((always_inline)) void output(long x, const Interleaved& a, const Interleaved& b,
-                                             const Interleaved& c) {
-    for (int shift = 0; shift < Shifts; ++shift) {
-      const auto& weights = packed->weights[shift];
-      __m512i acc[4];
-      for (int j = 0; j < 4; ++j) {
-        acc[j] = _mm512_load_si512(packed->constants.bias + 16 * j);
-        acc[j] = _mm512_dpbusd_epi32(acc[j], a.v[j], _mm512_load_si512(weights[0][j]));
-        acc[j] = _mm512_dpbusd_epi32(acc[j], b.v[j], _mm512_load_si512(weights[1][j]));
-        acc[j] = _mm512_dpbusd_epi32(acc[j], c.v[j], _mm512_load_si512(weights[2][j]));
-      }
-      finish_positions<form>(acc, packed->constants, *epilogue, rows[shift], x);
-    }
+  /// Pixels x .. x + Pixels - 1 of each row, from the image columns that they see. Taking several
+  /// at a time halves the loads of weights, which are the bottleneck.
+  template <int Pixels>
+  __attribute__((always_inline)) void output(
+      long x, const Interleaved (&columns)[columns_under(Shifts, Pixels)]) {
+    constexpr int kStride = Shifts == 2 ? 1 : 2;
+    __m512 t[Shifts][Pixels][4];
+    for (int j = 0; j < 4; ++j)
+      for (int shift = 0; shift < Shifts; ++shift)
+        for (int i = 0; i < Pixels; ++i) {
+          __m512i acc = _mm512_load_si512(packed->constants.bias + 16 * j);
+          for (int column = 0; column < 3; ++column)
+            acc = _mm512_dpbusd_epi32(acc, columns[i * kStride + column].v[j],
+                                      _mm512_load_si512(packed->weights[shift][column][j]));
+          t[shift][i][j] = scale_accumulators(acc, packed->constants, j);
+        }
+    for (int shift = 0; shift < Shifts; ++shift)
+      for (int i = 0; i < Pixels; ++i)
+        finish_positions<form>(t[shift][i], *epilogue, rows[shift], x + i);
   }
 };
 
 template <EpilogueForm form, int Positions>
 void sweep_stride_1(Task<form, 2, Positions>& task, long width) {
-  Interleaved a = task.image.load(), b = task.image.load(), c;
-  for (long x = 0;;) {
+  Interleaved a = task.image.load(), b = task.image.load(), c, d;
+  long x = 0;
+  for (; x + 4 <= width; x += 4) {
     c = task.image.load();
-    task.output(x, a, b, c);
-    if (++x == width) return;
+    d = task.image.load();
+    task.template output<2>(x, {a, b, c, d});
     a = task.image.load();
-    task.output(x, b, c, a);
-    if (++x == width) return;
     b = task.image.load();
-    task.output(x, c, a, b);
-    if (++x == width) return;
+    task.template output<2>(x + 2, {c, d, a, b});
+  }
+  for (; x < width; ++x) {
+    c = task.image.load();
+    task.template output<1>(x, {a, b, c});
+    a = b;
+    b = c;
   }
 }
 
 template <EpilogueForm form, int Positions>
 void sweep_stride_2(Task<form, 1, Positions>& task, long width) {
-  Interleaved a = task.image.load(), b, c;
-  for (long x = 0;;) {
+  Interleaved a = task.image.load(), b, c, d, e;
+  long x = 0;
+  for (; x + 2 <= width; x += 2) {
     b = task.image.load();
     c = task.image.load();
-    task.output(x, a, b, c);
-    if (++x == width) return;
+    d = task.image.load();
+    e = task.image.load();
+    task.template output<2>(x, {a, b, c, d, e});
+    a = e;
+  }
+  if (x < width) {
     b = task.image.load();
-    a = task.image.load();
-    task.output(x, c, b, a);
-    if (++x == width) return;
+    c = task.image.load();
+    task.template output<1>(x, {a, b, c});
   }
 }
 

@@ -86,7 +86,8 @@ std::vector<Tensor> interpret(const Graph& graph, std::span<const Tensor> inputs
 /// The real numbers of a constant: itself, or dequantized when it lies on a grid.
 Tensor real_constant(const Value& value);
 
-/// round half to even(x / scale) + zero_point, saturated to the grid's type, in double.
+/// round half to even(x / scale) + zero_point, saturated to the grid's type, in double. NaN gives the
+/// lowest integer, as the kernels do.
 double round_to_integer(double x, double scale, std::int32_t zero_point, ElementType type);
 
 }  // namespace intact

@@ -124,7 +124,7 @@ Tensor convert(const Tensor& tensor, ElementType to) {
 double round_to_integer(double x, double scale, std::int32_t zero_point, ElementType type) {
   const double low = lowest(type), high = highest(type);
   const double q = std::nearbyint(x / scale) + zero_point;
-  if (std::isnan(q)) return zero_point;
+  if (std::isnan(q)) return low;
   return q < low ? low : q > high ? high : q;
 }
 
@@ -156,12 +156,16 @@ Tensor quantize(const Tensor& reals, const Grid& grid) {
   const Tensor wide = convert(reals, ElementType::f64);
   Tensor result(grid.type, reals.shape());
   const auto in = wide.data<double>();
+  // ONNX divides f32 by f32. Rounded to float, the quotient of doubles is that quotient.
+  const bool single = reals.type() == ElementType::f32;
   visit_element(grid.type, [&]<class T>(T) {
     const auto out = result.data<T>();
     for_each_on_grid(reals.shape(), reals.size(), grid,
                      [&](std::size_t i, double scale, std::int32_t zero_point) {
-                       out[i] =
-                           static_cast<T>(round_to_integer(in[i], scale, zero_point, grid.type));
+                       const double steps = in[i] / scale;
+                       out[i] = static_cast<T>(round_to_integer(
+                           single ? static_cast<double>(static_cast<float>(steps)) : steps, 1,
+                           zero_point, grid.type));
                      });
   });
   return result;

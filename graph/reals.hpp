@@ -20,7 +20,8 @@ inline bool is_half(ElementType type) {
 /// the type already.
 Tensor convert(const Tensor& tensor, ElementType to);
 
-/// Element by element: round_to_integer of reals (f32 or f64) into integers of the grid's type.
+/// Element by element: reals (f32 or f64) to integers of the grid's type, as round_to_integer but
+/// with the division in the type of the reals, as ONNX has it.
 Tensor quantize(const Tensor& reals, const Grid& grid);
 /// scale * (q - zero_point) in double, rounded once to f32.
 Tensor dequantize(const Tensor& integers, const Grid& grid);

@@ -13,11 +13,11 @@ namespace intact {
 struct ResizeAxis {
   std::int64_t in = 0, out = 0;
   std::int64_t taps = 1;
-  std::vector<std::int64_t> indices;
-  std::vector<double> weights;
+  std::vector<std::int64_t> indices = {};
+  std::vector<double> weights = {};
   /// tf_crop_and_resize only (else empty): positions that lie outside the input and get the
   /// extrapolation value whatever their taps are.
-  std::vector<bool> outside;
+  std::vector<bool> outside = {};
 
   /// Each output position is a copy of one input position.
   bool copies() const { return taps == 1; }

@@ -99,9 +99,16 @@ struct Mapping {
   float scale;
   float start = 0, end = 1;  ///< of the region of interest
 
+  /// Extent of the output before rounding down, which ONNX aligns corners to. A scale that misses a
+  /// whole extent by rounding means that extent.
+  float length() const {
+    const float exact = scale * static_cast<float>(in), whole = static_cast<float>(out);
+    return std::fabs(exact - whole) < 1e-3F ? whole : exact;
+  }
+
   float at(std::int64_t position) const {
     const auto x = static_cast<float>(position);
-    const auto last_in = static_cast<float>(in - 1), last_out = static_cast<float>(out - 1);
+    const auto last_in = static_cast<float>(in - 1), last_out = length() - 1;
     switch (mode) {
       case Coordinates::asymmetric:
         return x / scale;

@@ -220,14 +220,34 @@ template <int count>
   return {_mm256_xor_si256(a.value, b.value)};
 }
 
-/// Adds zero_point to the 32 integers and saturates them to bytes. Saturating to 16 bits in between
-/// changes nothing as long as zero_point is that of a byte.
-[[gnu::always_inline]] inline Bytes narrow(const Ints (&q)[4], std::int32_t zero_point) {
+/// Bytes x to floats 2^23 + x: 16 bytes of a lane are 4 floats of that lane in each result.
+[[gnu::always_inline]] inline void widen_in_lanes(Bytes x, Floats (&to)[4]) {
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i exponent = _mm256_set1_epi16(0x4b00);
+  const __m256i low = _mm256_unpacklo_epi8(x.value, zero);
+  const __m256i high = _mm256_unpackhi_epi8(x.value, zero);
+  to[0] = from_bits({_mm256_unpacklo_epi16(low, exponent)});
+  to[1] = from_bits({_mm256_unpackhi_epi16(low, exponent)});
+  to[2] = from_bits({_mm256_unpacklo_epi16(high, exponent)});
+  to[3] = from_bits({_mm256_unpackhi_epi16(high, exponent)});
+}
+/// The order of bytes for which widen_in_lanes gives results of consecutive elements.
+[[gnu::always_inline]] inline Bytes spread_over_lanes(Bytes x) {
+  const __m256i order = _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7);
+  return {_mm256_permutevar8x32_epi32(x.value, order)};
+}
+/// Adds zero_point to the 32 integers, in the order of widen_in_lanes, and saturates them to bytes.
+/// Saturating to 16 bits in between changes nothing as long as zero_point is that of a byte.
+[[gnu::always_inline]] inline Bytes narrow_in_lanes(const Ints (&q)[4], std::int32_t zero_point) {
   const __m256i offset = _mm256_set1_epi16(static_cast<short>(zero_point));
   const __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(q[0].value, q[1].value), offset);
   const __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(q[2].value, q[3].value), offset);
+  return {_mm256_packus_epi16(low, high)};
+}
+/// The same for consecutive integers.
+[[gnu::always_inline]] inline Bytes narrow(const Ints (&q)[4], std::int32_t zero_point) {
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  return {_mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order)};
+  return {_mm256_permutevar8x32_epi32(narrow_in_lanes(q, zero_point).value, order)};
 }
 /// The same for 8 integers; the other bytes are unspecified.
 [[gnu::always_inline]] inline Bytes narrow(Ints q, std::int32_t zero_point) {

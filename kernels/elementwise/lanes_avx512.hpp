@@ -164,14 +164,34 @@ template <int count>
   return {_mm512_xor_si512(a.value, b.value)};
 }
 
-/// Adds zero_point to the 64 integers and saturates them to bytes. Saturating to 16 bits in between
-/// changes nothing as long as zero_point is that of a byte.
-[[gnu::always_inline]] inline Bytes narrow(const Ints (&q)[4], std::int32_t zero_point) {
+/// Bytes x to floats 2^23 + x: 16 bytes of a lane are 4 floats of that lane in each result.
+[[gnu::always_inline]] inline void widen_in_lanes(Bytes x, Floats (&to)[4]) {
+  const __m512i zero = _mm512_setzero_si512();
+  const __m512i exponent = _mm512_set1_epi16(0x4b00);
+  const __m512i low = _mm512_unpacklo_epi8(x.value, zero);
+  const __m512i high = _mm512_unpackhi_epi8(x.value, zero);
+  to[0] = from_bits({_mm512_unpacklo_epi16(low, exponent)});
+  to[1] = from_bits({_mm512_unpackhi_epi16(low, exponent)});
+  to[2] = from_bits({_mm512_unpacklo_epi16(high, exponent)});
+  to[3] = from_bits({_mm512_unpackhi_epi16(high, exponent)});
+}
+/// The order of bytes for which widen_in_lanes gives results of consecutive elements.
+[[gnu::always_inline]] inline Bytes spread_over_lanes(Bytes x) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return {_mm512_permutexvar_epi32(order, x.value)};
+}
+/// Adds zero_point to the 64 integers, in the order of widen_in_lanes, and saturates them to bytes.
+/// Saturating to 16 bits in between changes nothing as long as zero_point is that of a byte.
+[[gnu::always_inline]] inline Bytes narrow_in_lanes(const Ints (&q)[4], std::int32_t zero_point) {
   const __m512i offset = _mm512_set1_epi16(static_cast<short>(zero_point));
   const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(q[0].value, q[1].value), offset);
   const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(q[2].value, q[3].value), offset);
+  return {_mm512_packus_epi16(low, high)};
+}
+/// The same for consecutive integers.
+[[gnu::always_inline]] inline Bytes narrow(const Ints (&q)[4], std::int32_t zero_point) {
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  return {_mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high))};
+  return {_mm512_permutexvar_epi32(order, narrow_in_lanes(q, zero_point).value)};
 }
 /// The same for 16 integers; the other bytes are unspecified.
 [[gnu::always_inline]] inline Bytes narrow(Ints q, std::int32_t zero_point) {

@@ -13,11 +13,20 @@ template <bool repeated>
 struct ByteSource {
   const std::uint8_t* data;
   Ints zero_point;
-  Floats value;  ///< of the only element, if it is repeated
+  Floats offset;  ///< 2^23 + zero_point
+  Floats value;   ///< of the only element, if it is repeated
 
-  [[gnu::always_inline]] Floats at(std::int64_t i) const {
-    if constexpr (repeated) return value;
-    return to_floats(widen(data + i) - zero_point);
+  /// Bytes::size elements, consecutive or in the order of widen_in_lanes.
+  template <bool consecutive>
+  [[gnu::always_inline]] void load_block(std::int64_t i, Floats (&to)[4]) const {
+    if constexpr (repeated) {
+      for (Floats& x : to) x = value;
+    } else {
+      Bytes bytes;
+      load(bytes, data + i);
+      widen_in_lanes(consecutive ? spread_over_lanes(bytes) : bytes, to);
+      for (Floats& x : to) x = x - offset;
+    }
   }
   [[gnu::always_inline]] Floats first_at(std::int64_t i, int count) const {
     if constexpr (repeated) return value;
@@ -29,12 +38,14 @@ template <bool repeated>
                                                                std::int64_t row) {
   const std::uint8_t* data = operand.data + row * operand.pitch;
   return {data, integer_constant(operand.zero_point),
+          constant(static_cast<float>((1 << 23) + operand.zero_point)),
           constant(static_cast<float>(data[0] - operand.zero_point))};
 }
 
 /// Where the results of a row of bytes go.
 template <bool has_table>
 struct ByteSink {
+  static constexpr bool consecutive = false;
   std::uint8_t* data;
   Floats greatest;  ///< keeps the conversion to integers within range
   std::int32_t zero_point;
@@ -49,7 +60,7 @@ struct ByteSink {
   }
   [[gnu::always_inline]] void put(std::int64_t i, const Floats (&t)[4]) const {
     const Ints q[4] = {rounded(t[0]), rounded(t[1]), rounded(t[2]), rounded(t[3])};
-    store(data + i, finish(narrow(q, zero_point)));
+    store(data + i, finish(narrow_in_lanes(q, zero_point)));
   }
   [[gnu::always_inline]] void put_first(std::int64_t i, Floats t, int count) const {
     store_first(data + i, finish(narrow(rounded(t), zero_point)), count);
@@ -57,6 +68,7 @@ struct ByteSink {
 };
 
 struct FloatSink {
+  static constexpr bool consecutive = true;
   float* data;
   Floats lower, upper;
 
@@ -75,10 +87,11 @@ template <ByteBinary operation, class A, class B, class Sink>
   constexpr int width = Floats::size;
   std::int64_t i = 0;
   for (; i + 4 * width <= channels; i += 4 * width) {
-    Floats t[4];
+    Floats x[4], y[4], t[4];
+    a.template load_block<Sink::consecutive>(i, x);
+    b.template load_block<Sink::consecutive>(i, y);
     for (int k = 0; k < 4; ++k) {
-      t[k] = byte_binary_value<operation>(a.at(i + k * width), b.at(i + k * width), multiplier_a,
-                                          multiplier_b);
+      t[k] = byte_binary_value<operation>(x[k], y[k], multiplier_a, multiplier_b);
     }
     sink.put(i, t);
   }

@@ -128,7 +128,7 @@ bool pad_with_real(Graph& graph, FreshNames& names, Node& node, const Grid& grid
 bool moves(const Node& node) {
   if (node.is("MaxPool") || node.is("ReduceMax") || node.is("ReduceMin")) return true;
   // Before opset 11 Pad has no operand that could hold another padding than the real zero.
-  if (node.is("Pad") && node.version < 11) return false;
+  if (node.is("Pad")) return node.version >= 11;
   const Definition* definition = find_definition(node.op, node.domain);
   return definition != nullptr && definition->moves_data;
 }

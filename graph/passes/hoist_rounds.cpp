@@ -9,7 +9,8 @@ namespace intact {
 namespace {
 
 bool rearranges(const Node& node) {
-  constexpr std::array<std::string_view, 5> ops = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"};
+  constexpr std::array<std::string_view, 5> ops = {"Reshape", "Flatten", "Squeeze", "Unsqueeze",
+                                                   "Transpose"};
   return node.domain.empty() && std::find(ops.begin(), ops.end(), node.op) != ops.end();
 }
 
@@ -19,11 +20,13 @@ bool hoist(Graph& graph, std::size_t round, const std::vector<int>& producers,
   Node& below = graph.nodes[round];
   const ValueId middle = below.inputs[0];
   const int above = producers[static_cast<std::size_t>(middle)];
-  if (!below.grid || !below.grid->per_tensor() || above < 0 || graph.is_output(middle)) return false;
+  if (!below.grid || !below.grid->per_tensor() || above < 0 || graph.is_output(middle))
+    return false;
   if (consumers[static_cast<std::size_t>(middle)].size() != 1) return false;
   Node& move = graph.nodes[static_cast<std::size_t>(above)];
   const ValueId x = move.inputs[0];
-  if (!rearranges(move) || graph.value(x).grid || graph.is_constant(x) || !graph.value(x).shape) return false;
+  if (!rearranges(move) || graph.value(x).grid || graph.is_constant(x) || !graph.value(x).shape)
+    return false;
   const ValueId y = below.outputs[0];
   below.inputs[0] = x;
   below.outputs[0] = middle;

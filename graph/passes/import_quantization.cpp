@@ -112,7 +112,8 @@ void import_dequantize(Graph& graph, Rewriter& rewriter, Node node, const Grid& 
 /// Operators that move data keep the element type; shape inference has not run yet.
 void pass_type_on(Graph& graph, const Node& node) {
   const Definition* definition = find_definition(node.op, node.domain);
-  const bool keeps = definition != nullptr && (definition->moves_data || node.is("MaxPool"));
+  const bool keeps =
+      definition != nullptr && (definition->moves_data || node.is("MaxPool") || node.is("Pad"));
   if (!keeps || !node.has_input(0)) return;
   for (const ValueId id : node.outputs)
     if (id != no_value && graph.value(id).type == ElementType::undefined &&

@@ -21,7 +21,6 @@ bool pads_on_grid(const Graph& graph, const Node& node, const Grid& grid) {
     value = given.data<double>()[0];
   }
   if (value == 0) return true;
-  if (!grid.per_tensor()) return false;
   const double steps = value / static_cast<double>(grid.scale[0]) + grid.zero_point[0];
   const double whole = std::nearbyint(steps);
   // The real number must be the very float that the integer stands for.
@@ -41,13 +40,10 @@ bool selects(const Node& node) {
 std::optional<Grid> output_grid(const Graph& graph, const Node& node, std::size_t output) {
   if (node.is_round() || node.is_from_bytes()) return node.grid;
   if (!node.has_input(0)) return std::nullopt;
-  if (selects(node)) {
-    if (output != 0) return std::nullopt;
-    const std::optional<Grid>& grid = graph.value(node.inputs[0]).grid;
-    return grid && grid->per_tensor() ? grid : std::nullopt;
-  }
-  const std::optional<Grid> grid = moved_grid(graph, node);
-  if (grid && node.is("Pad") && !pads_on_grid(graph, node, *grid)) return std::nullopt;
+  if (!selects(node) && !node.is("Pad")) return moved_grid(graph, node);
+  const std::optional<Grid>& grid = graph.value(node.inputs[0]).grid;
+  if (!grid || !grid->per_tensor() || output != 0) return std::nullopt;
+  if (node.is("Pad") && !pads_on_grid(graph, node, *grid)) return std::nullopt;
   return grid;
 }
 

@@ -1,0 +1,171 @@
+// `intact check`: ONNX test cases, a folder with model.onnx and test_data_set_*/input_*.pb,
+// output_*.pb each.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "intact/error.hpp"
+#include "intact/onnx_tensor.hpp"
+#include "tools/common.hpp"
+#include "tools/progress.hpp"
+#include "tools/values.hpp"
+
+namespace intact::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::vector<std::string> folders;
+  double rtol = 1e-3, atol = 1e-5;
+  std::string json;
+  EngineFlags engine;
+};
+
+struct Case {
+  std::string name;
+  fs::path folder;
+};
+
+struct Verdict {
+  std::string status, reason;  ///< "pass", "fail" or "unsupported"
+};
+
+std::vector<Case> find_cases(const std::vector<std::string>& folders) {
+  std::vector<Case> cases;
+  for (const std::string& text : folders) {
+    const fs::path top = text;
+    if (!fs::is_directory(top)) throw Error(fmt::format("{}: no such folder", text));
+    const std::size_t before = cases.size();
+    if (fs::exists(top / "model.onnx")) {
+      const fs::path full = fs::canonical(top);
+      cases.push_back({full.filename().string(), top});
+    } else {
+      for (const auto& entry : fs::recursive_directory_iterator(top)) {
+        if (entry.path().filename() != "model.onnx") continue;
+        const fs::path folder = entry.path().parent_path();
+        cases.push_back({folder.lexically_relative(top).string(), folder});
+      }
+    }
+    if (cases.size() == before) {
+      throw Error(fmt::format("{}: holds no test case (a folder with model.onnx)", text));
+    }
+  }
+  std::sort(cases.begin(), cases.end(),
+            [](const Case& a, const Case& b) { return a.name < b.name; });
+  return cases;
+}
+
+std::vector<Tensor> load_numbered(const fs::path& folder, const char* kind) {
+  std::vector<Tensor> tensors;
+  for (int i = 0;; ++i) {
+    const fs::path file = folder / fmt::format("{}_{}.pb", kind, i);
+    if (!fs::exists(file)) return tensors;
+    tensors.push_back(load_onnx_tensor(file));
+  }
+}
+
+/// Empty when they agree; otherwise what differs.
+std::string difference(const Tensor& expected, const Tensor& actual, const Options& options) {
+  if (expected.type() != actual.type()) {
+    return fmt::format("type {}, expected {}", element_name(actual.type()),
+                       element_name(expected.type()));
+  }
+  if (expected.shape() != actual.shape()) {
+    return fmt::format("shape {}, expected {}", to_string(actual.shape()),
+                       to_string(expected.shape()));
+  }
+  for (std::int64_t i = 0; i < expected.size(); ++i) {
+    const double want = value_at(expected, i), got = value_at(actual, i);
+    const bool same = want == got || (std::isnan(want) && std::isnan(got));
+    if (!same && !(std::abs(want - got) <= options.atol + options.rtol * std::abs(want))) {
+      return fmt::format("element {} is {:.9g}, expected {:.9g}", i, got, want);
+    }
+  }
+  return "";
+}
+
+Verdict check_data_set(const Session& session, const fs::path& folder, const Options& options) {
+  const auto inputs = load_numbered(folder, "input");
+  const auto expected = load_numbered(folder, "output");
+  const auto outputs = session.run(inputs);
+  if (outputs.size() != expected.size()) {
+    return {"fail", fmt::format("{} outputs, expected {}", outputs.size(), expected.size())};
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::string text = difference(expected[i], outputs[i], options);
+    if (!text.empty()) {
+      return {"fail", fmt::format("output '{}': {}", session.outputs()[i].name, text)};
+    }
+  }
+  return {"pass", ""};
+}
+
+Verdict check_case(const Case& test, const Options& options) {
+  try {
+    const Session session =
+        Session::load(test.folder / "model.onnx", session_options(options.engine));
+    int data_sets = 0;
+    for (const auto& entry : fs::directory_iterator(test.folder)) {
+      if (!entry.path().filename().string().starts_with("test_data_set_")) continue;
+      ++data_sets;
+      const Verdict verdict = check_data_set(session, entry.path(), options);
+      if (verdict.status != "pass") return verdict;
+    }
+    if (data_sets == 0) return {"fail", "the case holds no test_data_set_*"};
+    return {"pass", ""};
+  } catch (const Unsupported& error) {
+    return {"unsupported", error.what()};
+  } catch (const std::exception& error) {
+    return {"fail", error.what()};
+  }
+}
+
+int check(const Options& options) {
+  const auto cases = find_cases(options.folders);
+  int passed = 0, failed = 0, skipped = 0;
+  Json report = {{"cases", Json::array()}};
+  Progress progress("cases", static_cast<int>(cases.size()));
+  for (const Case& test : cases) {
+    Verdict verdict = check_case(test, options);
+    std::replace(verdict.reason.begin(), verdict.reason.end(), '\n', ' ');
+    passed += verdict.status == "pass" ? 1 : 0;
+    failed += verdict.status == "fail" ? 1 : 0;
+    skipped += verdict.status == "unsupported" ? 1 : 0;
+    fmt::print("{} {}{}{}\n", verdict.status, test.name, verdict.reason.empty() ? "" : " ",
+               verdict.reason);
+    report["cases"].push_back(
+        {{"status", verdict.status}, {"name", test.name}, {"reason", verdict.reason}});
+    progress.update(passed + failed + skipped);
+  }
+  fmt::print("{} passed, {} failed, {} skipped\n", passed, failed, skipped);
+  report["passed"] = passed;
+  report["failed"] = failed;
+  report["skipped"] = skipped;
+  if (!options.json.empty()) write_json(options.json, report);
+  return failed > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, Action& chosen) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("check", "Runs ONNX test cases");
+  command->add_option("DIR", options->folders, "Test case, or any folder above test cases")
+      ->required();
+  command->add_option("--rtol", options->rtol, "Relative tolerance (default 1e-3)")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--atol", options->atol, "Absolute tolerance (default 1e-5)")
+      ->check(CLI::NonNegativeNumber);
+  command->add_flag("--no-fusion", options->engine.no_fusion,
+                    "One kernel per operator; same result");
+  command->add_flag("--reference", options->engine.reference,
+                    "Interpret each file node by node with reference operators");
+  command->add_option("--json", options->json, "Write the results as JSON");
+  add_engine_flags(*command, options->engine);
+  command->callback([options, &chosen] { chosen = [options] { return check(*options); }; });
+}
+
+}  // namespace intact::tools

@@ -1,0 +1,142 @@
+// `intact compare`: the classic quantization table for one or more int8 models.
+#include <fmt/format.h>
+
+#include "intact/error.hpp"
+#include "tools/chart.hpp"
+#include "tools/common.hpp"
+#include "tools/comparison.hpp"
+#include "tools/table.hpp"
+
+namespace intact::tools {
+namespace {
+
+struct Options {
+  std::string float_model, inputs, labels, preprocess = "none", json, chart;
+  std::vector<std::string> int8_models;
+  int random = 0;
+  EngineFlags engine;
+};
+
+std::unique_ptr<SampleSource> open_source(const Options& options) {
+  if (!options.inputs.empty() && options.random > 0) {
+    throw Error("--inputs and --random exclude each other");
+  }
+  SessionOptions session_options;
+  session_options.reference = true;  // only names and shapes are wanted
+  const Session session = Session::load(options.float_model, session_options);
+  if (!options.inputs.empty()) {
+    return open_samples(options.inputs, session.inputs(), parse_preprocess(options.preprocess));
+  }
+  if (options.random == 0) throw Error("give samples: --inputs PATH or --random N");
+  return random_samples(options.random, session.inputs(), input_shapes(session, options.engine), 1);
+}
+
+Json to_json(const Comparison& c) {
+  Json json = {{"model", c.model},
+               {"samples", c.samples},
+               {"size_ratio", c.size_ratio},
+               {"mean_diff", c.mean_diff},
+               {"mean_max", c.mean_max},
+               {"disagree", c.disagree},
+               {"time_float_ms", c.time_float_ms},
+               {"time_int8_ms", c.time_int8_ms},
+               {"ratio", c.ratio}};
+  if (c.top1_float) {
+    json["top1_float"] = *c.top1_float;
+    json["top1_int8"] = *c.top1_int8;
+  }
+  return json;
+}
+
+void print_table(const std::vector<Comparison>& comparisons) {
+  Table table;
+  const bool labelled = comparisons[0].top1_float.has_value();
+  table.column("model");
+  for (const char* title : {"size_ratio", "mean_diff", "mean_max", "disagree", "time_float_ms",
+                            "time_int8_ms", "ratio"}) {
+    table.column(title, Table::Align::right);
+  }
+  if (labelled) {
+    table.column("top1_float", Table::Align::right);
+    table.column("top1_int8", Table::Align::right);
+  }
+  for (const Comparison& c : comparisons) {
+    std::vector<std::string> cells = {shorten(c.model, 40),
+                                      fmt::format("{:.3f}", c.size_ratio),
+                                      fmt::format("{:.4g}", c.mean_diff),
+                                      fmt::format("{:.4g}", c.mean_max),
+                                      fmt::format("{:.4f}", c.disagree),
+                                      fmt::format("{:.3f}", c.time_float_ms),
+                                      fmt::format("{:.3f}", c.time_int8_ms),
+                                      fmt::format("{:.3f}", c.ratio)};
+    if (labelled) {
+      cells.push_back(fmt::format("{:.2f}", *c.top1_float));
+      cells.push_back(fmt::format("{:.2f}", *c.top1_int8));
+    }
+    table.row(std::move(cells));
+  }
+  fmt::print("{}{} samples\n", table.text(), comparisons[0].samples);
+}
+
+void write_chart(const std::string& path, const std::vector<Comparison>& comparisons) {
+  Panel size{"file size", " x", {{"float", 1}}};
+  Panel time{"time per sample", " ms", {{"float", comparisons[0].time_float_ms}}};
+  Panel difference{"mean difference", "", {}}, disagreement{"disagreement", " %", {}};
+  Panel accuracy{"top-1", " %", {}};
+  for (const Comparison& c : comparisons) {
+    const std::string label = comparisons.size() == 1
+                                  ? "int8"
+                                  : shorten(std::filesystem::path(c.model).stem().string(), 9);
+    size.bars.push_back({label, c.size_ratio});
+    time.bars.push_back({label, c.time_int8_ms});
+    difference.bars.push_back({label, c.mean_diff});
+    disagreement.bars.push_back({label, 100 * c.disagree});
+    if (c.top1_float) {
+      if (accuracy.bars.empty()) accuracy.bars.push_back({"float", *c.top1_float});
+      accuracy.bars.push_back({label, *c.top1_int8});
+    }
+  }
+  std::vector<Panel> panels = {size, time, difference, disagreement};
+  if (!accuracy.bars.empty()) panels.push_back(accuracy);
+  write_bar_chart(path, "int8 against float", panels);
+}
+
+int compare(const Options& options) {
+  const Labels labels = options.labels.empty() ? Labels() : Labels(options.labels);
+  const auto source = open_source(options);
+  const auto comparisons = compare_models(
+      options.float_model, {options.int8_models.begin(), options.int8_models.end()}, *source,
+      session_options(options.engine),
+      [&](const Sample& sample, int i) { return labels.true_class(sample.name, i); });
+  print_table(comparisons);
+  if (!options.json.empty()) {
+    Json json = {{"float_model", options.float_model}, {"models", Json::array()}};
+    for (const Comparison& c : comparisons) json["models"].push_back(to_json(c));
+    write_json(options.json, json);
+  }
+  if (!options.chart.empty()) write_chart(options.chart, comparisons);
+  return 0;
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app, Action& chosen) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("compare", "Measures int8 models against the float model");
+  command->add_option("FLOAT", options->float_model, "Float ONNX file")->required();
+  command->add_option("INT8", options->int8_models, "Int8 ONNX files")->required();
+  command->add_option("--inputs", options->inputs,
+                      "Samples: images, .npy, .npz, or folders of them");
+  command->add_option("--random", options->random, "N random samples")->check(CLI::PositiveNumber);
+  command->add_option("--labels", options->labels,
+                      "True classes: file<TAB>class<TAB>name, or one class per line");
+  command->add_option("--preprocess", options->preprocess,
+                      "none, unit (/255), imagenet, or a JSON file (default none)");
+  command->add_option("--json", options->json, "Write the table as JSON");
+  command->add_option("--chart", options->chart, "Write the table as a bar chart (SVG)");
+  add_engine_flags(*command, options->engine);
+  add_shape_flag(*command, options->engine);
+  command->callback([options, &chosen] { chosen = [options] { return compare(*options); }; });
+}
+
+}  // namespace intact::tools

@@ -1,0 +1,124 @@
+// `intact quantize`: float model in, standard int8 model out.
+#include "intact/quantize.hpp"
+
+#include <fmt/format.h>
+
+#include "intact/error.hpp"
+#include "tools/common.hpp"
+#include "tools/progress.hpp"
+#include "tools/samples.hpp"
+#include "tools/table.hpp"
+
+namespace intact::tools {
+namespace {
+
+struct Options {
+  std::string model, output, mode, calibration, preprocess = "none", method = "minmax", json;
+  bool per_tensor = false;
+  std::vector<std::string> exclude;
+  int random = 0;
+  EngineFlags engine;
+};
+
+std::unique_ptr<SampleSource> calibration_samples(const Options& options) {
+  // Only the inputs' names and shapes are wanted, so nothing is planned.
+  SessionOptions session_options;
+  session_options.reference = true;
+  const Session session = Session::load(options.model, session_options);
+  if (!options.calibration.empty()) {
+    return open_samples(options.calibration, session.inputs(),
+                        parse_preprocess(options.preprocess));
+  }
+  return random_samples(options.random, session.inputs(), input_shapes(session, options.engine), 1);
+}
+
+Json report_json(const QuantizeReport& report) {
+  Json json = {{"samples", report.samples},
+               {"quantized", report.quantized},
+               {"kept_float", Json::array()},
+               {"float_bytes", report.float_bytes},
+               {"int8_bytes", report.int8_bytes}};
+  for (const auto& [name, reason] : report.kept_float) {
+    json["kept_float"].push_back({{"name", name}, {"reason", reason}});
+  }
+  return json;
+}
+
+void print_report(const Options& options, const QuantizeReport& report) {
+  if (!report.kept_float.empty()) {
+    Table table;
+    table.column("kept float");
+    table.column("reason");
+    for (const auto& [name, reason] : report.kept_float) table.row({shorten(name, 48), reason});
+    fmt::print("{}\n", table.text());
+  }
+  fmt::print("{} operators quantized, {} kept float, {} samples\n", report.quantized.size(),
+             report.kept_float.size(), report.samples);
+  fmt::print("{}: {} bytes, {:.3f} of the float model's {}\n", options.output, report.int8_bytes,
+             static_cast<double>(report.int8_bytes) / static_cast<double>(report.float_bytes),
+             report.float_bytes);
+}
+
+int quantize(const Options& options) {
+  if (options.mode == "dynamic") {
+    throw Error("--mode dynamic is not available in this version; --mode static is");
+  }
+  if (options.method != "minmax") {
+    throw Error(fmt::format("--method {} is not available in this version; --method minmax is",
+                            options.method));
+  }
+  if (options.calibration.empty() == (options.random == 0)) {
+    throw Error("--mode static needs samples: give either --calibration PATH or --random N");
+  }
+  if (!options.engine.isa.empty()) {
+    throw Error("--isa does not apply to quantize; set the variable INTACT_ISA");
+  }
+  const auto samples = calibration_samples(options);
+  Progress progress("calibration", samples->count());
+  QuantizeOptions quantize_options;
+  quantize_options.per_channel = !options.per_tensor;
+  quantize_options.exclude = options.exclude;
+  quantize_options.threads = options.engine.threads;
+  quantize_options.progress = [&](int done) { progress.update(done); };
+  const CalibrationSource source = [&]() -> std::optional<std::vector<Tensor>> {
+    auto sample = samples->next();
+    if (!sample) return std::nullopt;
+    return std::move(sample->inputs);
+  };
+  const QuantizeReport report =
+      quantize_static(options.model, options.output, source, quantize_options);
+  print_report(options, report);
+  if (!options.json.empty()) write_json(options.json, report_json(report));
+  return 0;
+}
+
+}  // namespace
+
+void add_quantize(CLI::App& app, Action& chosen) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("quantize", "Makes an int8 model from a float model");
+  command->add_option("FLOAT", options->model, "Float ONNX file")->required();
+  command->add_option("-o,--output", options->output, "ONNX file to write")->required();
+  command->add_option("--mode", options->mode, "static (QDQ) or dynamic (integer operators)")
+      ->required()
+      ->check(CLI::IsMember({"static", "dynamic"}));
+  command->add_option("--calibration", options->calibration,
+                      "Samples: images, .npy, .npz, or folders of them");
+  command->add_option("--preprocess", options->preprocess,
+                      "none, unit (/255), imagenet, or a JSON file (default none)");
+  command->add_option("--method", options->method, "How ranges are chosen (default minmax)")
+      ->check(CLI::IsMember({"minmax", "percentile", "entropy", "mse"}));
+  command->add_flag("--per-tensor", options->per_tensor,
+                    "One weight scale per tensor, not per channel");
+  command->add_option("--exclude", options->exclude, "Node that stays float (repeatable)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command->add_option("--random", options->random, "Calibrate with N random samples")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--json", options->json, "Write the report as JSON");
+  add_engine_flags(*command, options->engine);
+  add_shape_flag(*command, options->engine);
+  command->callback([options, &chosen] { chosen = [options] { return quantize(*options); }; });
+}
+
+}  // namespace intact::tools

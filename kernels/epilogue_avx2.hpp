@@ -23,6 +23,7 @@ struct EpilogueVectors {
   const std::uint8_t* table;
   __m256i residual_zero_point, inner_zero_point, dst_zero_point, dst_lower, dst_upper;
   __m256 residual_multiplier, inner_multiplier;
+  __m256 inner_lower, inner_upper, inner_shift;  ///< see inner_sum
   __m256 float_lower, float_upper;
 };
 
@@ -48,6 +49,12 @@ struct EpilogueVectors {
     e.dst_upper = broadcast_byte(residual->dst_upper);
     e.residual_multiplier = _mm256_set1_ps(residual->multiplier);
     e.inner_multiplier = _mm256_set1_ps(residual->inner_multiplier);
+    const auto broadcast = [](std::int32_t value) {
+      return _mm256_set1_ps(static_cast<float>(value));
+    };
+    e.inner_lower = broadcast(epilogue.lower - epilogue.zero_point);
+    e.inner_upper = broadcast(epilogue.upper - epilogue.zero_point);
+    e.inner_shift = broadcast(epilogue.zero_point - residual->inner_zero_point);
   }
   e.float_lower = _mm256_set1_ps(epilogue.float_lower);
   e.float_upper = _mm256_set1_ps(epilogue.float_upper);
@@ -156,6 +163,14 @@ template <int width>
   });
 }
 
+/// float(q - inner_zero_point) * inner_multiplier for q = clamp(half_even(t) + zero_point) without
+/// going through bytes: all steps but the last are exact on integers.
+[[gnu::always_inline]] inline __m256 inner_sum(__m256 t, const EpilogueVectors& e) {
+  const __m256 rounded = _mm256_round_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m256 clamped = _mm256_min_ps(_mm256_max_ps(rounded, e.inner_lower), e.inner_upper);
+  return _mm256_mul_ps(_mm256_add_ps(clamped, e.inner_shift), e.inner_multiplier);
+}
+
 /// Residual addition on top of `t`, in units of the destination's scale.
 [[gnu::always_inline]] inline __m256i add_residual(const __m256 (&t)[4], __m256i residual,
                                                    const EpilogueVectors& e) {
@@ -201,17 +216,19 @@ template <EpilogueForm form, int width>
     store_floats<width>(t, target);
   } else if constexpr (form == EpilogueForm::unrounded_residual) {
     store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);
-  } else {
-    __m256i q = round_to_bytes(t, e.zero_point, e.lower, e.upper);
-    if (form == EpilogueForm::table ||
-        (form == EpilogueForm::rounded_residual && e.table != nullptr))
-      q = look_up(q, e.table);
-    if constexpr (form == EpilogueForm::rounded_residual) {
+  } else if constexpr (form == EpilogueForm::rounded_residual) {
+    if (e.table != nullptr) {
+      const __m256i q = look_up(round_to_bytes(t, e.zero_point, e.lower, e.upper), e.table);
       unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
         t[j] = _mm256_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
       });
-      q = add_residual(t, load_residual<width>(target), e);
+    } else {
+      unroll<0, 4>([&]<int j>() __attribute__((always_inline)) { t[j] = inner_sum(t[j], e); });
     }
+    store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);
+  } else {
+    __m256i q = round_to_bytes(t, e.zero_point, e.lower, e.upper);
+    if constexpr (form == EpilogueForm::table) q = look_up(q, e.table);
     store_bytes<width>(q, target);
   }
 }

@@ -26,6 +26,7 @@ struct EpilogueVectors {
   bool has_table;
   __m512i residual_zero_point, inner_zero_point, dst_zero_point, dst_lower, dst_upper;
   __m512 residual_multiplier, inner_multiplier;
+  __m512 inner_lower, inner_upper, inner_shift;  ///< see inner_sum
   __m512 float_lower, float_upper;
 };
 
@@ -53,6 +54,12 @@ struct EpilogueVectors {
     e.dst_upper = broadcast_byte(residual->dst_upper);
     e.residual_multiplier = _mm512_set1_ps(residual->multiplier);
     e.inner_multiplier = _mm512_set1_ps(residual->inner_multiplier);
+    const auto broadcast = [](std::int32_t value) {
+      return _mm512_set1_ps(static_cast<float>(value));
+    };
+    e.inner_lower = broadcast(epilogue.lower - epilogue.zero_point);
+    e.inner_upper = broadcast(epilogue.upper - epilogue.zero_point);
+    e.inner_shift = broadcast(epilogue.zero_point - residual->inner_zero_point);
   }
   e.float_lower = _mm512_set1_ps(epilogue.float_lower);
   e.float_upper = _mm512_set1_ps(epilogue.float_upper);
@@ -115,7 +122,8 @@ template <int width>
 [[gnu::always_inline]] inline __m512i load_residual(const EpilogueTarget& target) {
   const __mmask64 mask = first_bytes(target.columns);
   const std::uint8_t* from = target.residual;
-  if constexpr (width == 64) return _mm512_maskz_loadu_epi8(mask, from);
+  if constexpr (width == 64)
+    return target.columns >= 64 ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi8(mask, from);
   __m512i rows = _mm512_setzero_si512();
   if constexpr (width == 32) {
     rows = _mm512_castsi256_si512(_mm256_maskz_loadu_epi8(static_cast<__mmask32>(mask), from));
@@ -197,6 +205,14 @@ template <int width>
   });
 }
 
+/// float(q - inner_zero_point) * inner_multiplier for q = clamp(half_even(t) + zero_point) without
+/// going through bytes: all steps but the last are exact on integers.
+[[gnu::always_inline]] inline __m512 inner_sum(__m512 t, const EpilogueVectors& e) {
+  const __m512 rounded = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m512 clamped = _mm512_min_ps(_mm512_max_ps(rounded, e.inner_lower), e.inner_upper);
+  return _mm512_mul_ps(_mm512_add_ps(clamped, e.inner_shift), e.inner_multiplier);
+}
+
 /// Residual addition on top of `t`, in units of the destination's scale.
 [[gnu::always_inline]] inline __m512i add_residual(const __m512 (&t)[4], __m512i residual,
                                                    const EpilogueVectors& e) {
@@ -242,16 +258,19 @@ template <EpilogueForm form, int width>
     store_floats<width>(t, target);
   } else if constexpr (form == EpilogueForm::unrounded_residual) {
     store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);
-  } else {
-    __m512i q = round_to_bytes(t, e.zero_point, e.lower, e.upper);
-    if (form == EpilogueForm::table || (form == EpilogueForm::rounded_residual && e.has_table))
-      q = look_up(q, e.table);
-    if constexpr (form == EpilogueForm::rounded_residual) {
+  } else if constexpr (form == EpilogueForm::rounded_residual) {
+    if (e.has_table) {
+      const __m512i q = look_up(round_to_bytes(t, e.zero_point, e.lower, e.upper), e.table);
       unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
         t[j] = _mm512_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
       });
-      q = add_residual(t, load_residual<width>(target), e);
+    } else {
+      unroll<0, 4>([&]<int j>() __attribute__((always_inline)) { t[j] = inner_sum(t[j], e); });
     }
+    store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);
+  } else {
+    __m512i q = round_to_bytes(t, e.zero_point, e.lower, e.upper);
+    if constexpr (form == EpilogueForm::table) q = look_up(q, e.table);
     store_bytes<width>(q, target);
   }
 }

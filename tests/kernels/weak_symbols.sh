@@ -1,7 +1,7 @@
 #!/bin/sh
-# Exits 1 and names them if there are any.
 # Objects compiled for one instruction set must not define weak symbols: the linker may pick such a
 # definition of an inline function for the whole program, which then fails on older processors.
+# Exits 1 and names them if there are any.
 # usage: weak_symbols.sh NM FOLDER   (FOLDER: the object files of the kernels layer)
 nm=$1
 folder=$2

@@ -1,9 +1,11 @@
-// Loading and interleaving of four byte vectors for vpdpbusd. For files compiled for AVX-512 only.
+// Loading and interleaving of image rows for vpdpbusd. For files compiled for AVX-512 only.
 #pragma once
 
 #include <immintrin.h>
 
 #include <cstdint>
+
+#include "kernels/conv/conv.hpp"
 
 namespace intact::kernels {
 namespace {
@@ -41,6 +43,49 @@ __attribute__((always_inline)) inline Interleaved interleave(__m512i r0, __m512i
   return {{_mm512_unpacklo_epi16(low01, low23), _mm512_unpackhi_epi16(low01, low23),
            _mm512_unpacklo_epi16(high01, high23), _mm512_unpackhi_epi16(high01, high23)}};
 }
+
+/// The image rows under one vector of output: `Positions` windows, each of `Rows` rows.
+template <int Rows, int Positions>
+struct ImageRows {
+  const std::uint8_t* next[Rows][Positions];
+  std::ptrdiff_t step[Rows][Positions];
+  long column, columns;
+  __m512i padding;
+
+  __attribute__((always_inline)) __m512i load_row(int row) {
+    const __m512i v = load_positions<Positions>(next[row]);
+    for (int i = 0; i < Positions; ++i) next[row][i] += step[row][i];
+    return v;
+  }
+
+  /// Places position i: its first row is row `h` of plane `plane`, to be
+  /// read from `column` on. Rows from `used` on and those outside the image read `zero_points`, 64
+  /// bytes of the source's zero point.
+  void place(int i, const ConvShape& shape, const ConvArgs& args, long channel,
+             const std::uint8_t* zero_points, long plane, long h, int used) {
+    for (int row = 0; row < Rows; ++row) {
+      const bool inside =
+          plane < shape.batch * shape.out[0] && row < used && h + row >= 0 && h + row < shape.in[1];
+      const long first = (plane * shape.in[1] + h + row) * shape.in[2] + (column > 0 ? column : 0);
+      next[row][i] = inside ? args.src + first * args.src_pitch + channel : zero_points;
+      step[row][i] = inside ? args.src_pitch : 0;
+    }
+  }
+
+  /// The next column to the right.
+  __attribute__((always_inline)) Interleaved load() {
+    if (column < 0 || column >= columns) {
+      ++column;
+      return {{padding, padding, padding, padding}};
+    }
+    ++column;
+    const __m512i r0 = load_row(0), r1 = load_row(1), r2 = load_row(2);
+    if constexpr (Rows == 4)
+      return interleave(r0, r1, r2, load_row(3));
+    else
+      return interleave(r0, r1, r2, _mm512_setzero_si512());
+  }
+};
 
 }  // namespace
 }  // namespace intact::kernels

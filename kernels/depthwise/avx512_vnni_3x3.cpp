@@ -26,12 +26,8 @@ struct PackedChunk {
 const char* refuses(const ConvShape& shape, const ConvWeights& weights) {
   const auto& stride = shape.stride;
   if (shape.kernel[1] != 3 || shape.kernel[2] != 3) return "not a 3x3 window";
-  if (shape.kernel[0] != 1 || stride[0] != 1 || shape.pad_begin[0] != 0 ||
-      shape.in[0] != shape.out[0])
-    return "window over depth";
+  if (const char* reason = refuses_plane_windows(shape)) return reason;
   if (stride[1] != stride[2] || stride[1] < 1 || stride[1] > 2) return "stride above 2";
-  if (shape.dilation[1] != 1 || shape.dilation[2] != 1) return "dilation";
-  if (shape.pad_begin[1] < 0 || shape.pad_begin[2] < 0) return "negative padding";
   return fits_bytes(shape, weights) ? nullptr : "weights minus zero point exceed a byte";
 }
 
@@ -66,35 +62,6 @@ void pack(const ConvShape& shape, const ConvWeights& weights, void* packed) {
   const Chunks chunks{shape.in_channels};
   for (long i = 0; i < chunks.count(); ++i) pack_chunk(shape, weights, chunks[i], blocks + i);
 }
-
-/// The image rows under one vector of output: `Positions` windows, each of `Rows` rows.
-template <int Rows, int Positions>
-struct ImageRows {
-  const std::uint8_t* next[Rows][Positions];
-  std::ptrdiff_t step[Rows][Positions];
-  long column, columns;
-  __m512i padding;
-
-  __attribute__((always_inline)) __m512i load_row(int row) {
-    const __m512i v = load_positions<Positions>(next[row]);
-    for (int i = 0; i < Positions; ++i) next[row][i] += step[row][i];
-    return v;
-  }
-
-  /// The next column to the right.
-  __attribute__((always_inline)) Interleaved load() {
-    if (column < 0 || column >= columns) {
-      ++column;
-      return {{padding, padding, padding, padding}};
-    }
-    ++column;
-    const __m512i r0 = load_row(0), r1 = load_row(1), r2 = load_row(2);
-    if constexpr (Rows == 4)
-      return interleave(r0, r1, r2, load_row(3));
-    else
-      return interleave(r0, r1, r2, _mm512_setzero_si512());
-  }
-};
 
 /// Image columns under `pixels` neighbouring windows; two shifts mean stride 1, one means stride 2.
 constexpr int columns_under(int shifts, int pixels) {
@@ -176,7 +143,6 @@ template <EpilogueForm form, int Shifts, int Positions>
 void run_task(const ConvShape& shape, const ConvArgs& args, const EpilogueVectors& epilogue,
               const Chunk& chunk, const PackedChunk* packed, const std::uint8_t* padding,
               long first_group) {
-  constexpr int kRows = Shifts == 2 ? 4 : 3;
   const long height = shape.out[1], groups_per_plane = (height + Shifts - 1) / Shifts;
   const long planes = shape.batch * shape.out[0];
   Task<form, Shifts, Positions> task;
@@ -188,14 +154,8 @@ void run_task(const ConvShape& shape, const ConvArgs& args, const EpilogueVector
   for (int i = 0; i < Positions; ++i) {
     const long plane = (first_group + i) / groups_per_plane;
     const long y = (first_group + i) % groups_per_plane * Shifts;
-    for (int row = 0; row < kRows; ++row) {
-      const long h = y * shape.stride[1] - shape.pad_begin[1] + row;
-      const bool inside = plane < planes && h >= 0 && h < shape.in[1];
-      const long pixel = (plane * shape.in[1] + h) * shape.in[2];
-      task.image.next[row][i] =
-          inside ? args.src + pixel * args.src_pitch + chunk.channel : padding;
-      task.image.step[row][i] = inside ? args.src_pitch : 0;
-    }
+    task.image.place(i, shape, args, chunk.channel, padding, plane,
+                     y * shape.stride[1] - shape.pad_begin[1], Shifts == 2 ? 4 : 3);
     for (int shift = 0; shift < Shifts; ++shift) {
       const bool exists = plane < planes && y + shift < height;
       const long pixel = (plane * height + y + shift) * shape.out[2];
@@ -220,8 +180,6 @@ void run_item(const ConvShape& shape, const ConvArgs& args, const EpilogueVector
     run_task<form, Shifts, 4>(shape, args, epilogue, chunk, packed, padding, first_group);
 }
 
-/// The work is blocks of as many groups of output rows as the narrowest chunk takes at once. Within
-/// a block, wider chunks take several items, so that all items cost the same.
 template <EpilogueForm form>
 void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
   const auto* header = static_cast<const PackedHeader*>(args.weights);
@@ -229,21 +187,16 @@ void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
   alignas(64) std::uint8_t padding[64];
   memset(padding, header->src_zero_point, sizeof padding);
   const EpilogueVectors epilogue = load_epilogue(args.epilogue);
-  const Chunks chunks{shape.in_channels};
   const long group_rows = shape.stride[1] == 1 ? 2 : 1;
   const long groups = shape.batch * shape.out[0] * ((shape.out[1] + group_rows - 1) / group_rows);
-  const long block = chunks.positions(), items = chunks.items();
-  const Range range = split((groups + block - 1) / block * items, part);
-  for (long i = range.begin; i < range.end; ++i) {
-    const Chunks::Item item = chunks.item(i % items);
-    const Chunk chunk = chunks[item.chunk];
-    const long first_group = i / items * block + item.part * chunk.positions();
-    if (first_group >= groups) continue;
-    if (group_rows == 2)
-      run_item<form, 2>(shape, args, epilogue, chunk, packed + item.chunk, padding, first_group);
-    else
-      run_item<form, 1>(shape, args, epilogue, chunk, packed + item.chunk, padding, first_group);
-  }
+  for_items(
+      Chunks{shape.in_channels}, groups, part,
+      [&](long index, const Chunk& chunk, long first_group) {
+        if (group_rows == 2)
+          run_item<form, 2>(shape, args, epilogue, chunk, packed + index, padding, first_group);
+        else
+          run_item<form, 1>(shape, args, epilogue, chunk, packed + index, padding, first_group);
+      });
 }
 
 void run(const ConvShape& shape, const ConvArgs& args, Part part) {

@@ -14,6 +14,16 @@
 namespace intact::kernels {
 namespace {
 
+/// For kernels whose window slides over each plane of the image by itself, without gaps.
+[[maybe_unused]] const char* refuses_plane_windows(const ConvShape& shape) {
+  if (shape.kernel[0] != 1 || shape.stride[0] != 1 || shape.pad_begin[0] != 0 ||
+      shape.in[0] != shape.out[0])
+    return "window over depth";
+  if (shape.dilation[1] != 1 || shape.dilation[2] != 1) return "dilation";
+  if (shape.pad_begin[1] < 0 || shape.pad_begin[2] < 0) return "negative padding";
+  return nullptr;
+}
+
 struct Chunk {
   long channel = 0;  ///< the first
   int width = 64;
@@ -67,6 +77,21 @@ struct Chunks {
     return {full + 1, static_cast<int>(index - in_first_tail)};
   }
 };
+
+/// Divides positions [0, count) times chunks; calls body(chunk index, chunk, first position). Work
+/// comes in blocks of as many positions as the narrowest chunk takes at once; within a block, wider
+/// chunks take several items, so that all items cost the same.
+template <typename Body>
+[[maybe_unused]] void for_items(const Chunks& chunks, long count, Part part, Body body) {
+  const long block = chunks.positions(), items = chunks.items();
+  const Range range = split((count + block - 1) / block * items, part);
+  for (long i = range.begin; i < range.end; ++i) {
+    const Chunks::Item item = chunks.item(i % items);
+    const Chunk chunk = chunks[item.chunk];
+    const long first = i / items * block + item.part * chunk.positions();
+    if (first < count) body(item.chunk, chunk, first);
+  }
+}
 
 /// The channel within its chunk of element `element` (64 to the vector quadruple: 16 * j + 4 * l +
 /// i).

@@ -1,0 +1,179 @@
+// Depthwise convolution with windows of 5 to 8 rows and 5 or 7 columns, stride 1 or 2, with
+// vpdpbusd.
+//
+// Per output row and chunk of channels: (1) the bytes of eight image rows are interleaved in fours,
+// column by column, into a strip in scratch; (2) for one of the four accumulator vectors after the
+// other, all weights of the window stay in registers while seven neighbouring outputs share each
+// loaded column; (3) the epilogue reads the accumulators back. Blocks of outputs keep the strip in
+// the first-level cache.
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "kernels/depthwise/avx512_interleave.hpp"
+#include "kernels/depthwise/avx512_output.hpp"
+#include "kernels/depthwise/chunks.hpp"
+#include "kernels/pool/window.hpp"
+
+namespace intact::kernels {
+namespace {
+
+constexpr int kMostColumns = 7;
+constexpr int kTogether = 7;  ///< neighbouring outputs
+constexpr int kBlock = 28;    ///< outputs to a strip: a multiple of kTogether
+
+struct PackedChunk {
+  /// [accumulator][rows 0..3 and 4..7][column][element][row]
+  alignas(64) std::int8_t weights[4][2][kMostColumns][64];
+  ChunkConstants constants;
+};
+
+/// One column of the strip: eight interleaved rows.
+struct StripColumn {
+  Interleaved rows[2];
+};
+
+struct Scratch {
+  StripColumn strip[(kBlock - 1) * 2 + kMostColumns];
+  __m512i accumulators[4][kBlock];
+};
+
+const char* refuses(const ConvShape& shape, const ConvWeights& weights) {
+  const auto& stride = shape.stride;
+  if (shape.kernel[1] < 5 || shape.kernel[1] > 8) return "window not of 5 to 8 rows";
+  if (shape.kernel[2] != 5 && shape.kernel[2] != 7) return "window not of 5 or 7 columns";
+  if (const char* reason = refuses_plane_windows(shape)) return reason;
+  if (stride[1] != stride[2] || stride[1] < 1 || stride[1] > 2) return "stride above 2";
+  return fits_bytes(shape, weights) ? nullptr : "weights minus zero point exceed a byte";
+}
+
+std::size_t packed_bytes(const ConvShape& shape) {
+  return sizeof(PackedHeader) + Chunks{shape.in_channels}.count() * sizeof(PackedChunk);
+}
+
+std::size_t scratch_bytes(const ConvShape&) {
+  return sizeof(Scratch);
+}
+
+void pack_chunk(const ConvShape& shape, const ConvWeights& weights, const Chunk& chunk,
+                PackedChunk* packed) {
+  pack_constants(shape, weights, chunk, &packed->constants);
+  memset(packed->weights, 0, sizeof packed->weights);
+  const long columns = shape.kernel[2], taps = shape.taps();
+  for (int element = 0; element < 64; ++element) {
+    const int within = chunk_channel(chunk, element);
+    if (within >= chunk.channels) continue;
+    for (long tap = 0; tap < taps; ++tap) {
+      const long row = tap / columns;
+      packed->weights[element / 16][row / 4][tap % columns][element % 16 * 4 + row % 4] =
+          static_cast<std::int8_t>(weight_at(weights, taps, chunk.channel + within, tap));
+    }
+  }
+}
+
+void pack(const ConvShape& shape, const ConvWeights& weights, void* packed) {
+  auto* header = static_cast<PackedHeader*>(packed);
+  *header = {.src_zero_point = weights.src_zero_point};
+  auto* blocks = reinterpret_cast<PackedChunk*>(header + 1);
+  const Chunks chunks{shape.in_channels};
+  for (long i = 0; i < chunks.count(); ++i) pack_chunk(shape, weights, chunks[i], blocks + i);
+}
+
+/// Accumulator vector j of outputs [0, count) of the block; `count` is rounded up to kTogether,
+/// what lies beyond is computed from whatever the strip holds and never read.
+template <int Columns, int Stride>
+void multiply(const PackedChunk& packed, int j, int count, Scratch* scratch) {
+  __m512i weights[2][Columns];
+  for (int half = 0; half < 2; ++half)
+    for (int column = 0; column < Columns; ++column)
+      weights[half][column] = _mm512_load_si512(packed.weights[j][half][column]);
+  const __m512i bias = _mm512_load_si512(packed.constants.bias + 16 * j);
+  for (int x = 0; x < count; x += kTogether) {
+    const StripColumn* strip = scratch->strip + x * Stride;
+    __m512i acc[kTogether];
+    for (__m512i& a : acc) a = bias;
+#pragma GCC unroll 32
+    for (int column = 0; column < (kTogether - 1) * Stride + Columns; ++column)
+#pragma GCC unroll 2
+      for (int half = 0; half < 2; ++half) {
+        const __m512i bytes = strip[column].rows[half].v[j];
+#pragma GCC unroll 8
+        for (int i = 0; i < kTogether; ++i)
+          if (column >= i * Stride && column < i * Stride + Columns)
+            acc[i] = _mm512_dpbusd_epi32(acc[i], bytes, weights[half][column - i * Stride]);
+      }
+    for (int i = 0; i < kTogether; ++i) scratch->accumulators[j][x + i] = acc[i];
+  }
+}
+
+/// A chunk of channels of `Positions` consecutive output rows.
+template <EpilogueForm form, int Columns, int Stride, int Positions>
+void run_rows(const ConvShape& shape, const ConvArgs& args, const EpilogueVectors& epilogue,
+              const Chunk& chunk, const PackedChunk& packed, const std::uint8_t* padding,
+              long first_row) {
+  auto* scratch = static_cast<Scratch*>(args.scratch);
+  ImageRows<4, Positions> image[2];
+  OutputRow<Positions> out;
+  for (int i = 0; i < Positions; ++i)
+    out.set(i, first_row + i < out_rows(shape), args, (first_row + i) * shape.out[2], chunk);
+  for (long first = 0; first < shape.out[2]; first += kBlock) {
+    const int count =
+        shape.out[2] - first < kBlock ? static_cast<int>(shape.out[2] - first) : kBlock;
+    for (int half = 0; half < 2; ++half) {
+      image[half].column = first * Stride - shape.pad_begin[2];
+      image[half].columns = shape.in[2];
+      image[half].padding = _mm512_set1_epi8(static_cast<char>(padding[0]));
+      for (int i = 0; i < Positions; ++i)
+        image[half].place(i, shape, args, chunk.channel, padding, (first_row + i) / shape.out[1],
+                          (first_row + i) % shape.out[1] * Stride - shape.pad_begin[1] + 4 * half,
+                          static_cast<int>(shape.kernel[1]) - 4 * half);
+    }
+    for (int column = 0; column < (count - 1) * Stride + Columns; ++column)
+      for (int half = 0; half < 2; ++half) scratch->strip[column].rows[half] = image[half].load();
+    for (int j = 0; j < 4; ++j) multiply<Columns, Stride>(packed, j, count, scratch);
+    for (int x = 0; x < count; ++x) {
+      __m512 t[4];
+      for (int j = 0; j < 4; ++j)
+        t[j] = scale_accumulators(scratch->accumulators[j][x], packed.constants, j);
+      finish_positions<form>(t, epilogue, out, first + x);
+    }
+  }
+}
+
+template <EpilogueForm form, int Columns, int Stride>
+void run_window(const ConvShape& shape, const ConvArgs& args, Part part) {
+  const auto* header = static_cast<const PackedHeader*>(args.weights);
+  const auto* packed = reinterpret_cast<const PackedChunk*>(header + 1);
+  alignas(64) std::uint8_t padding[64];
+  memset(padding, header->src_zero_point, sizeof padding);
+  const EpilogueVectors epilogue = load_epilogue(args.epilogue);
+  for_items(Chunks{shape.in_channels}, out_rows(shape), part,
+            [&](long index, const Chunk& chunk, long first) {
+              const auto run = chunk.width == 64   ? run_rows<form, Columns, Stride, 1>
+                               : chunk.width == 32 ? run_rows<form, Columns, Stride, 2>
+                                                   : run_rows<form, Columns, Stride, 4>;
+              run(shape, args, epilogue, chunk, packed[index], padding, first);
+            });
+}
+
+template <EpilogueForm form>
+void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
+  if (shape.kernel[2] == 5)
+    shape.stride[2] == 1 ? run_window<form, 5, 1>(shape, args, part)
+                         : run_window<form, 5, 2>(shape, args, part);
+  else
+    shape.stride[2] == 1 ? run_window<form, 7, 1>(shape, args, part)
+                         : run_window<form, 7, 2>(shape, args, part);
+}
+
+void run(const ConvShape& shape, const ConvArgs& args, Part part) {
+  with_form(args.epilogue, [&](auto form) { run_form<form.value>(shape, args, part); });
+}
+
+}  // namespace
+
+extern const ConvKernel depthwise_avx512_vnni_strip;
+const ConvKernel depthwise_avx512_vnni_strip = {
+    "depthwise_avx512vnni_strip", Isa::avx512vnni, refuses, packed_bytes, pack, scratch_bytes, run};
+
+}  // namespace intact::kernels

@@ -8,8 +8,7 @@
 namespace intact::kernels {
 namespace {
 
-/// One operand or destination as the division sees it; `advance` moves its start by whole rows and
-/// by channels.
+/// Has neither gaps nor repetition.
 template <class Operand>
 bool is_dense(const Operand& operand, std::int64_t channels) {
   return operand.step == 1 && operand.pitch == channels;
@@ -23,6 +22,7 @@ template <class Operand>
 bool joins_rows(const Operand& operand, std::int64_t channels) {
   return is_dense(operand, channels) || is_single(operand);
 }
+/// Moves the start by whole rows and by channels.
 template <class Operand>
 void advance(Operand& operand, std::int64_t rows, std::int64_t channels) {
   operand.data += rows * operand.pitch + channels * operand.step;

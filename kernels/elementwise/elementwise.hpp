@@ -85,7 +85,7 @@ struct FloatBinaryKernel {
 std::span<const FloatBinaryKernel> float_binary_kernels();
 
 /// Unary float functions. alpha, beta: LeakyRelu slope; HardSigmoid alpha, beta; Clip lower, upper.
-/// NaN in gives NaN out for all of them. Within 4 ulp of the exact value (gelu_erf 6; where the
+/// NaN in gives NaN out for all of them. Within 4 ulp of the exact value (gelu_erf 7; where the
 /// exact value is subnormal, within 1e-42); the same bits on every ISA.
 enum class FloatUnary : std::uint8_t {
   clip,

@@ -368,7 +368,7 @@ constexpr Function functions[] = {
     {FloatUnary::tanh, 0, 0, exact_tanh, 4},
     {FloatUnary::silu, 0, 0, exact_silu, 4},
     {FloatUnary::exp, 0, 0, exact_exp, 4},
-    {FloatUnary::gelu_erf, 0, 0, exact_gelu, 6},
+    {FloatUnary::gelu_erf, 0, 0, exact_gelu, 7},
 };
 
 /// |actual - exact| in units of the last place of `exact` as a float.

@@ -1,0 +1,81 @@
+// Loading, folding, shapes.
+#include "quantize/prepare.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "graph/definition.hpp"
+#include "graph/onnx/onnx.hpp"
+#include "graph/onnx/upgrade.hpp"
+#include "graph/passes/passes.hpp"
+#include "intact/error.hpp"
+
+namespace intact {
+namespace {
+
+/// QuantizeLinear and DequantizeLinear with an axis.
+constexpr int needed_opset = 13;
+
+bool is_quantization(const Node& node) {
+  return node.op.find("QuantizeLinear") != std::string::npos ||
+         node.op.find("DequantizeLinear") != std::string::npos || node.op.starts_with("QLinear") ||
+         node.op == "ConvInteger" || node.op == "MatMulInteger" || node.op == "QGemm";
+}
+
+/// Here because shapes have to be inferred before a session exists that would check them.
+void check_sample(const Graph& graph, std::span<const Tensor> sample) {
+  if (sample.size() != graph.inputs.size())
+    throw Error(fmt::format("a calibration sample has {} tensors, but the model has {} inputs",
+                            sample.size(), graph.inputs.size()));
+  for (std::size_t i = 0; i < sample.size(); ++i) {
+    const Value& input = graph.value(graph.inputs[i]);
+    bool fits = sample[i].type() == input.type;
+    Shape wanted;
+    if (input.declared) {
+      for (const Dimension& dimension : *input.declared) wanted.push_back(dimension.value);
+      const Shape& given = sample[i].shape();
+      fits = fits && std::equal(wanted.begin(), wanted.end(), given.begin(), given.end(),
+                                [](std::int64_t w, std::int64_t g) { return w < 0 || w == g; });
+    }
+    if (!fits)
+      throw Error(
+          fmt::format("input '{}' of a calibration sample is {} {}, but the model wants {} {}",
+                      input.name, sample[i].defined() ? element_name(sample[i].type()) : "missing",
+                      to_string(sample[i].shape()), element_name(input.type), to_string(wanted)));
+  }
+}
+
+}  // namespace
+
+Graph load_float_model(const std::filesystem::path& path) {
+  Graph graph = load_onnx(path);
+  for (const Node& node : graph.nodes)
+    if (is_quantization(node))
+      throw Error(fmt::format("{} contains {} '{}'; quantize_static wants a float model",
+                              path.string(), node.op, node.name));
+  return graph;
+}
+
+void preprocess(Graph& graph) {
+  remove_identities(graph);
+  fold_constants(graph);
+  fold_batch_normalization(graph);
+  fold_pad(graph);
+  remove_dead_code(graph);
+}
+
+void complete(Graph& graph, std::span<const Tensor> sample) {
+  check_sample(graph, sample);
+  Graph known = graph;
+  for (std::size_t i = 0; i < graph.inputs.size(); ++i)
+    known.value(graph.inputs[i]).shape = sample[i].shape();
+  infer_shapes(known);
+  for (std::size_t i = 0; i < graph.values.size(); ++i) {
+    graph.values[i].type = known.values[i].type;
+    graph.values[i].shape = known.values[i].shape;
+  }
+  raise_opset(graph, needed_opset);
+}
+
+}  // namespace intact

@@ -1,0 +1,23 @@
+// The float model as the quantizer works on it.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "graph/graph.hpp"
+#include "intact/tensor.hpp"
+
+namespace intact {
+
+/// Loads a float model. Throws Error naming the first quantization operator of one that is not.
+Graph load_float_model(const std::filesystem::path& path);
+
+/// Folds constants, BatchNormalization and Pad and drops identities; standard operators remain.
+void preprocess(Graph& graph);
+
+/// Sets types and shapes of all values as they are for this sample, then raises the operator set to
+/// the first in which QuantizeLinear has an axis. Throws Error when the sample does not fit.
+void complete(Graph& graph, std::span<const Tensor> sample);
+
+}  // namespace intact

@@ -1,0 +1,87 @@
+// Static quantization from file to file.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <system_error>
+
+#include "graph/onnx/onnx.hpp"
+#include "intact/quantize.hpp"
+#include "intact/version.hpp"
+#include "quantize/calibration/collector.hpp"
+#include "quantize/grids/plan.hpp"
+#include "quantize/prepare.hpp"
+#include "quantize/select/selection.hpp"
+#include "quantize/write/write.hpp"
+
+namespace intact {
+namespace {
+
+std::set<std::string> excluded_nodes(const Graph& graph, const QuantizeOptions& options) {
+  std::set<std::string> names;
+  for (const Node& node : graph.nodes) names.insert(node.name);
+  for (const std::string& wanted : options.exclude)
+    if (!names.contains(wanted))
+      throw Error(
+          fmt::format("no node of the model is called '{}', which was to be excluded", wanted));
+  return {options.exclude.begin(), options.exclude.end()};
+}
+
+/// All samples through the float model; `first` has been taken from the source already.
+int calibrate(const Graph& graph, GridPlan& plan, std::vector<Tensor> first,
+              const CalibrationSource& source, const QuantizeOptions& options) {
+  Collector collector(graph, plan.measured(), options.method, options.threads);
+  const auto observe = [&](const std::vector<Tensor>& sample) {
+    collector.observe(sample);
+    if (options.progress) options.progress(collector.samples());
+  };
+  observe(first);
+  first.clear();
+  while (const auto sample = source()) observe(*sample);
+  plan.set_ranges(graph, collector.ranges());
+  return collector.samples();
+}
+
+void report_operators(const Graph& graph, const Selection& selection, QuantizeReport& report) {
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Choice& choice = selection.nodes[i];
+    if (choice.role)
+      report.quantized.push_back(graph.nodes[i].name);
+    else if (!choice.reason.empty())
+      report.kept_float.emplace_back(graph.nodes[i].name, choice.reason);
+  }
+}
+
+}  // namespace
+
+QuantizeReport quantize_static(const std::filesystem::path& float_model,
+                               const std::filesystem::path& output,
+                               const CalibrationSource& calibration,
+                               const QuantizeOptions& options) {
+  Graph graph = load_float_model(float_model);
+  const std::set<std::string> excluded = excluded_nodes(graph, options);
+  preprocess(graph);
+  std::optional<std::vector<Tensor>> first = calibration ? calibration() : std::nullopt;
+  if (!first)
+    throw Error("no calibration sample was given; static quantization needs at least one");
+  complete(graph, *first);
+  const Selection selection = select_operators(graph, excluded);
+  GridPlan plan(graph, selection);
+
+  QuantizeReport report;
+  report.float_bytes = graph.file_bytes;
+  report.samples = calibrate(graph, plan, std::move(*first), calibration, options);
+  report_operators(graph, selection, report);
+
+  quantize_constants(graph, selection, plan, {options.per_channel});
+  insert_rounds(graph, selection, plan);
+  graph.metadata["intact.method"] = fmt::format("static {}", calibration_name(options.method));
+  graph.metadata["intact.samples"] = std::to_string(report.samples);
+  graph.metadata["intact.version"] = version;
+  save_onnx(graph, output);
+  std::error_code ignored;
+  report.int8_bytes = static_cast<std::size_t>(std::filesystem::file_size(output, ignored));
+  return report;
+}
+
+}  // namespace intact

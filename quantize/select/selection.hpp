@@ -1,0 +1,47 @@
+// Which operators of a float model become integer operators, and why the others do not.
+//
+// An operator that computes (Conv, Gemm, MatMul with constant weights) is always taken. One that
+// only passes data on (Add, Concat, MaxPool, Reshape, Sigmoid, ...) is taken where its operands
+// come from integer operators or graph inputs, so that no tensor is rounded only for its sake.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "graph/graph.hpp"
+
+namespace intact {
+
+enum class Role : std::uint8_t {
+  product,     ///< Conv, Gemm, MatMul: constant weights, bias in the accumulator
+  arithmetic,  ///< Add, Sub, Mul
+  average,     ///< AveragePool, GlobalAveragePool, ReduceMean over the image
+  function,    ///< element by element, of one operand: a byte table
+  move,    ///< the results are elements of the operand (MaxPool, Reshape, ...): one grid for both
+  concat,  ///< operands and result share one grid
+  clamp,   ///< Relu or Clip behind one of the others, which performs it
+  bias,    ///< Add of a constant behind MatMul, which performs it
+};
+
+struct Choice {
+  std::optional<Role> role;  ///< absent: the operator stays float
+  std::string reason;        ///< why it stays float; empty for operators on integers (shapes)
+  /// Indices of the inputs that have to lie on grids; weights and biases of products apart.
+  std::vector<std::size_t> operands;
+};
+
+struct Selection {
+  std::vector<Choice> nodes;       ///< one per node of the graph
+  std::vector<bool> from_integer;  ///< by value: written by a chosen operator
+};
+
+/// `graph` is completed (prepare.hpp). A node stays float when `exclude` has its name or the name
+/// of a source node that it stands for.
+Selection select_operators(const Graph& graph, const std::set<std::string>& exclude);
+
+/// Axis of a product's weights along which its output channels run.
+int output_channel_axis(const Node& node);
+
+}  // namespace intact

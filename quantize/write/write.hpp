@@ -1,0 +1,24 @@
+// The quantized graph: Rounds on activations, constants on grids. Written to a file, they become
+// QuantizeLinear and DequantizeLinear pairs, and integer initializers with DequantizeLinear.
+#pragma once
+
+#include "graph/graph.hpp"
+#include "quantize/grids/plan.hpp"
+#include "quantize/select/selection.hpp"
+
+namespace intact {
+
+struct WeightOptions {
+  bool per_channel = true;
+};
+
+/// Weights and biases of chosen products, and constant operands of other chosen operators.
+void quantize_constants(Graph& graph, const Selection& selection, const GridPlan& plan,
+                        const WeightOptions& options);
+
+/// One Round per activation that a chosen operator reads. What a chosen operator wrote is then read
+/// from the grid by everyone, graph outputs included, so that no second, float copy of it is
+/// needed.
+void insert_rounds(Graph& graph, const Selection& selection, const GridPlan& plan);
+
+}  // namespace intact

@@ -105,13 +105,15 @@ void for_each_share(const Loops& loops, std::int64_t extent, long grain, Part pa
 
 constexpr long cache_line = 64;
 
+/// Parts share the rows, or the bytes of each where there are fewer rows than parts.
 void copy_as_rows(const CopyArgs& args, Loops loops, void (*rows)(const RowCopy&), Part part) {
   const auto* const src = static_cast<const std::uint8_t*>(args.src);
   auto* const dst = static_cast<std::uint8_t*>(args.dst);
-  if (loops.rank == 0) {
-    const Range bytes = split(loops.unit, part, cache_line);
-    rows({src + bytes.begin, dst + bytes.begin, 0, 0, 1, bytes.end - bytes.begin, args.flip});
-    return;
+  if (loops.rank == 0) loops.dimensions[loops.rank++] = {1, 0, 0};
+  Range bytes = {0, loops.unit};
+  if (loops.count() < part.count) {
+    bytes = split(loops.unit, part, cache_line);
+    part = {};
   }
   // Many short rows in one call rather than many calls.
   int longest = loops.rank - 1;
@@ -121,11 +123,12 @@ void copy_as_rows(const CopyArgs& args, Loops loops, void (*rows)(const RowCopy&
     }
   }
   const Dimension row = loops.take(longest);
-  for_each_share(loops, row.extent, 1, part,
-                 [&](std::ptrdiff_t from, std::ptrdiff_t to, std::int64_t begin, std::int64_t end) {
-                   rows({src + from + begin * row.src, dst + to + begin * row.dst, row.src, row.dst,
-                         end - begin, loops.unit, args.flip});
-                 });
+  for_each_share(
+      loops, row.extent, 1, part,
+      [&](std::ptrdiff_t from, std::ptrdiff_t to, std::int64_t begin, std::int64_t end) {
+        rows({src + from + begin * row.src + bytes.begin, dst + to + begin * row.dst + bytes.begin,
+              row.src, row.dst, end - begin, bytes.end - bytes.begin, args.flip});
+      });
 }
 
 void copy_as_transpose(const CopyArgs& args, const Loops& loops, const Dimension& row,

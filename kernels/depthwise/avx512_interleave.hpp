@@ -58,14 +58,13 @@ struct ImageRows {
     return v;
   }
 
-  /// Places position i: its first row is row `h` of plane `plane`, to be
-  /// read from `column` on. Rows from `used` on and those outside the image read `zero_points`, 64
-  /// bytes of the source's zero point.
+  /// Places position i: its first row is row `h` of plane `plane`, to be read from `column` on.
+  /// Rows outside the image read `zero_points`, 64 bytes of the source's zero point.
   void place(int i, const ConvShape& shape, const ConvArgs& args, long channel,
-             const std::uint8_t* zero_points, long plane, long h, int used) {
+             const std::uint8_t* zero_points, long plane, long h) {
     for (int row = 0; row < Rows; ++row) {
       const bool inside =
-          plane < shape.batch * shape.out[0] && row < used && h + row >= 0 && h + row < shape.in[1];
+          plane < shape.batch * shape.out[0] && h + row >= 0 && h + row < shape.in[1];
       const long first = (plane * shape.in[1] + h + row) * shape.in[2] + (column > 0 ? column : 0);
       next[row][i] = inside ? args.src + first * args.src_pitch + channel : zero_points;
       step[row][i] = inside ? args.src_pitch : 0;

@@ -19,6 +19,12 @@ struct OutputRow {
   std::ptrdiff_t dst_step, residual_step;  ///< bytes from pixel to pixel
   __mmask64 channels;
 
+  bool any() const {
+    for (const std::uint8_t* p : dst)
+      if (p != nullptr) return true;
+    return false;
+  }
+
   void set(int i, bool exists, const ConvArgs& args, long pixel, const Chunk& chunk) {
     const std::ptrdiff_t size = args.epilogue.output == Output::f32 ? sizeof(float) : 1;
     const Residual* r = args.epilogue.residual;

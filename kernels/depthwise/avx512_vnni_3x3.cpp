@@ -155,7 +155,7 @@ void run_task(const ConvShape& shape, const ConvArgs& args, const EpilogueVector
     const long plane = (first_group + i) / groups_per_plane;
     const long y = (first_group + i) % groups_per_plane * Shifts;
     task.image.place(i, shape, args, chunk.channel, padding, plane,
-                     y * shape.stride[1] - shape.pad_begin[1], Shifts == 2 ? 4 : 3);
+                     y * shape.stride[1] - shape.pad_begin[1]);
     for (int shift = 0; shift < Shifts; ++shift) {
       const bool exists = plane < planes && y + shift < height;
       const long pixel = (plane * height + y + shift) * shape.out[2];

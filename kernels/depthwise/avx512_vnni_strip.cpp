@@ -1,11 +1,12 @@
 // Depthwise convolution with windows of 5 to 8 rows and 5 or 7 columns, stride 1 or 2, with
 // vpdpbusd.
 //
-// Per output row and chunk of channels: (1) the bytes of eight image rows are interleaved in fours,
-// column by column, into a strip in scratch; (2) for one of the four accumulator vectors after the
-// other, all weights of the window stay in registers while seven neighbouring outputs share each
-// loaded column; (3) the epilogue reads the accumulators back. Blocks of outputs keep the strip in
-// the first-level cache.
+// Per chunk of channels and group of output rows: (1) the bytes of eight image rows are interleaved
+// in fours, column by column, into a strip in scratch, which serves as many output rows as have
+// their windows in it (weights shifted down by the stride); (2) for one of the four accumulator
+// vectors after the other, all weights of the window stay in registers while seven neighbouring
+// outputs share each loaded column; (3) the epilogue reads the accumulators back. Blocks of outputs
+// keep the strip in the first-level cache.
 #include <immintrin.h>
 
 #include <cstring>
@@ -13,18 +14,19 @@
 #include "kernels/depthwise/avx512_interleave.hpp"
 #include "kernels/depthwise/avx512_output.hpp"
 #include "kernels/depthwise/chunks.hpp"
-#include "kernels/pool/window.hpp"
 
 namespace intact::kernels {
 namespace {
 
+constexpr int kStripRows = 8;
+constexpr int kMostShifts = 4;
 constexpr int kMostColumns = 7;
 constexpr int kTogether = 7;  ///< neighbouring outputs
 constexpr int kBlock = 28;    ///< outputs to a strip: a multiple of kTogether
 
 struct PackedChunk {
-  /// [accumulator][rows 0..3 and 4..7][column][element][row]
-  alignas(64) std::int8_t weights[4][2][kMostColumns][64];
+  /// [output row][accumulator][rows 0..3 and 4..7][column][element][row]
+  alignas(64) std::int8_t weights[kMostShifts][4][2][kMostColumns][64];
   ChunkConstants constants;
 };
 
@@ -37,6 +39,11 @@ struct Scratch {
   StripColumn strip[(kBlock - 1) * 2 + kMostColumns];
   __m512i accumulators[4][kBlock];
 };
+
+/// Output rows to a strip.
+int shifts(const ConvShape& shape) {
+  return static_cast<int>((kStripRows - shape.kernel[1]) / shape.stride[1]) + 1;
+}
 
 const char* refuses(const ConvShape& shape, const ConvWeights& weights) {
   const auto& stride = shape.stride;
@@ -63,11 +70,12 @@ void pack_chunk(const ConvShape& shape, const ConvWeights& weights, const Chunk&
   for (int element = 0; element < 64; ++element) {
     const int within = chunk_channel(chunk, element);
     if (within >= chunk.channels) continue;
-    for (long tap = 0; tap < taps; ++tap) {
-      const long row = tap / columns;
-      packed->weights[element / 16][row / 4][tap % columns][element % 16 * 4 + row % 4] =
-          static_cast<std::int8_t>(weight_at(weights, taps, chunk.channel + within, tap));
-    }
+    for (int shift = 0; shift < shifts(shape); ++shift)
+      for (long tap = 0; tap < taps; ++tap) {
+        const long row = tap / columns + shift * shape.stride[1];
+        packed->weights[shift][element / 16][row / 4][tap % columns][element % 16 * 4 + row % 4] =
+            static_cast<std::int8_t>(weight_at(weights, taps, chunk.channel + within, tap));
+      }
   }
 }
 
@@ -79,14 +87,15 @@ void pack(const ConvShape& shape, const ConvWeights& weights, void* packed) {
   for (long i = 0; i < chunks.count(); ++i) pack_chunk(shape, weights, chunks[i], blocks + i);
 }
 
-/// Accumulator vector j of outputs [0, count) of the block; `count` is rounded up to kTogether,
-/// what lies beyond is computed from whatever the strip holds and never read.
+/// Accumulator vector j of outputs [0, count) of the block in output row `shift`; `count` is
+/// rounded up to kTogether, what lies beyond is computed from whatever the strip holds and never
+/// read.
 template <int Columns, int Stride>
-void multiply(const PackedChunk& packed, int j, int count, Scratch* scratch) {
+void multiply(const PackedChunk& packed, int shift, int j, int count, Scratch* scratch) {
   __m512i weights[2][Columns];
   for (int half = 0; half < 2; ++half)
     for (int column = 0; column < Columns; ++column)
-      weights[half][column] = _mm512_load_si512(packed.weights[j][half][column]);
+      weights[half][column] = _mm512_load_si512(packed.weights[shift][j][half][column]);
   const __m512i bias = _mm512_load_si512(packed.constants.bias + 16 * j);
   for (int x = 0; x < count; x += kTogether) {
     const StripColumn* strip = scratch->strip + x * Stride;
@@ -106,36 +115,57 @@ void multiply(const PackedChunk& packed, int j, int count, Scratch* scratch) {
   }
 }
 
-/// A chunk of channels of `Positions` consecutive output rows.
+/// Where a task's outputs go and which image rows they need.
+template <int Positions>
+struct Task {
+  ImageRows<4, Positions> image[2];
+  OutputRow<Positions> rows[kMostShifts];
+
+  /// Groups of output rows [first_group, first_group + Positions), columns from `column` on.
+  void place(const ConvShape& shape, const ConvArgs& args, const Chunk& chunk,
+             const std::uint8_t* padding, long first_group, long column) {
+    const long height = shape.out[1], group_rows = shifts(shape);
+    const long groups = (height + group_rows - 1) / group_rows;
+    for (auto& half : image) {
+      half.column = column;
+      half.columns = shape.in[2];
+      half.padding = _mm512_set1_epi8(static_cast<char>(padding[0]));
+    }
+    for (int i = 0; i < Positions; ++i) {
+      const long plane = (first_group + i) / groups, y = (first_group + i) % groups * group_rows;
+      for (int half = 0; half < 2; ++half)
+        image[half].place(i, shape, args, chunk.channel, padding, plane,
+                          y * shape.stride[1] - shape.pad_begin[1] + 4 * half);
+      for (int shift = 0; shift < group_rows; ++shift)
+        rows[shift].set(i, plane < shape.batch * shape.out[0] && y + shift < height, args,
+                        (plane * height + y + shift) * shape.out[2], chunk);
+    }
+  }
+};
+
+/// A chunk of channels of `Positions` groups of output rows.
 template <EpilogueForm form, int Columns, int Stride, int Positions>
 void run_rows(const ConvShape& shape, const ConvArgs& args, const EpilogueVectors& epilogue,
               const Chunk& chunk, const PackedChunk& packed, const std::uint8_t* padding,
-              long first_row) {
+              long first_group) {
   auto* scratch = static_cast<Scratch*>(args.scratch);
-  ImageRows<4, Positions> image[2];
-  OutputRow<Positions> out;
-  for (int i = 0; i < Positions; ++i)
-    out.set(i, first_row + i < out_rows(shape), args, (first_row + i) * shape.out[2], chunk);
   for (long first = 0; first < shape.out[2]; first += kBlock) {
-    const int count =
-        shape.out[2] - first < kBlock ? static_cast<int>(shape.out[2] - first) : kBlock;
-    for (int half = 0; half < 2; ++half) {
-      image[half].column = first * Stride - shape.pad_begin[2];
-      image[half].columns = shape.in[2];
-      image[half].padding = _mm512_set1_epi8(static_cast<char>(padding[0]));
-      for (int i = 0; i < Positions; ++i)
-        image[half].place(i, shape, args, chunk.channel, padding, (first_row + i) / shape.out[1],
-                          (first_row + i) % shape.out[1] * Stride - shape.pad_begin[1] + 4 * half,
-                          static_cast<int>(shape.kernel[1]) - 4 * half);
-    }
+    const long left = shape.out[2] - first;
+    const int count = left < kBlock ? static_cast<int>(left) : kBlock;
+    Task<Positions> task;
+    task.place(shape, args, chunk, padding, first_group, first * Stride - shape.pad_begin[2]);
     for (int column = 0; column < (count - 1) * Stride + Columns; ++column)
-      for (int half = 0; half < 2; ++half) scratch->strip[column].rows[half] = image[half].load();
-    for (int j = 0; j < 4; ++j) multiply<Columns, Stride>(packed, j, count, scratch);
-    for (int x = 0; x < count; ++x) {
-      __m512 t[4];
-      for (int j = 0; j < 4; ++j)
-        t[j] = scale_accumulators(scratch->accumulators[j][x], packed.constants, j);
-      finish_positions<form>(t, epilogue, out, first + x);
+      for (int half = 0; half < 2; ++half)
+        scratch->strip[column].rows[half] = task.image[half].load();
+    for (int shift = 0; shift < shifts(shape); ++shift) {
+      if (!task.rows[shift].any()) continue;
+      for (int j = 0; j < 4; ++j) multiply<Columns, Stride>(packed, shift, j, count, scratch);
+      for (int x = 0; x < count; ++x) {
+        __m512 t[4];
+        for (int j = 0; j < 4; ++j)
+          t[j] = scale_accumulators(scratch->accumulators[j][x], packed.constants, j);
+        finish_positions<form>(t, epilogue, task.rows[shift], first + x);
+      }
     }
   }
 }
@@ -147,7 +177,9 @@ void run_window(const ConvShape& shape, const ConvArgs& args, Part part) {
   alignas(64) std::uint8_t padding[64];
   memset(padding, header->src_zero_point, sizeof padding);
   const EpilogueVectors epilogue = load_epilogue(args.epilogue);
-  for_items(Chunks{shape.in_channels}, out_rows(shape), part,
+  const long group_rows = shifts(shape);
+  const long groups = shape.batch * shape.out[0] * ((shape.out[1] + group_rows - 1) / group_rows);
+  for_items(Chunks{shape.in_channels}, groups, part,
             [&](long index, const Chunk& chunk, long first) {
               const auto run = chunk.width == 64   ? run_rows<form, Columns, Stride, 1>
                                : chunk.width == 32 ? run_rows<form, Columns, Stride, 2>

@@ -148,8 +148,8 @@ bool Canceller::move_reals(Node& node) {
   if (node.is("Pad") && !pad_with_real(graph_, rewriter_.names, node, grid)) return false;
   std::copy(reals.begin(), reals.end(), node.inputs.begin());
   const std::vector<ValueId> integers = node.outputs;
-  // MaxPool's second output holds positions.
-  const std::size_t moved = node.is("MaxPool") ? 1 : integers.size();
+  // Only Split has several outputs of data.
+  const std::size_t moved = node.is("Split") ? integers.size() : 1;
   for (std::size_t i = 0; i < moved; ++i)
     if (integers[i] != no_value) node.outputs[i] = add_reals(integers[i], grid);
   const Node mover = node;

@@ -112,13 +112,12 @@ void import_dequantize(Graph& graph, Rewriter& rewriter, Node node, const Grid& 
 /// Operators that move data keep the element type; shape inference has not run yet.
 void pass_type_on(Graph& graph, const Node& node) {
   const Definition* definition = find_definition(node.op, node.domain);
-  const bool keeps =
-      definition != nullptr && (definition->moves_data || node.is("MaxPool") || node.is("Pad"));
+  const bool keeps = definition != nullptr && (definition->moves_data || node.is("Pad"));
   if (!keeps || !node.has_input(0)) return;
-  for (const ValueId id : node.outputs)
-    if (id != no_value && graph.value(id).type == ElementType::undefined &&
-        (id == node.outputs[0] || !node.is("MaxPool")))
-      graph.value(id).type = graph.value(node.inputs[0]).type;
+  const std::size_t moved = node.is("Split") ? node.outputs.size() : 1;
+  for (std::size_t i = 0; i < moved; ++i)
+    if (node.outputs[i] != no_value && graph.value(node.outputs[i]).type == ElementType::undefined)
+      graph.value(node.outputs[i]).type = graph.value(node.inputs[0]).type;
 }
 
 }  // namespace

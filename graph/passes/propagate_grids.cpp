@@ -40,9 +40,11 @@ bool selects(const Node& node) {
 std::optional<Grid> output_grid(const Graph& graph, const Node& node, std::size_t output) {
   if (node.is_round() || node.is_from_bytes()) return node.grid;
   if (!node.has_input(0)) return std::nullopt;
+  // Only Split has several outputs of data; others have positions or masks behind the first.
+  if (output != 0 && !node.is("Split")) return std::nullopt;
   if (!selects(node) && !node.is("Pad")) return moved_grid(graph, node);
   const std::optional<Grid>& grid = graph.value(node.inputs[0]).grid;
-  if (!grid || !grid->per_tensor() || output != 0) return std::nullopt;
+  if (!grid || !grid->per_tensor()) return std::nullopt;
   if (node.is("Pad") && !pads_on_grid(graph, node, *grid)) return std::nullopt;
   return grid;
 }

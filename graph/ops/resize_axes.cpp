@@ -99,8 +99,8 @@ struct Mapping {
   float scale;
   float start = 0, end = 1;  ///< of the region of interest
 
-  /// Extent of the output before rounding down, which ONNX aligns corners to. A scale that misses a
-  /// whole extent by rounding means that extent.
+  /// Extent of the output before rounding down, which ONNX aligns corners and centres to. A scale
+  /// that misses a whole extent by rounding means that extent.
   float length() const {
     const float exact = scale * static_cast<float>(in), whole = static_cast<float>(out);
     return std::fabs(exact - whole) < 1e-3F ? whole : exact;
@@ -119,9 +119,8 @@ struct Mapping {
       case Coordinates::pytorch_half_pixel:
         return out > 1 ? (x + 0.5F) / scale - 0.5F : 0;
       case Coordinates::half_pixel_symmetric: {
-        const float whole = scale * static_cast<float>(in);
         const float center = static_cast<float>(in) / 2;
-        const float offset = center * (1 - static_cast<float>(out) / whole);
+        const float offset = center * (1 - static_cast<float>(out) / length());
         return offset + (x + 0.5F) / scale - 0.5F;
       }
       case Coordinates::tf_crop_and_resize:

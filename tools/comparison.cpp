@@ -17,7 +17,7 @@ namespace {
 
 /// Below this many timings the last sample is repeated: a median of two numbers says little.
 constexpr std::size_t least_timings = 20;
-constexpr double longest_repetition_seconds = 5;
+constexpr double longest_repetition_seconds = 2;
 
 struct Model {
   Session session;

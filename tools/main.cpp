@@ -38,9 +38,12 @@ int run_program(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     const auto used = app.get_subcommands();
-    return report(fmt::format("{} (see intact {}--help)", error.what(),
-                              used.empty() ? "" : used[0]->get_name() + " "),
-                  2);
+    const auto unknown = app.remaining();
+    const std::string help = used.empty() ? "" : used[0]->get_name() + " ";
+    const std::string what = used.empty() && !unknown.empty()
+                                 ? fmt::format("unknown subcommand '{}'", unknown[0])
+                                 : error.what();
+    return report(fmt::format("{} (see intact {}--help)", what, help), 2);
   }
   return chosen();
 }

@@ -151,8 +151,8 @@ TEST(Samples, random_numbers_are_reproducible) {
   const Tensor floats = random_tensor(ElementType::f32, {1000}, generator);
   EXPECT_EQ(to_doubles(floats), to_doubles(random_tensor(ElementType::f32, {1000}, again)));
   for (const float value : floats.data<float>()) EXPECT_TRUE(value >= 0 && value < 1);
-  for (const std::int64_t value :
-       random_tensor(ElementType::s64, {100}, generator).data<std::int64_t>()) {
+  const Tensor integers = random_tensor(ElementType::s64, {100}, generator);
+  for (const std::int64_t value : integers.data<std::int64_t>()) {
     EXPECT_TRUE(value >= 0 && value < 10);
   }
 }

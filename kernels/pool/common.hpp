@@ -20,9 +20,8 @@ namespace {
 /// Taps of one axis that lie inside the image or its padding.
 [[maybe_unused]] long padded_count(const ConvShape& shape, const PoolArgs& args, int axis,
                                    const AxisWindow& window) {
-  const long dilation = shape.dilation[axis];
   const long room = shape.in[axis] + args.pad_end[axis] - window.start;
-  const long count = room > 0 ? (room + dilation - 1) / dilation : 0;
+  const long count = room > 0 ? taps_across(room, shape.dilation[axis]) : 0;
   return count < shape.kernel[axis] ? count : shape.kernel[axis];
 }
 

@@ -25,81 +25,105 @@ template <typename Body>
            axis[2].count());
 }
 
-/// Calls body(window, channel, target) for every vector of this thread's share: chunks of
-/// channels of each output pixel.
+template <int count>
+struct VectorCount {
+  static constexpr int value = count;
+};
+
+/// Calls body(VectorCount<n>, window, pixel, channel) for this thread's share: n vectors from
+/// `channel` on of each output pixel. Four at a time where there are as many, which reads longer
+/// runs of memory and walks the window less often.
 template <typename Simd, typename Body>
-[[gnu::always_inline]] inline void for_vectors(const ConvShape& shape, const PoolArgs& args,
-                                               Part part, Body body) {
-  const long channels = shape.in_channels, chunks = (channels + Simd::width - 1) / Simd::width;
-  const std::ptrdiff_t size = args.output == Output::f32 ? sizeof(float) : 1;
+[[gnu::always_inline]] inline void for_vectors(const ConvShape& shape, Part part, Body body) {
+  const long chunks = (shape.in_channels + Simd::width - 1) / Simd::width;
   for_rows_and_chunks(out_rows(shape), chunks, part, [&](long row, long first, long last) {
     Window window = row_window(shape, row);
     for (long x = 0; x < shape.out[2]; ++x) {
       window.axis[2] = axis_window(shape, 2, x);
       const long pixel = row * shape.out[2] + x;
-      for (long chunk = first; chunk < last; ++chunk) {
-        const long channel = chunk * Simd::width, left = channels - channel;
-        EpilogueTarget target;
-        target.dst =
-            static_cast<std::uint8_t*>(args.dst) + (pixel * args.dst_pitch + channel) * size;
-        target.columns = left < Simd::width ? static_cast<int>(left) : Simd::width;
-        body(window, channel, target);
-      }
+      long chunk = first;
+      for (; chunk + 4 <= last; chunk += 4)
+        body(VectorCount<4>{}, window, pixel, chunk * Simd::width);
+      for (; chunk < last; ++chunk) body(VectorCount<1>{}, window, pixel, chunk * Simd::width);
     }
   });
+}
+
+template <typename Simd>
+[[gnu::always_inline]] inline EpilogueTarget target_of(const ConvShape& shape, const PoolArgs& args,
+                                                       long pixel, long channel) {
+  const std::ptrdiff_t size = args.output == Output::f32 ? sizeof(float) : 1;
+  const long left = shape.in_channels - channel;
+  EpilogueTarget target;
+  target.dst = static_cast<std::uint8_t*>(args.dst) + (pixel * args.dst_pitch + channel) * size;
+  target.columns = left < Simd::width ? static_cast<int>(left) : Simd::width;
+  return target;
 }
 
 template <typename Simd>
 void run_max(const ConvShape& shape, const PoolArgs& args, Part part) {
   using Vector = typename Simd::Vector;
   const EpilogueVectors e = load_epilogue({.table = args.table});
-  for_vectors<Simd>(shape, args, part,
-                    [&](const Window& window, long channel, const EpilogueTarget& target) {
-                      Vector greatest = Simd::zero();
-                      for_window_rows(shape, args, window,
-                                      [&](const std::uint8_t* p, std::ptrdiff_t step, long count) {
-                                        p += channel;
-                                        for (long i = 0; i < count; ++i, p += step)
-                                          greatest = Simd::max(greatest, Simd::load(p));
-                                      });
-                      if (args.table) greatest = look_up(greatest, e.table);
-                      store_bytes<Simd::width>(greatest, target);
+  const auto pool = [&](auto vectors, const Window& window, long pixel, long channel) {
+    constexpr int kVectors = decltype(vectors)::value;
+    Vector greatest[kVectors];
+    for (Vector& v : greatest) v = Simd::zero();
+    for_window_rows(shape, args, window,
+                    [&](const std::uint8_t* p, std::ptrdiff_t step, long count) {
+                      p += channel;
+                      for (long i = 0; i < count; ++i, p += step)
+                        for (int v = 0; v < kVectors; ++v)
+                          greatest[v] = Simd::max(greatest[v], Simd::load(p + v * Simd::width));
                     });
+    for (int v = 0; v < kVectors; ++v) {
+      const Vector bytes = args.table ? look_up(greatest[v], e.table) : greatest[v];
+      store_bytes<Simd::width>(bytes,
+                               target_of<Simd>(shape, args, pixel, channel + v * Simd::width));
+    }
+  };
+  for_vectors<Simd>(shape, part, pool);
 }
 
-/// Sums of bytes, kept in 16 bits as long as they fit; 32-bit sums in the epilogue's order.
-template <typename Simd>
+/// Sums of `count` vectors of bytes, kept in 16 bits as long as they fit; 32-bit sums in the
+/// epilogue's order.
+template <typename Simd, int count>
 struct WindowSum {
   using Vector = typename Simd::Vector;
   static constexpr long kMostTerms = 65535 / 255;
 
-  Vector sums[4], low = Simd::zero(), high = Simd::zero();
+  Vector sums[count][4], low[count], high[count];
   long terms = 0;
 
   explicit WindowSum(std::int32_t start) {
-    for (Vector& sum : sums) sum = Simd::broadcast(start);
+    for (int v = 0; v < count; ++v) {
+      for (Vector& sum : sums[v]) sum = Simd::broadcast(start);
+      low[v] = high[v] = Simd::zero();
+    }
   }
 
-  [[gnu::always_inline]] void add_row(const std::uint8_t* p, std::ptrdiff_t step, long count) {
-    while (count > 0) {
-      const long now = count < kMostTerms - terms ? count : kMostTerms - terms;
-      for (long i = 0; i < now; ++i, p += step) {
-        const Vector bytes = Simd::load(p);
-        low = Simd::add16(low, Simd::low_bytes(bytes));
-        high = Simd::add16(high, Simd::high_bytes(bytes));
-      }
-      count -= now;
+  [[gnu::always_inline]] void add_row(const std::uint8_t* p, std::ptrdiff_t step, long pixels) {
+    while (pixels > 0) {
+      const long now = pixels < kMostTerms - terms ? pixels : kMostTerms - terms;
+      for (long i = 0; i < now; ++i, p += step)
+        for (int v = 0; v < count; ++v) {
+          const Vector bytes = Simd::load(p + v * Simd::width);
+          low[v] = Simd::add16(low[v], Simd::low_bytes(bytes));
+          high[v] = Simd::add16(high[v], Simd::high_bytes(bytes));
+        }
+      pixels -= now;
       terms += now;
       if (terms == kMostTerms) flush();
     }
   }
 
   [[gnu::always_inline]] void flush() {
-    sums[0] = Simd::add32(sums[0], Simd::low_words(low));
-    sums[1] = Simd::add32(sums[1], Simd::high_words(low));
-    sums[2] = Simd::add32(sums[2], Simd::low_words(high));
-    sums[3] = Simd::add32(sums[3], Simd::high_words(high));
-    low = high = Simd::zero();
+    for (int v = 0; v < count; ++v) {
+      sums[v][0] = Simd::add32(sums[v][0], Simd::low_words(low[v]));
+      sums[v][1] = Simd::add32(sums[v][1], Simd::high_words(low[v]));
+      sums[v][2] = Simd::add32(sums[v][2], Simd::low_words(high[v]));
+      sums[v][3] = Simd::add32(sums[v][3], Simd::high_words(high[v]));
+      low[v] = high[v] = Simd::zero();
+    }
     terms = 0;
   }
 };
@@ -109,19 +133,23 @@ void run_average_form(const ConvShape& shape, const PoolArgs& args, Part part) {
   const EpilogueVectors e = load_epilogue(average_epilogue(args));
   alignas(64) float multipliers[Simd::width] = {}, biases[Simd::width];
   for (float& bias : biases) bias = no_float_bias;
-  for_vectors<Simd>(
-      shape, args, part, [&](const Window& window, long channel, const EpilogueTarget& target) {
-        const float multiplier = average_multiplier(shape, args, window);
-        if (multiplier != multipliers[0])
-          for (float& m : multipliers) m = multiplier;
-        WindowSum<Simd> sum(static_cast<std::int32_t>(-args.src_zero_point * window.count()));
-        for_window_rows(shape, args, window,
-                        [&](const std::uint8_t* p, std::ptrdiff_t step, long count) {
-                          sum.add_row(p + channel, step, count);
-                        });
-        sum.flush();
-        finish_quad<form, Simd::width>(sum.sums, multipliers, biases, e, target);
-      });
+  const auto pool = [&](auto vectors, const Window& window, long pixel, long channel) {
+    constexpr int kVectors = decltype(vectors)::value;
+    const float multiplier = average_multiplier(shape, args, window);
+    if (multiplier != multipliers[0])
+      for (float& m : multipliers) m = multiplier;
+    WindowSum<Simd, kVectors> sum(static_cast<std::int32_t>(-args.src_zero_point * window.count()));
+    for_window_rows(shape, args, window,
+                    [&](const std::uint8_t* p, std::ptrdiff_t step, long count) {
+                      sum.add_row(p + channel, step, count);
+                    });
+    sum.flush();
+    for (int v = 0; v < kVectors; ++v)
+      finish_quad<form, Simd::width>(
+          sum.sums[v], multipliers, biases, e,
+          target_of<Simd>(shape, args, pixel, channel + v * Simd::width));
+  };
+  for_vectors<Simd>(shape, part, pool);
 }
 
 template <typename Simd>

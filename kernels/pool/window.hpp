@@ -15,12 +15,17 @@ struct AxisWindow {
   long count() const { return end - begin; }
 };
 
+/// Rounds up. Dilation 1 is the rule, and a division costs as much as a small window.
+[[maybe_unused]] long taps_across(long distance, long dilation) {
+  return dilation == 1 ? distance : (distance + dilation - 1) / dilation;
+}
+
 [[maybe_unused]] AxisWindow axis_window(const ConvShape& shape, int axis, long out) {
   const long in = shape.in[axis], dilation = shape.dilation[axis];
   AxisWindow window;
   window.start = out * shape.stride[axis] - shape.pad_begin[axis];
-  if (window.start < 0) window.begin = (-window.start + dilation - 1) / dilation;
-  if (window.start < in) window.end = (in - window.start + dilation - 1) / dilation;
+  if (window.start < 0) window.begin = taps_across(-window.start, dilation);
+  if (window.start < in) window.end = taps_across(in - window.start, dilation);
   if (window.end > shape.kernel[axis]) window.end = shape.kernel[axis];
   if (window.begin > window.end) window.begin = window.end;
   return window;

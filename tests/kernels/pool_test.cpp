@@ -207,7 +207,7 @@ TEST(Pool, AverageDivisorCountsPaddingUpToThePaddedExtentOnly) {
 
 TEST(Pool, EveryChannelCount) {
   unsigned seed = 1;
-  for (std::int64_t channels = 1; channels <= 130; ++channels) {
+  for (std::int64_t channels = 1; channels <= 330; channels += channels < 130 ? 1 : 19) {
     compare_both(make_pooling(channels, {1, 5, 6}, {1, 3, 3}, {1, 2, 2}, {0, 1, 1}, {0, 1, 0}),
                  varied(seed), seed);
     ++seed;

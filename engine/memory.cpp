@@ -75,6 +75,7 @@ class Placement {
   static bool element_by_element(const Operation& operation, std::size_t input) {
     if (std::holds_alternative<ConvOperation>(operation.kind)) return input == 1;  // the residual
     return std::holds_alternative<ByteBinaryOperation>(operation.kind) ||
+           std::holds_alternative<ByteSumOperation>(operation.kind) ||
            std::holds_alternative<TableOperation>(operation.kind) ||
            std::holds_alternative<FloatBinaryOperation>(operation.kind) ||
            std::holds_alternative<FloatUnaryOperation>(operation.kind);

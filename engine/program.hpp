@@ -87,6 +87,14 @@ struct ByteBinaryOperation {
   OutputStage stage;
 };
 
+/// Sum of tensors of equal shape on grids, and of one float per channel. Inputs: the terms.
+struct ByteSumOperation {
+  std::vector<std::int32_t> zero_point;  ///< per term
+  std::vector<float> multiplier;         ///< per term
+  std::vector<float> addend;             ///< per channel; empty when there is none
+  OutputStage stage;
+};
+
 /// A unary function of a grid: 256 bytes, or 256 floats when the output is f32. Inputs: x.
 struct TableOperation {
   std::vector<std::uint8_t> bytes;
@@ -154,7 +162,7 @@ struct ReferenceOperation {
 };
 
 using OperationKind =
-    std::variant<ConvOperation, PoolOperation, ByteBinaryOperation, TableOperation, QuantizeOperation,
+    std::variant<ConvOperation, PoolOperation, ByteBinaryOperation, ByteSumOperation, TableOperation, QuantizeOperation,
                  DequantizeOperation, CopyOperation, FloatConvOperation, FloatMatMulOperation,
                  FloatPoolOperation, FloatBinaryOperation, FloatUnaryOperation, ReferenceOperation>;
 

@@ -22,6 +22,7 @@ OutputStage* byte_stage(OperationKind& kind) {
   if (auto* conv = std::get_if<ConvOperation>(&kind); conv && !conv->residual) stage = &conv->stage;
   if (auto* pool = std::get_if<PoolOperation>(&kind)) stage = &pool->stage;
   if (auto* binary = std::get_if<ByteBinaryOperation>(&kind)) stage = &binary->stage;
+  if (auto* sum = std::get_if<ByteSumOperation>(&kind)) stage = &sum->stage;
   return stage && stage->output == kernels::Output::u8 ? stage : nullptr;
 }
 

@@ -37,7 +37,7 @@ void Lowering::lower_node(const Node& node) {
       throw Unsupported(fmt::format("{}: the shape of its output '{}' depends on data; run with --reference",
                                     describe(node), value(output).name));
   mark_done(node);
-  for (const auto family : {lower_quantization, lower_unary, lower_conv, lower_matmul, lower_pool, lower_binary,
+  for (const auto family : {lower_quantization, lower_unary, lower_conv, lower_matmul, lower_pool, lower_sum, lower_binary,
                             lower_movement, lower_reference})
     if (family(*this, node)) return;
 }

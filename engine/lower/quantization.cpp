@@ -21,7 +21,7 @@ Layout preferred_layout(const Lowering& lowering, ValueId source, ValueId result
 bool lower_round(Lowering& lowering, const Node& node) {
   const ValueId x = node.inputs[0], y = node.outputs[0];
   if (!lowering.on_byte_grid(y)) return false;
-  if (lower_table(lowering, node)) return true;
+  if (lower_table(lowering, node) || lower_sum(lowering, node)) return true;
   const Grid& grid = *lowering.value(y).grid;
   const Layout layout = preferred_layout(lowering, x, y);
   const TensorId source = lowering.real(x, lowering.layout_of(x));

@@ -58,6 +58,38 @@ template <class Args, class T> class BinaryStep : public Step {
   TensorId a_, b_, dst_;
 };
 
+class ByteSumStep : public Step {
+ public:
+  ByteSumStep(const kernels::ByteSumKernel& kernel, ByteSumOperation sum, const Program& program, const Operation& operation)
+      : run_(kernel.run), sum_(std::move(sum)), terms_(operation.inputs), dst_(operation.outputs[0]) {
+    const StoredTensor& out = program.tensor(dst_);
+    args_.rows = out.rows();
+    args_.channels = out.channels();
+    args_.count = static_cast<int>(terms_.size());
+    for (std::size_t k = 0; k < terms_.size(); ++k) {
+      args_.terms[k] = {nullptr, program.tensor(terms_[k]).pitch(), 1, sum_.zero_point[k]};
+      args_.multiplier[k] = sum_.multiplier[k];
+    }
+    args_.addend = sum_.addend.empty() ? nullptr : sum_.addend.data();
+    args_.dst_pitch = out.pitch();
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    kernels::ByteSumArgs args = args_;
+    for (std::size_t k = 0; k < terms_.size(); ++k) args.terms[k].data = frame.at<std::uint8_t>(terms_[k]);
+    args.dst = frame.at<void>(dst_);
+    args.epilogue = epilogue_of(sum_.stage);
+    run_(args, part);
+  }
+
+ private:
+  void (*run_)(const kernels::ByteSumArgs&, Part);
+  ByteSumOperation sum_;
+  kernels::ByteSumArgs args_;
+  std::vector<TensorId> terms_;
+  TensorId dst_;
+};
+
 template <class Args> class UnaryStep : public Step {
  public:
   using Run = void (*)(const Args&, Part);
@@ -105,6 +137,11 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Byt
   return named(std::make_unique<BinaryStep<kernels::ByteBinaryArgs, std::uint8_t>>(kernel.run, args, std::move(binary.stage),
                                                                                    context.program, operation),
                kernel);
+}
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation, ByteSumOperation& sum) {
+  const auto& kernel = select_kernel(kernels::byte_sum_kernels(), context.isa);
+  return named(std::make_unique<ByteSumStep>(kernel, std::move(sum), context.program, operation), kernel);
 }
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation, TableOperation& table) {

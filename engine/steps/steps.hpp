@@ -12,6 +12,7 @@ namespace intact {
 std::unique_ptr<Step> make(StepContext&, const Operation&, ConvOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, PoolOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ByteBinaryOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, ByteSumOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, TableOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, QuantizeOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, DequantizeOperation&);

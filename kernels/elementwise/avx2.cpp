@@ -10,6 +10,9 @@ namespace intact::kernels::avx2 {
 void byte_binary(const ByteBinaryArgs& args) {
   byte_binary_all(args);
 }
+void byte_sum(const ByteSumArgs& args) {
+  byte_sum_all(args);
+}
 void table_to_bytes(const TableArgs& args) {
   table_to_bytes_all(args);
 }

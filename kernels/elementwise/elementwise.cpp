@@ -32,6 +32,11 @@ bool joins_rows(const ByteBinaryArgs& args) {
   return joins_rows(args.a, args.channels) && joins_rows(args.b, args.channels) &&
          args.dst_pitch == args.channels;
 }
+bool joins_rows(const ByteSumArgs& args) {
+  for (int k = 0; k < args.count; ++k)
+    if (!joins_rows(args.terms[k], args.channels)) return false;
+  return args.addend == nullptr && args.dst_pitch == args.channels;
+}
 bool joins_rows(const FloatBinaryArgs& args) {
   return joins_rows(args.a, args.channels) && joins_rows(args.b, args.channels) &&
          args.dst_pitch == args.channels;
@@ -53,6 +58,11 @@ void advance_dst(void*& dst, Output output, std::int64_t elements) {
 void advance(ByteBinaryArgs& args, std::int64_t rows, std::int64_t channels, Output) {
   advance(args.a, rows, channels);
   advance(args.b, rows, channels);
+  advance_dst(args.dst, args.epilogue.output, rows * args.dst_pitch + channels);
+}
+void advance(ByteSumArgs& args, std::int64_t rows, std::int64_t channels, Output) {
+  for (int k = 0; k < args.count; ++k) advance(args.terms[k], rows, channels);
+  if (args.addend) args.addend += channels;
   advance_dst(args.dst, args.epilogue.output, rows * args.dst_pitch + channels);
 }
 void advance(FloatBinaryArgs& args, std::int64_t rows, std::int64_t channels, Output) {
@@ -98,6 +108,12 @@ constexpr ByteBinaryKernel byte_binary_list[] = {
     {"byte_binary_reference", Isa::scalar, reference::byte_binary},
 };
 
+constexpr ByteSumKernel byte_sum_list[] = {
+    {"byte_sum_avx512vnni", Isa::avx512vnni, run_share<ByteSumArgs, avx512_vnni::byte_sum>},
+    {"byte_sum_avx2", Isa::avx2, run_share<ByteSumArgs, avx2::byte_sum>},
+    {"byte_sum_reference", Isa::scalar, reference::byte_sum},
+};
+
 constexpr TableKernel table_list[] = {
     {"table_u8_avx512vnni", Isa::avx512vnni, Output::u8,
      run_share<TableArgs, avx512_vnni::table_to_bytes, Output::u8>},
@@ -128,6 +144,9 @@ constexpr FloatUnaryKernel float_unary_list[] = {
 
 std::span<const ByteBinaryKernel> byte_binary_kernels() {
   return byte_binary_list;
+}
+std::span<const ByteSumKernel> byte_sum_kernels() {
+  return byte_sum_list;
 }
 std::span<const TableKernel> table_kernels() {
   return table_list;

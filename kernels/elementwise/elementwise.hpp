@@ -45,6 +45,29 @@ struct ByteBinaryKernel {
 };
 std::span<const ByteBinaryKernel> byte_binary_kernels();
 
+/// The sum of several tensors on grids, and of one float per channel. In the order of the terms:
+///   t = addend ? fma(float(x0 - z0), multiplier[0], addend[c]) : float(x0 - z0) * multiplier[0]
+///   t = fma(float(xk - zk), multiplier[k], t)   for k = 1 .. count - 1
+/// then as ByteBinaryArgs. Two terms without addend equal ByteBinary::add.
+/// multiplier[k] = scale_k / scale_dst; addend in units of the destination's scale.
+struct ByteSumArgs {
+  static constexpr int most_terms = 8;
+  std::int64_t rows = 0, channels = 0;
+  int count = 0;
+  ByteOperand terms[most_terms];
+  float multiplier[most_terms] = {};
+  const float* addend = nullptr;  ///< [channels] or null
+  void* dst = nullptr;
+  std::ptrdiff_t dst_pitch = 0;
+  Epilogue epilogue;  ///< residual unused
+};
+struct ByteSumKernel {
+  const char* name;
+  Isa isa;
+  void (*run)(const ByteSumArgs&, Part part);
+};
+std::span<const ByteSumKernel> byte_sum_kernels();
+
 /// dst = table[src]: u8 -> u8 (256 bytes) or u8 -> f32 (256 floats).
 struct TableArgs {
   std::int64_t rows = 0, channels = 0;

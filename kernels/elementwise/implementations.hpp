@@ -8,6 +8,7 @@ namespace intact::kernels {
 
 namespace avx512_vnni {
 void byte_binary(const ByteBinaryArgs& args);
+void byte_sum(const ByteSumArgs& args);
 void table_to_bytes(const TableArgs& args);
 void table_to_floats(const TableArgs& args);
 void float_binary(const FloatBinaryArgs& args);
@@ -16,6 +17,7 @@ void float_unary(const FloatUnaryArgs& args);
 
 namespace avx2 {
 void byte_binary(const ByteBinaryArgs& args);
+void byte_sum(const ByteSumArgs& args);
 void table_to_bytes(const TableArgs& args);
 void table_to_floats(const TableArgs& args);
 void float_binary(const FloatBinaryArgs& args);
@@ -25,6 +27,7 @@ void float_unary(const FloatUnaryArgs& args);
 /// The scalar definition. Divides its work by itself, so that it also checks the division.
 namespace reference {
 void byte_binary(const ByteBinaryArgs& args, Part part);
+void byte_sum(const ByteSumArgs& args, Part part);
 void table_to_bytes(const TableArgs& args, Part part);
 void table_to_floats(const TableArgs& args, Part part);
 void float_binary(const FloatBinaryArgs& args, Part part);

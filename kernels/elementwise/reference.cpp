@@ -37,6 +37,14 @@ std::uint8_t requantize(float t, const Epilogue& epilogue) {
   return epilogue.table ? epilogue.table[q] : q;
 }
 
+void write(float t, const Epilogue& epilogue, void* dst, std::int64_t i) {
+  if (epilogue.output == Output::f32) {
+    static_cast<float*>(dst)[i] = std::min(std::max(t, epilogue.float_lower), epilogue.float_upper);
+  } else {
+    static_cast<std::uint8_t*>(dst)[i] = requantize(t, epilogue);
+  }
+}
+
 float binary_value(FloatBinary operation, Floats a, Floats b) {
   switch (operation) {
     case FloatBinary::add:
@@ -82,20 +90,24 @@ float unary_value(FloatUnary function, Floats x, Floats alpha, Floats beta) {
 }  // namespace
 
 void byte_binary(const ByteBinaryArgs& args, Part part) {
-  const Epilogue& epilogue = args.epilogue;
   for_each_element(args.rows, args.channels, part, [&](std::int64_t row, std::int64_t channel) {
     const float a = byte_operand_value(args.a, row, channel);
     const float b = byte_operand_value(args.b, row, channel);
     const float t = args.operation == ByteBinary::add
                         ? std::fmaf(b, args.multiplier_b, a * args.multiplier_a)
                         : a * b * args.multiplier_a;
-    const std::int64_t i = row * args.dst_pitch + channel;
-    if (epilogue.output == Output::f32) {
-      static_cast<float*>(args.dst)[i] =
-          std::min(std::max(t, epilogue.float_lower), epilogue.float_upper);
-    } else {
-      static_cast<std::uint8_t*>(args.dst)[i] = requantize(t, epilogue);
-    }
+    write(t, args.epilogue, args.dst, row * args.dst_pitch + channel);
+  });
+}
+
+void byte_sum(const ByteSumArgs& args, Part part) {
+  for_each_element(args.rows, args.channels, part, [&](std::int64_t row, std::int64_t channel) {
+    const float first = byte_operand_value(args.terms[0], row, channel);
+    float t = args.addend ? std::fmaf(first, args.multiplier[0], args.addend[channel])
+                          : first * args.multiplier[0];
+    for (int k = 1; k < args.count; ++k)
+      t = std::fmaf(byte_operand_value(args.terms[k], row, channel), args.multiplier[k], t);
+    write(t, args.epilogue, args.dst, row * args.dst_pitch + channel);
   });
 }
 

@@ -104,11 +104,10 @@ template <ByteBinary operation, class A, class B, class Sink>
   }
 }
 
-template <ByteBinary operation, bool repeat_a, bool repeat_b>
-void byte_binary_rows(const ByteBinaryArgs& args) {
+/// Calls `run(row, sink)` for each row with the sink that the epilogue asks for.
+template <class Args, class Run>
+[[gnu::always_inline]] inline void for_each_sink(const Args& args, const Run& run) {
   const Epilogue& epilogue = args.epilogue;
-  const Floats multiplier_a = constant(args.multiplier_a);
-  const Floats multiplier_b = constant(args.multiplier_b);
   ByteTable table = {};
   if (epilogue.table) load(table, epilogue.table);
   Bytes lower, upper;
@@ -116,23 +115,30 @@ void byte_binary_rows(const ByteBinaryArgs& args) {
   broadcast(upper, static_cast<std::uint8_t>(epilogue.upper));
   const Floats greatest = constant(static_cast<float>(epilogue.upper - epilogue.zero_point));
   for (std::int64_t row = 0; row < args.rows; ++row) {
-    const auto a = byte_source<repeat_a>(args.a, row);
-    const auto b = byte_source<repeat_b>(args.b, row);
-    const auto run = [&](const auto& sink) __attribute__((always_inline)) {
-      byte_binary_row<operation>(args.channels, a, b, multiplier_a, multiplier_b, sink);
-    };
     if (epilogue.output == Output::f32) {
-      run(FloatSink{static_cast<float*>(args.dst) + row * args.dst_pitch,
-                    constant(epilogue.float_lower), constant(epilogue.float_upper)});
+      run(row, FloatSink{static_cast<float*>(args.dst) + row * args.dst_pitch,
+                         constant(epilogue.float_lower), constant(epilogue.float_upper)});
       continue;
     }
     std::uint8_t* dst = static_cast<std::uint8_t*>(args.dst) + row * args.dst_pitch;
     if (epilogue.table) {
-      run(ByteSink<true>{dst, greatest, epilogue.zero_point, lower, upper, table});
+      run(row, ByteSink<true>{dst, greatest, epilogue.zero_point, lower, upper, table});
     } else {
-      run(ByteSink<false>{dst, greatest, epilogue.zero_point, lower, upper, table});
+      run(row, ByteSink<false>{dst, greatest, epilogue.zero_point, lower, upper, table});
     }
   }
+}
+
+template <ByteBinary operation, bool repeat_a, bool repeat_b>
+void byte_binary_rows(const ByteBinaryArgs& args) {
+  const Floats multiplier_a = constant(args.multiplier_a);
+  const Floats multiplier_b = constant(args.multiplier_b);
+  const auto run = [&](std::int64_t row, const auto& sink) __attribute__((always_inline)) {
+    const auto a = byte_source<repeat_a>(args.a, row);
+    const auto b = byte_source<repeat_b>(args.b, row);
+    byte_binary_row<operation>(args.channels, a, b, multiplier_a, multiplier_b, sink);
+  };
+  for_each_sink(args, run);
 }
 
 template <ByteBinary operation>
@@ -141,6 +147,49 @@ void byte_binary_steps(const ByteBinaryArgs& args) {
   if (args.a.step) return byte_binary_rows<operation, false, true>(args);
   if (args.b.step) return byte_binary_rows<operation, true, false>(args);
   byte_binary_rows<operation, true, true>(args);
+}
+
+/// The sum at `count` channels from `i`, in natural order.
+[[gnu::always_inline]] inline Floats byte_sum_first(const ByteSumArgs& args, std::int64_t row,
+                                                    std::int64_t i, int count) {
+  Floats t = byte_source<false>(args.terms[0], row).first_at(i, count);
+  const Floats multiplier = constant(args.multiplier[0]);
+  if (args.addend) {
+    Floats addend;
+    load_first(addend, args.addend + i, count);
+    t = fma(t, multiplier, addend);
+  } else {
+    t = t * multiplier;
+  }
+  for (int k = 1; k < args.count; ++k) {
+    t = fma(byte_source<false>(args.terms[k], row).first_at(i, count),
+            constant(args.multiplier[k]), t);
+  }
+  return t;
+}
+
+void byte_sum_all(const ByteSumArgs& args) {
+  constexpr int width = Floats::size;
+  const auto run = [&](std::int64_t row, const auto& sink) __attribute__((always_inline)) {
+    constexpr bool consecutive = std::remove_cvref_t<decltype(sink)>::consecutive;
+    std::int64_t i = 0;
+    // Blocks may come in the order of the lanes, in which an addend would have to be permuted.
+    for (; !args.addend && i + 4 * width <= args.channels; i += 4 * width) {
+      Floats t[4], x[4];
+      byte_source<false>(args.terms[0], row).template load_block<consecutive>(i, t);
+      for (Floats& sum : t) sum = sum * constant(args.multiplier[0]);
+      for (int k = 1; k < args.count; ++k) {
+        byte_source<false>(args.terms[k], row).template load_block<consecutive>(i, x);
+        for (int j = 0; j < 4; ++j) t[j] = fma(x[j], constant(args.multiplier[k]), t[j]);
+      }
+      sink.put(i, t);
+    }
+    for (; i < args.channels; i += width) {
+      const int count = static_cast<int>(args.channels - i < width ? args.channels - i : width);
+      sink.put_first(i, byte_sum_first(args, row, i, count), count);
+    }
+  };
+  for_each_sink(args, run);
 }
 
 void byte_binary_all(const ByteBinaryArgs& args) {

@@ -182,6 +182,77 @@ TEST(ByteBinary, InPlace) {
   }
 }
 
+// --- sums
+
+template <class Element>
+void check_byte_sum(const ByteSumKernel& kernel, ByteSumArgs args, std::int64_t channels, int rows,
+                    int parts, std::int64_t gap) {
+  const auto elements = static_cast<std::size_t>(rows * (channels + gap));
+  std::vector<Buffer<std::uint8_t>> terms;
+  for (int k = 0; k < args.count; ++k) terms.emplace_back(elements, k + 1);
+  Buffer<float> addend(static_cast<std::size_t>(channels), 40);
+  Buffer<Element> expected(elements, 3), actual(elements, 3);
+  args.rows = rows;
+  args.channels = channels;
+  for (int k = 0; k < args.count; ++k) {
+    args.terms[k] = {terms[static_cast<std::size_t>(k)].data(), channels + gap, 1, 17 * k};
+    args.multiplier[k] = 0.25f * static_cast<float>(k % 3 + 1);
+  }
+  if (gap % 2) args.addend = addend.data();
+  args.dst_pitch = channels + gap;
+  args.dst = expected.data();
+  byte_sum_kernels().back().run(args, {});
+  args.dst = actual.data();
+  run_in_parts(kernel, args, parts);
+  ASSERT_EQ(first_difference(expected, actual), equal)
+      << kernel.name << " channels " << channels << " terms " << args.count << " parts " << parts;
+}
+
+TEST(ByteSum, EveryKernelEqualsReference) {
+  Buffer<std::uint8_t> table(256, 9);
+  int turn = 0;
+  for (const ByteSumKernel& kernel : runnable(byte_sum_kernels())) {
+    for (const std::int64_t channels : lengths()) {
+      for (int count = 1; count <= ByteSumArgs::most_terms; ++count) {
+        ByteSumArgs args;
+        args.count = count;
+        args.epilogue.zero_point = ++turn % 200;
+        args.epilogue.table = turn % 3 ? nullptr : table.data();
+        args.epilogue.output = turn % 4 ? Output::u8 : Output::f32;
+        const int rows = 1 + turn % 3, parts = 1 + turn % 2;
+        if (args.epilogue.output == Output::u8) {
+          check_byte_sum<std::uint8_t>(kernel, args, channels, rows, parts, turn % 5);
+        } else {
+          check_byte_sum<float>(kernel, args, channels, rows, parts, turn % 5);
+        }
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(ByteSum, ReferenceByHand) {
+  const std::array<std::uint8_t, 3> a = {10, 20, 30}, b = {1, 2, 3}, c = {100, 0, 7};
+  const std::array<float, 3> addend = {0.5f, 0, -1};
+  std::array<float, 3> sums = {};
+  ByteSumArgs args;
+  args.rows = 1;
+  args.channels = 3;
+  args.count = 3;
+  args.terms[0] = {a.data(), 3, 1, 10};
+  args.terms[1] = {b.data(), 3, 1, 0};
+  args.terms[2] = {c.data(), 3, 1, 7};
+  args.multiplier[0] = 0.5f;
+  args.multiplier[1] = 2;
+  args.multiplier[2] = 1;
+  args.addend = addend.data();
+  args.dst = sums.data();
+  args.dst_pitch = 3;
+  args.epilogue.output = Output::f32;
+  byte_sum_kernels().back().run(args, {});
+  EXPECT_EQ(sums, (std::array<float, 3>{95.5f, 2, 15}));
+}
+
 // --- tables
 
 template <class Element>

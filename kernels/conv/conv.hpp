@@ -24,7 +24,8 @@ struct ConvShape {
   std::int64_t batch = 1;
   std::array<std::int64_t, 3> in = {1, 1, 1}, out = {1, 1, 1};
   std::array<std::int64_t, 3> kernel = {1, 1, 1}, stride = {1, 1, 1}, dilation = {1, 1, 1};
-  std::array<std::int64_t, 3> pad_begin = {0, 0, 0};  ///< what lies beyond `in` on either side is padding
+  std::array<std::int64_t, 3> pad_begin = {0, 0,
+                                           0};  ///< what lies beyond `in` on either side is padding
   std::int64_t in_channels = 0, out_channels = 0, groups = 1;
 
   std::int64_t in_pixels() const { return batch * in[0] * in[1] * in[2]; }
@@ -40,10 +41,10 @@ struct ConvShape {
 
 /// Everything per channel, as it comes from the model.
 struct ConvWeights {
-  const std::int8_t* data = nullptr;  ///< [out_channels][taps (d,h,w)][in_channels / groups]
-  const std::int32_t* bias = nullptr;        ///< [out_channels] or null: in units of the accumulator
-  const float* multiplier = nullptr;         ///< [out_channels]
-  const float* float_bias = nullptr;         ///< [out_channels] or null: in units of t (Epilogue)
+  const std::int8_t* data = nullptr;   ///< [out_channels][taps (d,h,w)][in_channels / groups]
+  const std::int32_t* bias = nullptr;  ///< [out_channels] or null: in units of the accumulator
+  const float* multiplier = nullptr;   ///< [out_channels]
+  const float* float_bias = nullptr;   ///< [out_channels] or null: in units of t (Epilogue)
   const std::int32_t* zero_point = nullptr;  ///< [out_channels] or null: of the weights
   std::int32_t src_zero_point = 0;           ///< of the activations; also the value of padding
 };

@@ -137,8 +137,10 @@ TEST(Run, every_way_of_running_agrees) {
   };
   const auto expected = logits({});
   ASSERT_EQ(expected.size(), 10U);
-  const std::vector<std::vector<std::string>> ways = {
-      {"--reference"}, {"--no-fusion"}, {"--threads", "2"}, {"--isa", "scalar"}};
+  const std::vector<std::vector<std::string>> ways = {{"--reference"},
+                                                      {"--no-fusion", "--threads", "1"},
+                                                      {"--threads", "2"},
+                                                      {"--isa", "scalar", "--threads", "1"}};
   for (const auto& flags : ways) {
     const auto actual = logits(flags);
     for (std::size_t i = 0; i < 10; ++i) EXPECT_NEAR(actual[i], expected[i], 1e-3) << flags[0];
@@ -176,9 +178,9 @@ void write_pictures(const TemporaryFolder& folder, int count) {
 TEST(Run, images_with_labels_give_top_5_and_accuracy) {
   const TemporaryFolder folder;
   write_pictures(folder, 4);
-  const ProgramResult result =
-      run_program({"run", model, "--images", folder.text(), "--preprocess", "unit", "--labels",
-                   folder / "labels.tsv", "--output", folder / "out", "--json", folder / "r.json"});
+  const ProgramResult result = run_program(
+      {"run", model, "--threads", "1", "--images", folder.text(), "--preprocess", "unit",
+       "--labels", folder / "labels.tsv", "--output", folder / "out", "--json", folder / "r.json"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_NE(result.out.find("top-1 100.00 %, top-5 100.00 % of 4 images"), std::string::npos)
       << result.out;
@@ -281,9 +283,10 @@ TEST(Quantize, makes_a_model_that_compares_well) {
   EXPECT_EQ(read_json(folder / "q.json")["samples"], 100);
   EXPECT_NE(made.out.find("operators quantized"), std::string::npos) << made.out;
 
-  const ProgramResult compared = run_program(
-      {"compare", model, out, "--inputs", digits("digits_test.npy"), "--labels",
-       digits("digits_test_labels.txt"), "--json", folder / "c.json", "--chart", folder / "c.svg"});
+  const ProgramResult compared =
+      run_program({"compare", model, out, "--inputs", digits("digits_test.npy"), "--labels",
+                   digits("digits_test_labels.txt"), "--threads", "1", "--json", folder / "c.json",
+                   "--chart", folder / "c.svg"});
   ASSERT_EQ(compared.code, 0) << compared.err;
   const json row = read_json(folder / "c.json")["models"][0];
   for (const char* key : {"size_ratio", "mean_diff", "mean_max", "disagree", "time_float_ms",
@@ -305,7 +308,8 @@ TEST(Compare, needs_samples) {
   expect_error(run_program({"compare", model, model}), 1, {"--inputs", "--random"});
   expect_error(run_program({"compare", model, model, "--random", "1", "--inputs", "x"}), 1,
                {"exclude each other"});
-  const ProgramResult same = run_program({"compare", model, model, "--random", "2"});
+  const ProgramResult same =
+      run_program({"compare", model, model, "--random", "2", "--threads", "1"});
   EXPECT_EQ(same.code, 0) << same.err;
   EXPECT_NE(same.out.find("2 samples"), std::string::npos);
 }

@@ -1,0 +1,202 @@
+// From file to file: options, metadata, operator sets, errors, real models.
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "intact/quantize.hpp"
+#include "quantized.hpp"
+
+namespace intact::testing {
+namespace {
+
+/// Conv, Relu, Conv: nodes "first", "relu", "last".
+Graph two_convolutions(int opset = 13) {
+  ModelBuilder model(opset);
+  const ValueId x = model.input("x", ElementType::f32, {-1, 3, 6, 6});
+  const ValueId w = model.constant("w", random_floats({4, 3, 1, 1}, 1));
+  const ValueId y = model.node("Relu", "relu", {model.node("Conv", "first", {x, w})});
+  return model.build(
+      {model.node("Conv", "last", {y, model.constant("v", random_floats({2, 4, 1, 1}, 2))})});
+}
+
+Samples three_images() {
+  Samples samples;
+  for (unsigned i = 0; i < 3; ++i) samples.push_back({random_floats({1, 3, 6, 6}, i)});
+  return samples;
+}
+
+std::string error_of(const Graph& graph, const Samples& samples,
+                     const QuantizeOptions& options = {}) {
+  try {
+    Pair(graph, samples, options);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(QuantizeStatic, ReportsWhatItDid) {
+  QuantizeOptions options;
+  std::vector<int> progress;
+  options.progress = [&](int done) { progress.push_back(done); };
+  const Pair pair(two_convolutions(), three_images(), options);
+  EXPECT_EQ(pair.report.samples, 3);
+  EXPECT_EQ(progress, (std::vector<int>{1, 2, 3}));
+  EXPECT_EQ(pair.report.quantized, (std::vector<std::string>{"first", "relu", "last"}));
+  EXPECT_EQ(pair.report.float_bytes, std::filesystem::file_size(pair.float_path()));
+  EXPECT_EQ(pair.report.int8_bytes, std::filesystem::file_size(pair.int8_path()));
+  const auto metadata = pair.graph().metadata;
+  EXPECT_EQ(metadata.at("intact.method"), "static minmax");
+  EXPECT_EQ(metadata.at("intact.samples"), "3");
+  EXPECT_FALSE(metadata.at("intact.version").empty());
+}
+
+TEST(QuantizeStatic, TwoRunsWriteTheSameBytes) {
+  const Pair first(two_convolutions(), three_images());
+  const auto expected = file_bytes(first.int8_path());
+  quantize_static(first.float_path(), first.folder / "again.onnx", source_of(three_images()));
+  EXPECT_EQ(file_bytes(first.folder / "again.onnx"), expected);
+}
+
+TEST(QuantizeStatic, RaisesOlderOperatorSets) {
+  for (const int opset : {9, 12, 13, 18}) {
+    const Pair pair(two_convolutions(opset), three_images());
+    EXPECT_EQ(pair.graph().opsets.at(""), std::max(opset, 13));
+    expect_integer_and_close(pair, three_images(), 0.5);
+  }
+}
+
+TEST(QuantizeStatic, ExcludedNodesStayFloat) {
+  QuantizeOptions options;
+  options.exclude = {"last"};
+  const Pair pair(two_convolutions(), three_images(), options);
+  EXPECT_EQ(kept_reason(pair.report, "last"), "excluded");
+  const Graph quantized = pair.graph();
+  EXPECT_EQ(count(quantized, "QuantizeLinear"), 1u);
+  EXPECT_TRUE(quantized.is_constant(node_named(quantized, "last").inputs[1]));
+}
+
+TEST(QuantizeStatic, ExcludedNodesMayHaveBeenFolded) {
+  ModelBuilder model;
+  const ValueId x = model.input("x", ElementType::f32, {1, 3, 4, 4});
+  const ValueId y =
+      model.node("Conv", "conv", {x, model.constant("w", random_floats({4, 3, 1, 1}, 1))});
+  const Tensor ones = random_floats({4}, 2, 1, 1.5f);
+  const Graph graph =
+      model.build({model.node("BatchNormalization", "norm",
+                              {y, model.constant("g", ones), model.constant("b", ones),
+                               model.constant("m", ones), model.constant("v", ones)})});
+  QuantizeOptions options;
+  options.exclude = {"norm"};
+  EXPECT_EQ(kept_reason(Pair(graph, {{random_floats({1, 3, 4, 4}, 1)}}, options).report, "conv"),
+            "excluded");
+}
+
+TEST(QuantizeStatic, RefusesUnknownExcludedNames) {
+  QuantizeOptions options;
+  options.exclude = {"lost"};
+  EXPECT_EQ(error_of(two_convolutions(), three_images(), options),
+            "no node of the model is called 'lost', which was to be excluded");
+}
+
+TEST(QuantizeStatic, RefusesToWorkWithoutSamples) {
+  EXPECT_EQ(error_of(two_convolutions(), {}),
+            "no calibration sample was given; static quantization needs at least one");
+}
+
+TEST(QuantizeStatic, RefusesSamplesThatDoNotFit) {
+  const Samples wrong = {{random_floats({1, 3, 5, 6}, 1)}};
+  EXPECT_EQ(
+      error_of(two_convolutions(), wrong),
+      "input 'x' of a calibration sample is f32 [1,3,5,6], but the model wants f32 [-1,3,6,6]");
+  Samples later = three_images();
+  later[1] = wrong[0];
+  EXPECT_NE(error_of(two_convolutions(), later).find("input 'x' is f32 [1,3,5,6]"),
+            std::string::npos);
+  EXPECT_EQ(error_of(two_convolutions(), {{}}),
+            "a calibration sample has 0 tensors, but the model has 1 inputs");
+}
+
+TEST(QuantizeStatic, NamesTensorsThatAreNotFinite) {
+  Samples samples = three_images();
+  samples[2][0].data<float>()[7] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(error_of(two_convolutions(), samples),
+            "tensor 'x' has the value NaN at element 7 in calibration sample 3; all numbers must "
+            "be finite");
+  samples = three_images();
+  for (float& value : samples[1][0].data<float>()) value *= 3e38f;
+  const std::string text = error_of(two_convolutions(), samples);
+  EXPECT_NE(text.find("tensor 'relu.0' has the value infinity"), std::string::npos) << text;
+  EXPECT_NE(text.find("sample 2"), std::string::npos) << text;
+}
+
+TEST(QuantizeStatic, RefusesQuantizedModels) {
+  const Pair pair(two_convolutions(), three_images());
+  try {
+    quantize_static(pair.int8_path(), pair.folder / "twice.onnx", source_of(three_images()));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(
+        std::string(error.what())
+            .find("contains QuantizeLinear 'x/quantize'; quantize_static wants a float model"),
+        std::string::npos)
+        << error.what();
+  }
+}
+
+TEST(QuantizeStatic, ReportsUnwritableOutputsAndLeavesNothing) {
+  const Pair pair(two_convolutions(), three_images());
+  const auto target = pair.folder / "missing" / "int8.onnx";
+  EXPECT_THROW(quantize_static(pair.float_path(), target, source_of(three_images())), Error);
+  EXPECT_FALSE(std::filesystem::exists(target));
+}
+
+/// Image i of a CIFAR-10 file (label, then channels) as the models want it, and its label.
+std::pair<Tensor, int> cifar_image(const std::vector<char>& file, std::size_t i) {
+  constexpr float mean[] = {0.485f, 0.456f, 0.406f}, deviation[] = {0.229f, 0.224f, 0.225f};
+  Tensor image(ElementType::f32, {1, 3, 32, 32});
+  const char* record = file.data() + i * 3073;
+  for (std::size_t k = 0; k < 3072; ++k)
+    image.data<float>()[k] =
+        (static_cast<float>(static_cast<unsigned char>(record[1 + k])) / 255 - mean[k / 1024]) /
+        deviation[k / 1024];
+  return {image, record[0]};
+}
+
+int top_class(const std::vector<Tensor>& outputs) {
+  const auto scores = outputs[0].data<float>();
+  return static_cast<int>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+}
+
+TEST(QuantizeStatic, ResNet20KeepsItsAccuracy) {
+  const std::filesystem::path data = INTACT_TEST_DATA;
+  const auto model = data / "models/resnet20_cifar10.onnx";
+  if (data.empty() || !std::filesystem::exists(model)) GTEST_SKIP() << "no test data";
+  const auto file = file_bytes(data / "images/cifar10_test_2000.bin");
+  std::size_t next = 0;
+  const CalibrationSource source = [&]() -> std::optional<std::vector<Tensor>> {
+    if (next == 50) return std::nullopt;
+    return std::vector<Tensor>{cifar_image(file, next++).first};
+  };
+  const TemporaryFolder folder;
+  const auto output = folder / "resnet20.onnx";
+  const QuantizeReport report = quantize_static(model, output, source);
+  EXPECT_TRUE(report.kept_float.empty());
+  EXPECT_LT(report.int8_bytes, 0.35 * static_cast<double>(report.float_bytes));
+  const Session real = Session::load(model), integer = Session::load(output);
+  const Flow flow = integer.flow();
+  EXPECT_EQ(flow.float_round_trips, 0);
+  EXPECT_EQ(flow.int8_macs, flow.total_macs);
+  int right = 0, right_integer = 0;
+  constexpr int images = 300;
+  for (std::size_t i = 50; i < 50 + images; ++i) {
+    const auto [image, label] = cifar_image(file, i);
+    const std::vector<Tensor> input = {image};
+    right += top_class(real.run(input)) == label;
+    right_integer += top_class(integer.run(input)) == label;
+  }
+  EXPECT_GE(right_integer, right - images / 100);
+}
+
+}  // namespace
+}  // namespace intact::testing

@@ -39,13 +39,15 @@ std::int64_t multiply_adds(const kernels::ConvShape& shape) {
 }
 
 /// [O, I/g, spatial...] to [O][tap][I/g].
-std::vector<std::int8_t> taps_outside(const std::vector<std::int8_t>& weights, const kernels::ConvShape& shape) {
+std::vector<std::int8_t> taps_outside(std::vector<std::int8_t> weights, const kernels::ConvShape& shape) {
   const std::int64_t taps = shape.taps(), inner = shape.group_in_channels();
+  if (taps == 1 || inner == 1) return weights;
   std::vector<std::int8_t> result(weights.size());
-  for (std::int64_t o = 0; o < shape.out_channels; ++o)
-    for (std::int64_t i = 0; i < inner; ++i)
-      for (std::int64_t t = 0; t < taps; ++t)
-        result[static_cast<std::size_t>((o * taps + t) * inner + i)] = weights[static_cast<std::size_t>((o * inner + i) * taps + t)];
+  const std::int8_t* from = weights.data();
+  std::int8_t* to = result.data();
+  for (std::int64_t o = 0; o < shape.out_channels; ++o, from += taps * inner, to += taps * inner)
+    for (std::int64_t t = 0; t < taps; ++t)
+      for (std::int64_t i = 0; i < inner; ++i) to[t * inner + i] = from[i * taps + t];
   return result;
 }
 
@@ -87,7 +89,7 @@ bool lower_conv(Lowering& lowering, const Node& node) {
     lower_float_conv(lowering, node, geometry, reason);
     return true;
   }
-  product.weights = taps_outside(product.weights, product.shape);
+  product.weights = taps_outside(std::move(product.weights), product.shape);
   if (!lower_integer_product(lowering, node, node, product, Layout::channels_last, reason))
     lower_float_conv(lowering, node, geometry, reason);
   return true;

@@ -30,8 +30,9 @@ bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, i
   const int shift = grid.type == ElementType::u8 ? 128 : 0;  // u8 weights are stored as s8, 128 lower
   const auto* raw = static_cast<const std::uint8_t*>(value.constant.raw());
   product.weights.resize(static_cast<std::size_t>(value.constant.size()));
-  for (std::size_t i = 0; i < product.weights.size(); ++i)
-    product.weights[i] = static_cast<std::int8_t>(raw[i] ^ (shift ? 0x80 : 0));
+  std::int8_t* const target = product.weights.data();
+  const std::uint8_t flip = shift ? 0x80 : 0;
+  for (std::size_t i = 0, count = product.weights.size(); i < count; ++i) target[i] = static_cast<std::int8_t>(raw[i] ^ flip);
   product.weight_scale.resize(channels);
   product.weight_zero_point.resize(channels);
   for (std::size_t c = 0; c < channels; ++c) {
@@ -81,7 +82,8 @@ bool fits(const ConvOperation& conv, std::string& reason) {
     // parts must fit, each alone and together.
     std::int64_t magnitude = 0;
     const std::int64_t zero = conv.weight_zero_point.empty() ? 0 : conv.weight_zero_point[c];
-    for (std::size_t k = 0; k < depth; ++k) magnitude += std::abs(std::int64_t{conv.weights[c * depth + k]});
+    const std::int8_t* const weights = conv.weights.data() + c * depth;
+    for (std::size_t k = 0; k < depth; ++k) magnitude += std::abs(int{weights[k]});
     const std::int64_t raw = 255 * (magnitude + std::abs(zero) * static_cast<std::int64_t>(depth));
     const std::int64_t bound = 2 * raw + std::abs(std::int64_t{conv.bias[c]});
     if (bound >= std::int64_t{1} << 31) {

@@ -9,8 +9,10 @@ namespace {
 /// Constant [K, N] to [N][K].
 std::vector<std::int8_t> transposed(const std::vector<std::int8_t>& weights, std::int64_t k, std::int64_t n) {
   std::vector<std::int8_t> result(weights.size());
-  for (std::int64_t i = 0; i < k; ++i)
-    for (std::int64_t j = 0; j < n; ++j) result[static_cast<std::size_t>(j * k + i)] = weights[static_cast<std::size_t>(i * n + j)];
+  const std::int8_t* const from = weights.data();
+  std::int8_t* to = result.data();
+  for (std::int64_t j = 0; j < n; ++j)
+    for (std::int64_t i = 0; i < k; ++i) *to++ = from[i * n + j];
   return result;
 }
 

@@ -2,6 +2,7 @@
 #include "kernels/conv/packed.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/epilogue_reference.hpp"
 
@@ -28,29 +29,19 @@ int channel_of_column(int column, int width, int lanes) {
   return 4 * (per_row * lane + vector) + column % 4;
 }
 
-/// Reads weights as the blocking sees them: joined groups, folded width.
-class WeightReader {
- public:
-  WeightReader(const ConvShape& shape, const ConvBlocking& blocking, const ConvWeights& weights)
-      : weights_(weights),
-        channel_bytes_(shape.taps() * shape.group_in_channels()),
-        inputs_(blocking.folds_width ? blocking.tap_bytes : shape.group_in_channels()),
-        outputs_(shape.out_channels / shape.groups) {}
-
-  std::int32_t zero_point(std::int64_t channel) const {
-    return weights_.zero_point != nullptr ? weights_.zero_point[channel] : 0;
-  }
-  /// k counts the bytes of a tap. A weight between channels of different groups counts as zero.
-  std::int8_t at(std::int64_t channel, std::int64_t channel_in_joined, std::int64_t tap,
-                 std::int64_t k) const {
-    if (k / inputs_ != channel_in_joined / outputs_)
-      return static_cast<std::int8_t>(zero_point(channel));
-    return weights_.data[channel * channel_bytes_ + tap * inputs_ + k % inputs_];
-  }
-
- private:
-  const ConvWeights& weights_;
-  std::int64_t channel_bytes_, inputs_, outputs_;
+/// Where the weights of one output channel lie among the bytes of a tap, as the blocking sees them:
+/// joined groups, folded width. Bytes that belong to other groups count as zero.
+struct ColumnSource {
+  ColumnSource(const ConvShape& shape, const ConvBlocking& blocking, const ConvWeights& weights,
+               std::int64_t channel, std::int64_t channel_in_joined)
+      : inputs(blocking.folds_width ? blocking.tap_bytes : shape.group_in_channels()),
+        first_byte(channel_in_joined / (shape.out_channels / shape.groups) * inputs),
+        data(weights.data + channel * blocking.taps * inputs),
+        zero_point(weights.zero_point != nullptr ? weights.zero_point[channel] : 0) {}
+  std::int64_t inputs;      ///< bytes of a tap that are this channel's
+  std::int64_t first_byte;  ///< of them within the tap
+  const std::int8_t* data;  ///< [taps][inputs]
+  std::int32_t zero_point;
 };
 
 /// 255 * (w0 + w1) must fit 16 bits, for the pairs of bytes that vpmaddubsw adds.
@@ -60,28 +51,45 @@ bool pair_fits(std::int8_t first, std::int8_t second) {
   return positive <= 128 && negative >= -128;
 }
 
+/// Writes the bytes of one tap, 4 at a time, and returns their sum. `to` is the first group of 4 of
+/// the column, `stride` leads to the next one. Clears `pairs_fit` when a pair does not fit.
+std::int64_t pack_tap(const ConvBlocking& blocking, const ColumnSource& source, std::int64_t tap,
+                      std::int8_t* to, std::int64_t stride, std::uint8_t& pairs_fit) {
+  const std::int8_t* from = source.data + tap * source.inputs;
+  std::int64_t sum = source.zero_point * (blocking.tap_bytes - source.inputs);
+  for (std::int64_t k = 0; k < source.inputs; ++k) sum += from[k];
+  bool fit = true;
+  for (std::int64_t k = 0; k < blocking.tap_bytes; k += 4, to += stride) {
+    const std::int64_t at = k - source.first_byte;
+    if (at >= 0 && at + 4 <= source.inputs) {
+      std::memcpy(to, from + at, 4);
+    } else {
+      for (std::int64_t i = 0; i < 4 && k + i < blocking.tap_bytes; ++i) {
+        const bool own = at + i >= 0 && at + i < source.inputs;
+        to[i] = own ? from[at + i] : static_cast<std::int8_t>(source.zero_point);
+      }
+    }
+    fit = fit && pair_fits(to[0], to[1]) && pair_fits(to[2], to[3]);
+  }
+  if (!fit) pairs_fit = 0;
+  return sum;
+}
+
 /// One column of a panel: weights and everything per channel.
-void pack_column(const ConvBlocking& blocking, const WeightReader& reader,
-                 const ConvWeights& weights, std::int64_t group, const ConvPanel& panel, int column,
+void pack_column(const ConvShape& shape, const ConvBlocking& blocking, const ConvWeights& weights,
+                 std::int64_t group, const ConvPanel& panel, int column,
                  std::int64_t channel_in_group, PackedConv& packed) {
   const std::int64_t slot = group * blocking.padded_out + panel.begin + column;
   const std::int64_t channel = group * blocking.group_out + channel_in_group;
-  std::int8_t* to =
-      packed.weights + (group * blocking.padded_out + panel.begin) * blocking.column_bytes();
+  const ColumnSource source(shape, blocking, weights, channel, channel_in_group);
+  std::int8_t* to = packed.weights +
+                    (group * blocking.padded_out + panel.begin) * blocking.column_bytes() +
+                    column * 4;
+  const std::int64_t stride = std::int64_t{panel.width} * 4;
   std::int64_t sum = 0;
-  for (std::int64_t tap = 0; tap < blocking.taps; ++tap) {
-    for (std::int64_t k = 0; k < blocking.tap_bytes; ++k) {
-      const std::int8_t w = reader.at(channel, channel_in_group, tap, k);
-      to[((tap * blocking.k_groups + k / 4) * panel.width + column) * 4 + k % 4] = w;
-      sum += w;
-    }
-    for (std::int64_t pair = 0; pair < blocking.k_groups * 2; ++pair) {
-      const std::int8_t* w =
-          to + ((tap * blocking.k_groups + pair / 2) * panel.width + column) * 4 + pair % 2 * 2;
-      if (!pair_fits(w[0], w[1])) packed.pairs_fit[slot / 16] = 0;
-    }
-  }
-  const std::int64_t zero_point = reader.zero_point(channel), src = weights.src_zero_point;
+  for (std::int64_t tap = 0; tap < blocking.taps; ++tap, to += blocking.k_groups * stride)
+    sum += pack_tap(blocking, source, tap, to, stride, packed.pairs_fit[slot / 16]);
+  const std::int64_t zero_point = source.zero_point, src = weights.src_zero_point;
   const std::int64_t bias = weights.bias != nullptr ? weights.bias[channel] : 0;
   packed.bias[slot] = static_cast<std::int32_t>(
       bias - src * sum + src * zero_point * blocking.taps * blocking.tap_bytes);
@@ -145,7 +153,6 @@ void pack_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights
   std::fill_n(packed.pairs_fit, blocking.total_columns() / 16, std::uint8_t{1});
   std::fill_n(packed.padding, shape.in_channels + 64,
               static_cast<std::uint8_t>(weights.src_zero_point));
-  const WeightReader reader(shape, blocking, weights);
   for (std::int64_t group = 0; group < blocking.groups; ++group) {
     ConvPanel panel = panel_at(blocking, tiles, 0);
     for (; panel.width > 0; panel = panel_at(blocking, tiles, panel.begin + panel.width)) {
@@ -153,7 +160,7 @@ void pack_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights
         const std::int64_t channel =
             panel.begin + channel_of_column(column, panel.width, tiles.lanes);
         if (channel < blocking.group_out)
-          pack_column(blocking, reader, weights, group, panel, column, channel, packed);
+          pack_column(shape, blocking, weights, group, panel, column, channel, packed);
       }
     }
   }

@@ -20,6 +20,7 @@ std::span<const Definition> gather_definitions();       ///< Gather, ScatterND, 
 std::span<const Definition> shape_definitions();        ///< Shape, Constant, Range, ...
 std::span<const Definition> order_definitions();        ///< TopK, NonZero, CumSum, ...
 std::span<const Definition> einsum_definitions();
+std::span<const Definition> grid_sample_definitions();
 std::span<const Definition> loss_definitions();       ///< SoftmaxCrossEntropyLoss, ...
 std::span<const Definition> detection_definitions();  ///< NonMaxSuppression, RoiAlign
 
@@ -30,7 +31,9 @@ std::span<const Definition> pool_definitions();
 std::span<const Definition> normalization_definitions();
 std::span<const Definition> reduce_definitions();
 std::span<const Definition> resize_definitions();
+std::span<const Definition> recurrent_definitions();  ///< RNN, GRU, LSTM
 std::span<const Definition> quantization_definitions();
 std::span<const Definition> qlinear_definitions();
+std::span<const Definition> fused_definitions();  ///< com.microsoft: FusedConv, BiasGelu, ...
 
 }  // namespace intact

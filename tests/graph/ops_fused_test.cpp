@@ -1,0 +1,120 @@
+// Recurrent operators and the fused operators of com.microsoft, by hand.
+#include <cmath>
+
+#include "tests/graph/evaluate.hpp"
+
+namespace intact {
+namespace {
+
+using namespace intact::testing;
+using Ints = std::vector<std::int64_t>;
+
+void expect_near(const Tensor& actual, const std::vector<double>& expected) {
+  ASSERT_EQ(static_cast<std::size_t>(actual.size()), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(static_cast<double>(actual.data<float>()[i]), expected[i], 1e-6) << "element " << i;
+}
+const Tensor none;
+
+TEST(Rnn, LengthsAndDirection) {
+  // h = relu(x + h / 2), two sequences of which the second has one step.
+  Op rnn("RNN", 2);
+  rnn.with("hidden_size", 1).with("activations", std::vector<std::string>{"Relu"});
+  const Tensor x = floats({2, 2, 1}, {4, 6, 8, 100});
+  const Tensor w = floats({1, 1, 1}, {1}), r = floats({1, 1, 1}, {0.5F});
+  const Tensor lengths = Tensor::from<std::int32_t>({2}, std::vector<std::int32_t>{2, 1});
+  const auto forward = rnn.all({x, w, r, none, lengths});
+  expect_near(forward[0], {4, 6, 10, 0});
+  expect_near(forward[1], {10, 6});
+  const auto backward = rnn.with("direction", "reverse").all({x, w, r, none, lengths});
+  expect_near(backward[0], {8, 6, 8, 0});
+  expect_near(backward[1], {8, 6});
+}
+
+TEST(Gru, BlendsWithTheUpdateGate) {
+  // All weights zero: update = sigmoid(0) = 1/2, candidate = tanh(0) = 0.
+  const Tensor zero = Tensor(ElementType::f32, {1, 3, 1});
+  const auto y =
+      Op("GRU", 2)
+          .with("hidden_size", 1)
+          .all({floats({2, 1, 1}, {1, 1}), zero, zero, none, none, floats({1, 1, 1}, {8})});
+  expect_near(y[0], {4, 2});
+}
+
+TEST(Lstm, GatesInOrder) {
+  // Biases open the input (i), output (o) and cell (c) gates and close the forget gate.
+  const Tensor zero = Tensor(ElementType::f32, {1, 4, 1});
+  const Tensor bias = floats({1, 8}, {50, 50, -50, 50, 0, 0, 0, 0});
+  const auto y =
+      Op("LSTM", 3)
+          .with("hidden_size", 1)
+          .all({floats({1, 1, 1}, {1}), zero, zero, bias, none, none, floats({1, 1, 1}, {7})});
+  expect_near(y[2], {1});
+  expect_near(y[1], {std::tanh(1.0)});
+}
+
+TEST(Recurrent, RefusesWrongOperands) {
+  const Tensor x = floats({1, 1, 2}, {1, 1}), w(ElementType::f32, {1, 4, 1}), r = w;
+  EXPECT_EQ(error_of([&] { Op("LSTM").with("hidden_size", 1).infer(x, w, r); }),
+            "LSTM 'n' (opset 18): operand W has shape [1,4,1]; it must be [1,4,2]");
+  const Tensor fitting(ElementType::f32, {1, 4, 2});
+  EXPECT_EQ(error_of([&] {
+              Op("LSTM")
+                  .with("hidden_size", 1)
+                  .with("activations", std::vector<std::string>{"Tanh"})(x, fitting, r);
+            }),
+            "LSTM 'n' (opset 18): 1 activations are given; it takes 3 for each of 1 direction(s)");
+  EXPECT_EQ(error_of([&] {
+              Op("LSTM").with("hidden_size", 1)(
+                  x, fitting, r, none,
+                  Tensor::from<std::int32_t>({1}, std::vector<std::int32_t>{5}));
+            }),
+            "LSTM 'n' (opset 18): sequence_lens contains 5; lengths must lie in [0, 1]");
+}
+
+Op microsoft(const char* op, int outputs = 1) {
+  return Op(op, outputs).in("com.microsoft");
+}
+
+TEST(Fused, IntegerProducts) {
+  const Tensor a = Tensor::from<std::uint8_t>({1, 2}, std::vector<std::uint8_t>{3, 5});
+  const Tensor b = Tensor::from<std::int8_t>({2, 2}, std::vector<std::int8_t>{1, 2, 3, 4});
+  // Steps (2 4) times b = 14 20.
+  expect_near(
+      microsoft("MatMulIntegerToFloat")(a, b, Tensor::scalar(0.5F), floats({2}, {1, 2}),
+                                        Tensor::scalar<std::uint8_t>(1), none, floats({2}, {1, 0})),
+      {8, 20});
+  // 0 and 255 span the grid with scale 1.
+  expect_near(
+      microsoft("DynamicQuantizeMatMul")(floats({1, 2}, {255, 1.4F}), b, Tensor::scalar(1.0F)),
+      {258, 514});
+}
+
+TEST(Fused, MatMulGemmConv) {
+  expect_near(microsoft("FusedMatMul")
+                  .with("transB", 1)
+                  .with("alpha", 2.0F)(floats({1, 2}, {1, 2}), floats({2, 2}, {1, 10, 100, 1000})),
+              {42, 4200});
+  expect_near(microsoft("FusedGemm")
+                  .with("activation", "LeakyRelu")
+                  .with("activation_alpha", 0.5F)(floats({1, 1}, {2}), floats({1, 2}, {3, -3}),
+                                                  floats({2}, {1, 1})),
+              {7, -2.5});
+  expect_near(microsoft("FusedConv")
+                  .with("activation", "Relu")(floats({1, 1, 2}, {1, 5}), floats({1, 1, 1}, {1}),
+                                              none, floats({1, 1, 2}, {-3, -3})),
+              {0, 2});
+}
+
+TEST(Fused, GeluAndSkipLayerNormalization) {
+  expect_near(microsoft("BiasGelu")(floats({2}, {1, -1}), floats({2}, {-1, 2})),
+              {0, 0.5 * (1 + std::erf(std::sqrt(0.5)))});
+  const auto y = microsoft("SkipLayerNormalization", 4)
+                     .with("epsilon", 0.0F)
+                     .all({floats({1, 2}, {1, 2}), floats({1, 2}, {0, 1}), floats({2}, {1, 2})});
+  expect_near(y[0], {-1, 2});
+  expect_near(y[3], {1, 3});
+}
+
+}  // namespace
+}  // namespace intact

@@ -194,6 +194,7 @@ bool Canceller::clip_reals(Node& node) {
 
 void Canceller::visit(Node node) {
   rewriter_.redirect_inputs(node);
+  if (node.outputs[0] == no_value) return keep(std::move(node));
   if (drop_round(node) || drop_from_bytes(node) || merge(node) || read_shape_of_reals(node) ||
       move_reals(node) || clip_reals(node))
     return;

@@ -124,7 +124,8 @@ std::optional<Tensor> folded_bias(const Graph& graph, const Node& node, const Af
 /// Folds the normalization into `node`; false when it cannot be.
 bool fold_into(Graph& graph, FreshNames& names, Node& node, Node& normalization) {
   const std::optional<int> axis = channel_axis(node);
-  if (!axis || !node.has_input(1) || !graph.is_constant(node.inputs[1])) return false;
+  if (!axis || node.outputs.size() != 1 || !node.has_input(1) || !graph.is_constant(node.inputs[1]))
+    return false;
   const std::optional<Affine> affine = read_normalization(graph, normalization);
   if (!affine) return false;
   std::optional<Value> weights = folded_weights(graph.value(node.inputs[1]), *axis, *affine);

@@ -4,6 +4,7 @@
 #include "graph/definition.hpp"
 #include "graph/folding.hpp"
 #include "graph/passes/fold.hpp"
+#include "graph/passes/grid_operands.hpp"
 #include "graph/passes/passes.hpp"
 
 namespace intact {
@@ -43,6 +44,13 @@ void infer_moved_shape(Graph& graph, const Node& node) {
   if (!results.empty()) graph.value(node.outputs[0]).shape = results[0].shape;
 }
 
+/// The grid of a FromBytes fits integers that have become constant on the way.
+void check_grid_of_constant(const Graph& graph, const Node& node) {
+  if (!node.is_from_bytes() || !graph.is_constant(node.inputs[0])) return;
+  const Tensor& integers = graph.value(node.inputs[0]).constant;
+  check_integers(node, integers.type(), integers.shape());
+}
+
 bool is_quantization(const Node& node) {
   return node.op.find("QuantizeLinear") != std::string::npos ||
          node.op.find("DequantizeLinear") != std::string::npos || node.op.starts_with("QLinear") ||
@@ -53,6 +61,7 @@ template <class Skip>
 void fold_all(Graph& graph, const Skip& skip) {
   for (Node& node : graph.nodes) {
     if (skip(node)) continue;
+    check_grid_of_constant(graph, node);
     infer_moved_shape(graph, node);
     fold_node(graph, node, largest_result(graph, node));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/checked.hpp"
 #include "graph/definition.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
@@ -54,12 +55,14 @@ std::vector<std::int64_t> spatial_pads(const std::vector<std::int64_t>& pads) {
 }
 
 bool fold_into(const Graph& graph, Node& consumer, Node& pad) {
+  if (!pad.has_input(0) || pad.outputs.size() != 1) return false;
   if (!pads_zero(graph, pad) || !takes_pads(graph, consumer)) return false;
   std::vector<std::int64_t> pads = spatial_pads(pads_of(graph, pad));
   if (pads.empty()) return false;
   const auto own = consumer.attributes.integers("pads");
   if (!own.empty() && own.size() != pads.size()) return false;
-  for (std::size_t i = 0; i < own.size(); ++i) pads[i] += own[i];
+  for (std::size_t i = 0; i < own.size(); ++i)
+    if (!checked_add(pads[i], own[i], &pads[i])) return false;
   // A window that lies in the padding alone is legal for Pad, but not for a pool.
   const auto kernel = consumer.attributes.integers("kernel_shape");
   if (consumer.is("AveragePool"))

@@ -73,6 +73,15 @@ std::optional<Grid> constant_grid(const Graph& graph, const Node& node,
   return grid;
 }
 
+void check_integers(const Node& node, ElementType type, const Shape& shape) {
+  if (type != node.grid->type)
+    throw Error(
+        fmt::format("{}: the zero point is {}, but the input is {}; their types must be "
+                    "equal",
+                    describe(node), element_name(node.grid->type), element_name(type)));
+  check_axis(node, *node.grid, shape);
+}
+
 Node grid_node(const char* op, std::string name, const Grid& grid, ValueId input, ValueId output) {
   Node node;
   node.op = op;

@@ -25,6 +25,10 @@ struct GridOperands {
 std::optional<Grid> constant_grid(const Graph& graph, const Node& node,
                                   const GridOperands& operands);
 
+/// Throws Error naming the node unless a tensor of this type and shape can be the integers (type of
+/// the grid) of the node's grid, whose channel axis has to have one index per scale.
+void check_integers(const Node& node, ElementType type, const Shape& shape);
+
 /// The node that makes real numbers of integers (FromBytes), rounds to a grid (Round), or shows the
 /// integers (Bytes).
 Node grid_node(const char* op, std::string name, const Grid& grid, ValueId input, ValueId output);

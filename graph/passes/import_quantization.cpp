@@ -94,6 +94,7 @@ void import_quantize(Graph& graph, Rewriter& rewriter, Node node, const Grid& gr
   graph.value(rounded).grid = grid;
   graph.value(rounded).shape = graph.value(node.inputs[0]).shape;
   graph.value(integers).type = grid.type;
+  graph.value(integers).shape = graph.value(rounded).shape;
   Node round = grid_node("Round", node.name, grid, node.inputs[0], rounded);
   round.sources = std::move(node.sources);
   rewriter.push(std::move(round));

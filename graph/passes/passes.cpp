@@ -18,6 +18,7 @@ constexpr std::array passes = {
     // Weights reach their grids here.
     Pass{"fold_constants", fold_constants},
     Pass{"cancel_bytes", cancel_bytes},
+    Pass{"fold_bias", fold_bias},
     Pass{"fold_batch_normalization", fold_batch_normalization},
     Pass{"fold_pad", fold_pad},
     Pass{"remove_dead_code", remove_dead_code},

@@ -22,6 +22,7 @@ void import_quantization(Graph& graph);        ///< Q/DQ -> Round, Bytes, FromBy
 void import_quantized_operators(Graph& graph); ///< QLinearConv, QLinearAdd, ... -> operator + Round
 void fold_constants(Graph& graph);             ///< nodes with constant inputs
 void cancel_bytes(Graph& graph);               ///< FromBytes(Bytes(x)) on one grid, equal Rounds, moves on bytes
+void fold_bias(Graph& graph);              ///< Add of a constant per channel into the convolution before it
 void fold_batch_normalization(Graph& graph);   ///< into the Conv, ConvTranspose or Gemm before it
 void fold_pad(Graph& graph);                   ///< Pad with the real zero into the Conv or pool behind it
 void remove_identities(Graph& graph);          ///< Identity, Dropout, Cast to the same type, ...

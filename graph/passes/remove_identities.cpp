@@ -34,7 +34,7 @@ ElementType cast_target(const Node& node) {
 }
 
 bool is_identity(const Graph& graph, const Node& node) {
-  if (!node.domain.empty() || !node.has_input(0)) return false;
+  if (!node.domain.empty() || !node.has_input(0) || node.outputs[0] == no_value) return false;
   if (node.op == "Identity") return true;
   if (node.op == "Dropout") return !trains(graph, node);
   if (node.op == "Concat") return node.inputs.size() == 1;

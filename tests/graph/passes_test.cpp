@@ -319,6 +319,26 @@ TEST(FoldBatchNormalization, NotWhenTheConvolutionHasOtherReaders) {
   EXPECT_EQ(operators(canonical(model.build({conv, y}))), "Conv BatchNormalization");
 }
 
+TEST(FoldBias, OneNumberPerChannel) {
+  const auto after = [](const Shape& shape, const char* op) {
+    ModelBuilder model;
+    const ValueId x = model.input("x", ElementType::f32, {1, 3, 5, 5});
+    const ValueId conv =
+        model.node(op, "conv", {x, model.constant("w", random_floats({3, 3, 3, 3}, 1))});
+    const Graph raw = model.build(
+        {model.node("Add", "add", {model.constant("b", random_floats(shape, 2)), conv})});
+    const Graph graph = canonical(raw);
+    expect_same_meaning(raw, graph, {random_floats({1, 3, 5, 5}, 7)}, 1e-5);
+    return operators(graph);
+  };
+  EXPECT_EQ(after({3, 1, 1}, "Conv"), "Conv");
+  EXPECT_EQ(after({1, 3, 1, 1}, "ConvTranspose"), "ConvTranspose");
+  EXPECT_EQ(after({}, "Conv"), "Conv");
+  EXPECT_EQ(after({3}, "Conv"), "Conv Add");
+  EXPECT_EQ(after({2, 3, 1, 1}, "Conv"), "Conv Add");
+  EXPECT_EQ(after({1, 1, 3, 1, 1}, "Conv"), "Conv Add");
+}
+
 TEST(FoldPad, IntoConvolutionAndAveragePool) {
   ModelBuilder model;
   const ValueId x = model.input("x", ElementType::f32, {1, 2, 5, 5});
@@ -392,6 +412,20 @@ TEST(PropagateGrids, PaddingOffTheGridLosesIt) {
   EXPECT_TRUE(grid_after(1.5f));
   EXPECT_FALSE(grid_after(0.3f));
   EXPECT_FALSE(grid_after(1000));
+}
+
+TEST(GridErrors, FoundOnFoldedIntegers) {
+  // Where the integers come from tells their type and shape only when they are folded.
+  ModelBuilder model;
+  const ValueId w = model.constant("w", random_floats({2, 3}, 1));
+  const ValueId q = model.quantize("q", w, 0.02f, std::uint8_t{128});
+  const ValueId reshaped =
+      model.node("Reshape", "reshape", {q, model.vector<std::int64_t>("shape", {3, 2})});
+  const ValueId s = model.vector<float>("s", {1, 1, 1});
+  const ValueId z = model.vector<std::uint8_t>("z", {1, 1, 1});
+  Graph graph = model.build(
+      {model.node("DequantizeLinear", "dq", {reshaped, s, z}, {{"axis", std::int64_t{1}}})});
+  EXPECT_THROW(canonicalize(graph), Error);
 }
 
 TEST(GridErrors, NameTheNode) {

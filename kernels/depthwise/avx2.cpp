@@ -143,7 +143,18 @@ void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
 }
 
 void run(const ConvShape& shape, const ConvArgs& args, Part part) {
-  with_form(args.epilogue, [&](auto form) { run_form<form.value>(shape, args, part); });
+  switch (form_of(args.epilogue)) {
+    case EpilogueForm::bytes:
+      return run_form<EpilogueForm::bytes>(shape, args, part);
+    case EpilogueForm::table:
+      return run_form<EpilogueForm::table>(shape, args, part);
+    case EpilogueForm::rounded_residual:
+      return run_form<EpilogueForm::rounded_residual>(shape, args, part);
+    case EpilogueForm::unrounded_residual:
+      return run_form<EpilogueForm::unrounded_residual>(shape, args, part);
+    case EpilogueForm::floats:
+      return run_form<EpilogueForm::floats>(shape, args, part);
+  }
 }
 
 }  // namespace

@@ -113,27 +113,52 @@ void store_position_floats(const OutputRow<Positions>& row, long x, const __m512
                          _mm512_load_ps(constants.float_bias + 16 * j));
 }
 
-/// Finishes and writes pixel x of the row. Overwrites `t`.
-template <EpilogueForm form, int Positions>
-[[gnu::always_inline]] inline void finish_positions(__m512 (&t)[4], const EpilogueVectors& e,
-                                                    const OutputRow<Positions>& row, long x) {
-  if (Positions == 1 && row.dst[0] == nullptr) return;
-  if constexpr (form == EpilogueForm::floats) {
+struct RowEpilogue {
+  EpilogueVectors vectors;
+  EpilogueForm form;
+};
+
+[[maybe_unused]] RowEpilogue load_row_epilogue(const Epilogue& epilogue) {
+  return {load_epilogue(epilogue), form_of(epilogue)};
+}
+
+/// Writes bytes, table or not: the form that is compiled into every loop.
+[[maybe_unused]] bool is_plain(const Epilogue& epilogue) {
+  return epilogue.output == Output::u8 && epilogue.residual == nullptr;
+}
+
+/// All other forms: out of line, because they are rare behind a depthwise convolution.
+template <int Positions>
+[[gnu::noinline]] void finish_rare(__m512 (&t)[4], const RowEpilogue& epilogue,
+                                   const OutputRow<Positions>& row, long x) {
+  const EpilogueVectors& e = epilogue.vectors;
+  if (epilogue.form == EpilogueForm::floats) {
     for (int j = 0; j < 4; ++j)
       t[j] = _mm512_min_ps(_mm512_max_ps(t[j], e.float_lower), e.float_upper);
     store_position_floats(row, x, t);
-  } else if constexpr (form == EpilogueForm::unrounded_residual) {
-    store_positions(row, x, add_residual(t, load_positions_residual(row, x), e));
-  } else {
+    return;
+  }
+  if (epilogue.form == EpilogueForm::rounded_residual) {
     __m512i q = round_to_bytes(t, e.zero_point, e.lower, e.upper);
-    if (form == EpilogueForm::table || (form == EpilogueForm::rounded_residual && e.has_table))
-      q = look_up(q, e.table);
-    if constexpr (form == EpilogueForm::rounded_residual) {
-      for (int j = 0; j < 4; ++j)
-        t[j] = _mm512_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
-      q = add_residual(t, load_positions_residual(row, x), e);
-    }
+    if (e.has_table) q = look_up(q, e.table);
+    for (int j = 0; j < 4; ++j)
+      t[j] = _mm512_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
+  }
+  store_positions(row, x, add_residual(t, load_positions_residual(row, x), e));
+}
+
+/// Finishes and writes pixel x of the row. Overwrites `t`.
+template <bool plain, int Positions>
+[[gnu::always_inline]] inline void finish_positions(__m512 (&t)[4], const RowEpilogue& epilogue,
+                                                    const OutputRow<Positions>& row, long x) {
+  if (Positions == 1 && row.dst[0] == nullptr) return;
+  if constexpr (plain) {
+    const EpilogueVectors& e = epilogue.vectors;
+    __m512i q = round_to_bytes(t, e.zero_point, e.lower, e.upper);
+    if (e.has_table) q = look_up(q, e.table);
     store_positions(row, x, q);
+  } else {
+    finish_rare(t, epilogue, row, x);
   }
 }
 

@@ -107,8 +107,8 @@ __attribute__((always_inline)) inline void accumulate(const std::uint8_t* const*
   }
 }
 
-template <EpilogueForm form, int Positions, bool SplitWeights>
-void run_chunk(const ConvShape& shape, const ConvArgs& args, const EpilogueVectors& epilogue,
+template <bool plain, int Positions, bool SplitWeights>
+void run_chunk(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& epilogue,
                const Chunk& chunk, const std::uint8_t* packed, const std::uint8_t* const* taps,
                long first_pixel, int pixels) {
   const auto* constants = reinterpret_cast<const ChunkConstants*>(packed);
@@ -124,28 +124,28 @@ void run_chunk(const ConvShape& shape, const ConvArgs& args, const EpilogueVecto
                                         acc);
     __m512 t[4];
     for (int j = 0; j < 4; ++j) t[j] = scale_accumulators(acc[j], *constants, j);
-    finish_positions<form>(t, epilogue, row, 0);
+    finish_positions<plain>(t, epilogue, row, 0);
   }
 }
 
-using RunChunk = void (*)(const ConvShape&, const ConvArgs&, const EpilogueVectors&, const Chunk&,
+using RunChunk = void (*)(const ConvShape&, const ConvArgs&, const RowEpilogue&, const Chunk&,
                           const std::uint8_t*, const std::uint8_t* const*, long, int);
 
-template <EpilogueForm form>
+template <bool plain>
 RunChunk choose(int positions, bool split_weights) {
-  if (positions == 1) return split_weights ? run_chunk<form, 1, true> : run_chunk<form, 1, false>;
-  if (positions == 2) return split_weights ? run_chunk<form, 2, true> : run_chunk<form, 2, false>;
-  return split_weights ? run_chunk<form, 4, true> : run_chunk<form, 4, false>;
+  if (positions == 1) return split_weights ? run_chunk<plain, 1, true> : run_chunk<plain, 1, false>;
+  if (positions == 2) return split_weights ? run_chunk<plain, 2, true> : run_chunk<plain, 2, false>;
+  return split_weights ? run_chunk<plain, 4, true> : run_chunk<plain, 4, false>;
 }
 
 /// Work is divided over rows of output and chunks of channels.
-template <EpilogueForm form>
+template <bool plain>
 void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
   const auto* header = static_cast<const PackedHeader*>(args.weights);
   const auto* packed = reinterpret_cast<const std::uint8_t*>(header + 1);
   auto* padding = static_cast<std::uint8_t*>(args.scratch);
   memset(padding, header->src_zero_point, padding_bytes(shape));
-  const EpilogueVectors epilogue = load_epilogue(args.epilogue);
+  const RowEpilogue epilogue = load_row_epilogue(args.epilogue);
   const Chunks chunks{shape.in_channels};
   const std::size_t bytes = chunk_bytes(shape, header->split_weights);
   const long list = 4 * tap_groups(shape);
@@ -161,7 +161,7 @@ void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
       }
       for (long c = first; c < last; ++c) {
         const Chunk chunk = chunks[c];
-        choose<form>(chunk.positions(), header->split_weights)(
+        choose<plain>(chunk.positions(), header->split_weights)(
             shape, args, epilogue, chunk, packed + c * bytes, taps, row * shape.out[2] + x, pixels);
       }
     }
@@ -169,7 +169,7 @@ void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
 }
 
 void run(const ConvShape& shape, const ConvArgs& args, Part part) {
-  with_form(args.epilogue, [&](auto form) { run_form<form.value>(shape, args, part); });
+  is_plain(args.epilogue) ? run_form<true>(shape, args, part) : run_form<false>(shape, args, part);
 }
 
 }  // namespace

@@ -69,12 +69,12 @@ constexpr int columns_under(int shifts, int pixels) {
 }
 
 /// One task: a chunk of channels of `Positions` consecutive groups of `Shifts` output rows.
-template <EpilogueForm form, int Shifts, int Positions>
+template <bool plain, int Shifts, int Positions>
 struct Task {
   ImageRows<Shifts == 2 ? 4 : 3, Positions> image;
   const PackedChunk* packed;
   OutputRow<Positions> rows[Shifts];
-  const EpilogueVectors* epilogue;
+  const RowEpilogue* epilogue;
 
   /// Pixels x .. x + Pixels - 1 of each row, from the image columns that they see. Taking several
   /// at a time halves the loads of weights, which are the bottleneck.
@@ -94,12 +94,12 @@ struct Task {
         }
     for (int shift = 0; shift < Shifts; ++shift)
       for (int i = 0; i < Pixels; ++i)
-        finish_positions<form>(t[shift][i], *epilogue, rows[shift], x + i);
+        finish_positions<plain>(t[shift][i], *epilogue, rows[shift], x + i);
   }
 };
 
-template <EpilogueForm form, int Positions>
-void sweep_stride_1(Task<form, 2, Positions>& task, long width) {
+template <bool plain, int Positions>
+void sweep_stride_1(Task<plain, 2, Positions>& task, long width) {
   Interleaved a = task.image.load(), b = task.image.load(), c, d;
   long x = 0;
   for (; x + 4 <= width; x += 4) {
@@ -118,8 +118,8 @@ void sweep_stride_1(Task<form, 2, Positions>& task, long width) {
   }
 }
 
-template <EpilogueForm form, int Positions>
-void sweep_stride_2(Task<form, 1, Positions>& task, long width) {
+template <bool plain, int Positions>
+void sweep_stride_2(Task<plain, 1, Positions>& task, long width) {
   Interleaved a = task.image.load(), b, c, d, e;
   long x = 0;
   for (; x + 2 <= width; x += 2) {
@@ -139,13 +139,13 @@ void sweep_stride_2(Task<form, 1, Positions>& task, long width) {
 
 /// Sets up and runs one task: output row groups [first_group, first_group + Positions), where group
 /// number g holds `Shifts` rows of image plane g / groups_per_plane.
-template <EpilogueForm form, int Shifts, int Positions>
-void run_task(const ConvShape& shape, const ConvArgs& args, const EpilogueVectors& epilogue,
+template <bool plain, int Shifts, int Positions>
+void run_task(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& epilogue,
               const Chunk& chunk, const PackedChunk* packed, const std::uint8_t* padding,
               long first_group) {
   const long height = shape.out[1], groups_per_plane = (height + Shifts - 1) / Shifts;
   const long planes = shape.batch * shape.out[0];
-  Task<form, Shifts, Positions> task;
+  Task<plain, Shifts, Positions> task;
   task.packed = packed;
   task.epilogue = &epilogue;
   task.image.column = -shape.pad_begin[2];
@@ -168,39 +168,39 @@ void run_task(const ConvShape& shape, const ConvArgs& args, const EpilogueVector
     sweep_stride_2(task, shape.out[2]);
 }
 
-template <EpilogueForm form, int Shifts>
-void run_item(const ConvShape& shape, const ConvArgs& args, const EpilogueVectors& epilogue,
+template <bool plain, int Shifts>
+void run_item(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& epilogue,
               const Chunk& chunk, const PackedChunk* packed, const std::uint8_t* padding,
               long first_group) {
   if (chunk.width == 64)
-    run_task<form, Shifts, 1>(shape, args, epilogue, chunk, packed, padding, first_group);
+    run_task<plain, Shifts, 1>(shape, args, epilogue, chunk, packed, padding, first_group);
   else if (chunk.width == 32)
-    run_task<form, Shifts, 2>(shape, args, epilogue, chunk, packed, padding, first_group);
+    run_task<plain, Shifts, 2>(shape, args, epilogue, chunk, packed, padding, first_group);
   else
-    run_task<form, Shifts, 4>(shape, args, epilogue, chunk, packed, padding, first_group);
+    run_task<plain, Shifts, 4>(shape, args, epilogue, chunk, packed, padding, first_group);
 }
 
-template <EpilogueForm form>
+template <bool plain>
 void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
   const auto* header = static_cast<const PackedHeader*>(args.weights);
   const auto* packed = reinterpret_cast<const PackedChunk*>(header + 1);
   alignas(64) std::uint8_t padding[64];
   memset(padding, header->src_zero_point, sizeof padding);
-  const EpilogueVectors epilogue = load_epilogue(args.epilogue);
+  const RowEpilogue epilogue = load_row_epilogue(args.epilogue);
   const long group_rows = shape.stride[1] == 1 ? 2 : 1;
   const long groups = shape.batch * shape.out[0] * ((shape.out[1] + group_rows - 1) / group_rows);
   for_items(
       Chunks{shape.in_channels}, groups, part,
       [&](long index, const Chunk& chunk, long first_group) {
         if (group_rows == 2)
-          run_item<form, 2>(shape, args, epilogue, chunk, packed + index, padding, first_group);
+          run_item<plain, 2>(shape, args, epilogue, chunk, packed + index, padding, first_group);
         else
-          run_item<form, 1>(shape, args, epilogue, chunk, packed + index, padding, first_group);
+          run_item<plain, 1>(shape, args, epilogue, chunk, packed + index, padding, first_group);
       });
 }
 
 void run(const ConvShape& shape, const ConvArgs& args, Part part) {
-  with_form(args.epilogue, [&](auto form) { run_form<form.value>(shape, args, part); });
+  is_plain(args.epilogue) ? run_form<true>(shape, args, part) : run_form<false>(shape, args, part);
 }
 
 }  // namespace

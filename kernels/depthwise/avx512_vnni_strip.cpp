@@ -144,8 +144,8 @@ struct Task {
 };
 
 /// A chunk of channels of `Positions` groups of output rows.
-template <EpilogueForm form, int Columns, int Stride, int Positions>
-void run_rows(const ConvShape& shape, const ConvArgs& args, const EpilogueVectors& epilogue,
+template <bool plain, int Columns, int Stride, int Positions>
+void run_rows(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& epilogue,
               const Chunk& chunk, const PackedChunk& packed, const std::uint8_t* padding,
               long first_group) {
   auto* scratch = static_cast<Scratch*>(args.scratch);
@@ -164,42 +164,42 @@ void run_rows(const ConvShape& shape, const ConvArgs& args, const EpilogueVector
         __m512 t[4];
         for (int j = 0; j < 4; ++j)
           t[j] = scale_accumulators(scratch->accumulators[j][x], packed.constants, j);
-        finish_positions<form>(t, epilogue, task.rows[shift], first + x);
+        finish_positions<plain>(t, epilogue, task.rows[shift], first + x);
       }
     }
   }
 }
 
-template <EpilogueForm form, int Columns, int Stride>
+template <bool plain, int Columns, int Stride>
 void run_window(const ConvShape& shape, const ConvArgs& args, Part part) {
   const auto* header = static_cast<const PackedHeader*>(args.weights);
   const auto* packed = reinterpret_cast<const PackedChunk*>(header + 1);
   alignas(64) std::uint8_t padding[64];
   memset(padding, header->src_zero_point, sizeof padding);
-  const EpilogueVectors epilogue = load_epilogue(args.epilogue);
+  const RowEpilogue epilogue = load_row_epilogue(args.epilogue);
   const long group_rows = shifts(shape);
   const long groups = shape.batch * shape.out[0] * ((shape.out[1] + group_rows - 1) / group_rows);
   for_items(Chunks{shape.in_channels}, groups, part,
             [&](long index, const Chunk& chunk, long first) {
-              const auto run = chunk.width == 64   ? run_rows<form, Columns, Stride, 1>
-                               : chunk.width == 32 ? run_rows<form, Columns, Stride, 2>
-                                                   : run_rows<form, Columns, Stride, 4>;
+              const auto run = chunk.width == 64   ? run_rows<plain, Columns, Stride, 1>
+                               : chunk.width == 32 ? run_rows<plain, Columns, Stride, 2>
+                                                   : run_rows<plain, Columns, Stride, 4>;
               run(shape, args, epilogue, chunk, packed[index], padding, first);
             });
 }
 
-template <EpilogueForm form>
+template <bool plain>
 void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
   if (shape.kernel[2] == 5)
-    shape.stride[2] == 1 ? run_window<form, 5, 1>(shape, args, part)
-                         : run_window<form, 5, 2>(shape, args, part);
+    shape.stride[2] == 1 ? run_window<plain, 5, 1>(shape, args, part)
+                         : run_window<plain, 5, 2>(shape, args, part);
   else
-    shape.stride[2] == 1 ? run_window<form, 7, 1>(shape, args, part)
-                         : run_window<form, 7, 2>(shape, args, part);
+    shape.stride[2] == 1 ? run_window<plain, 7, 1>(shape, args, part)
+                         : run_window<plain, 7, 2>(shape, args, part);
 }
 
 void run(const ConvShape& shape, const ConvArgs& args, Part part) {
-  with_form(args.epilogue, [&](auto form) { run_form<form.value>(shape, args, part); });
+  is_plain(args.epilogue) ? run_form<true>(shape, args, part) : run_form<false>(shape, args, part);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "kernels/conv/conv.hpp"
-#include "kernels/epilogue_form.hpp"
 
 namespace intact::kernels {
 namespace {
@@ -17,28 +16,6 @@ struct alignas(64) PackedHeader {
 
 [[maybe_unused]] constexpr long round_up(long value, long multiple) {
   return (value + multiple - 1) / multiple * multiple;
-}
-
-template <EpilogueForm form>
-struct FormConstant {
-  static constexpr EpilogueForm value = form;
-};
-
-/// Calls body with the epilogue's form as a constant.
-template <typename Body>
-[[maybe_unused]] void with_form(const Epilogue& epilogue, Body body) {
-  switch (form_of(epilogue)) {
-    case EpilogueForm::bytes:
-      return body(FormConstant<EpilogueForm::bytes>{});
-    case EpilogueForm::table:
-      return body(FormConstant<EpilogueForm::table>{});
-    case EpilogueForm::rounded_residual:
-      return body(FormConstant<EpilogueForm::rounded_residual>{});
-    case EpilogueForm::unrounded_residual:
-      return body(FormConstant<EpilogueForm::unrounded_residual>{});
-    case EpilogueForm::floats:
-      return body(FormConstant<EpilogueForm::floats>{});
-  }
 }
 
 /// w - zero_point, in [-255, 255].

@@ -15,7 +15,8 @@ namespace intact {
 /// Relu need it. Scale 1 and zero point 0 where the range is one point or too narrow for a scale.
 Grid activation_grid(const Range& range);
 
-/// f32 weights as s8, symmetric: the largest magnitude of a channel becomes 127.
+/// f32 weights as s8, symmetric: the largest magnitude of a channel becomes 127, or a smaller
+/// integer (64 at least) where that rounds the channel with less squared error.
 struct QuantizedWeights {
   Tensor integers;
   Grid grid;

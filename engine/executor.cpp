@@ -1,12 +1,12 @@
 // One parallel region for as many steps as possible.
 #include "engine/executor.hpp"
 
-#include <omp.h>
-
 #include <atomic>
 #include <chrono>
 #include <exception>
 #include <mutex>
+
+#include "engine/openmp_threads.hpp"
 
 namespace intact {
 namespace {
@@ -27,18 +27,6 @@ class Recorder {
  private:
   std::vector<StepTime>* profile_;
   Clock::time_point begin_ = Clock::now();
-};
-
-/// Sets the number of threads that oneDNN uses on this thread, for as long as it lives.
-class OpenMpThreads {
- public:
-  explicit OpenMpThreads(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
-  ~OpenMpThreads() { omp_set_num_threads(before_); }
-  OpenMpThreads(const OpenMpThreads&) = delete;
-  OpenMpThreads& operator=(const OpenMpThreads&) = delete;
-
- private:
-  int before_;
 };
 
 /// After a failure the threads still meet at every barrier, but compute nothing more.

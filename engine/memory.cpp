@@ -81,11 +81,23 @@ class Placement {
            std::holds_alternative<FloatUnaryOperation>(operation.kind);
   }
 
+  /// Another operand reads the same memory, and not element by element along with this one: x + Conv(x).
+  bool read_elsewhere(const Operation& operation, std::size_t input) const {
+    const TensorId own = operation.inputs[input];
+    for (std::size_t i = 0; i < operation.inputs.size(); ++i) {
+      const TensorId other = operation.inputs[i];
+      const bool along = other == own && element_by_element(operation, i);
+      if (i != input && home(other) == home(own) && !along) return true;
+    }
+    return false;
+  }
+
   bool can_take_place(const Operation& operation, std::size_t input, int time) {
     const TensorId from = operation.inputs[input], to = operation.outputs[0];
     const StoredTensor& a = program_.tensor(from);
     const StoredTensor& b = program_.tensor(to);
-    if (!element_by_element(operation, input) || a.root != no_tensor || b.root != no_tensor || external(from)) return false;
+    if (!element_by_element(operation, input) || read_elsewhere(operation, input)) return false;
+    if (a.root != no_tensor || b.root != no_tensor || external(from)) return false;
     if (a.type != b.type || a.shape != b.shape || a.layout != b.layout || a.pitch() != b.pitch()) return false;
     return lifetime(from).last == time && lifetime(to).first == time && home(from) != home(to);
   }

@@ -1,13 +1,12 @@
 // Planning: shapes, passes that need them, lowering, kernels, memory.
 #include "engine/plan.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "engine/executor.hpp"
 #include "engine/lower/lowering.hpp"
+#include "engine/openmp_threads.hpp"
 #include "graph/definition.hpp"
 #include "graph/passes/passes.hpp"
 #include "intact/error.hpp"
@@ -32,15 +31,13 @@ Program lowered(Graph graph, bool fusion) {
 
 Plan::Plan(Graph graph, const SessionOptions& options, Isa isa, int threads, WeightCache& weights)
     : program_(lowered(std::move(graph), options.fusion)), threads_(threads) {
-  const int before = omp_get_max_threads();
-  omp_set_num_threads(threads);  // oneDNN plans for as many threads as will run it
+  const OpenMpThreads scope(threads);
   memory_ = place_tensors(program_);
   StepContext context{program_, isa, threads, weights};
   for (Operation& operation : program_.operations) {
     steps_.push_back(make_step(context, operation));
     scratch_stride_ = std::max(scratch_stride_, (steps_.back()->scratch_bytes + 63) / 64 * 64);
   }
-  omp_set_num_threads(before);
   program_.operations.clear();
 }
 

@@ -130,14 +130,24 @@ struct Session::State {
   /// the first run is as fast as the others. Other models are planned by their first run.
   void plan_declared_shapes() {
     std::vector<Tensor> examples;
+    bool guessed = false;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       Shape shape = inputs[i].shape;
-      if (!shape.empty() && shape[0] < 0) shape[0] = 1;
+      if (!shape.empty() && shape[0] < 0) {
+        shape[0] = 1;
+        guessed = true;
+      }
       const bool known = inputs[i].rank_known && std::all_of(shape.begin(), shape.end(), [](std::int64_t e) { return e >= 0; });
       if (!known || keyed_by_value[i]) return;
       examples.push_back(Tensor::borrow(inputs[i].type, shape, nullptr));
     }
-    plan_for(examples);
+    try {
+      plan_for(examples);
+    } catch (const Unsupported&) {
+      throw;
+    } catch (const Error&) {
+      if (!guessed) throw;  // 1 may be no valid extent: runs decide
+    }
   }
 
   std::string key_of(std::span<const Tensor> tensors) const {

@@ -30,11 +30,11 @@ struct Operands {
   Layout layout;
 };
 
-std::optional<Operands> order_operands(const Lowering& lowering, const Node& node) {
+std::optional<Operands> order_operands(const Lowering& lowering, const Node& node, bool commutes) {
   const Shape& out = lowering.shape(node.outputs[0]);
   // Of two tensors of equal shape the one written later comes first: an addition then has the same
   // order whether or not it is fused into the convolution that wrote it.
-  const bool later = lowering.written_at(node.inputs[1]) > lowering.written_at(node.inputs[0]);
+  const bool later = commutes && lowering.written_at(node.inputs[1]) > lowering.written_at(node.inputs[0]);
   for (const bool swapped : {later, !later}) {
     Operands operands{node.inputs[swapped ? 1 : 0], node.inputs[swapped ? 0 : 1], swapped, Layout::plain};
     if (lowering.shape(operands.a) != out) continue;
@@ -50,17 +50,28 @@ std::optional<Operands> order_operands(const Lowering& lowering, const Node& nod
   return std::nullopt;
 }
 
+/// An operand of the output's shape has its layout; a broadcast one has the same order in both.
+Layout second_layout(const Lowering& lowering, const Operands& operands) {
+  const bool broadcast = lowering.shape(operands.a) != lowering.shape(operands.b);
+  return broadcast && same_order(lowering.shape(operands.b)) ? Layout::plain : operands.layout;
+}
+
 bool lower_bytes(Lowering& lowering, const Node& node) {
   const bool multiply = node.op == "Mul";
   if (!multiply && node.op != "Add" && node.op != "Sub") return false;
   if (!lowering.on_byte_grid(node.inputs[0]) || !lowering.on_byte_grid(node.inputs[1])) return false;
-  const auto operands = order_operands(lowering, node);
+  const auto operands = order_operands(lowering, node, true);
   if (!operands) return false;
   const Grid& a = *lowering.value(operands->a).grid;
   const Grid& b = *lowering.value(operands->b).grid;
-  const TensorId inputs[] = {lowering.bytes(operands->a, operands->layout), lowering.operand_bytes(operands->b, operands->layout)};
+  const Tail preview = lowering.peek_tail(node);
+  const float divisor = preview.grid ? preview.grid->scale[0] : 1.0f;
+  const float largest = multiply ? 255 * 255 * (a.scale[0] * b.scale[0] / divisor)
+                                 : 255 * (a.scale[0] / divisor + b.scale[0] / divisor);
+  if (preview.grid && !(largest < largest_rescaled)) return false;
+  const TensorId inputs[] = {lowering.bytes(operands->a, operands->layout),
+                             lowering.bytes(operands->b, second_layout(lowering, *operands))};
   const Tail tail = lowering.take_tail(node);
-  const float divisor = tail.grid ? tail.grid->scale[0] : 1.0f;
   ByteBinaryOperation operation;
   operation.operation = multiply ? kernels::ByteBinary::mul : kernels::ByteBinary::add;
   operation.zero_point_a = stored_zero_point(a);
@@ -95,11 +106,11 @@ bool lower_binary(Lowering& lowering, const Node& node) {
   if (node.domain != "" || node.inputs.size() != 2 || lowering.value(node.outputs[0]).type != ElementType::f32) return false;
   if (lowering.value(node.inputs[0]).type != ElementType::f32 || lowering.value(node.inputs[1]).type != ElementType::f32) return false;
   if (lower_bytes(lowering, node)) return true;
-  const auto operands = order_operands(lowering, node);
+  const auto operands = order_operands(lowering, node, node.op != "Sub" && node.op != "Div");
   if (!operands) return false;
   const auto function = float_operation(node, operands->swapped);
   if (!function) return false;
-  const TensorId inputs[] = {lowering.real(operands->a, operands->layout), lowering.operand_real(operands->b, operands->layout)};
+  const TensorId inputs[] = {lowering.real(operands->a, operands->layout), lowering.real(operands->b, second_layout(lowering, *operands))};
   const Tail tail = lowering.take_float_tail(node);
   const TensorId output = lowering.result_tensor(tail, operands->layout);
   lowering.emit_float(node, tail, FloatBinaryOperation{*function, tail.lower, tail.upper}, {inputs[0], inputs[1]}, output);

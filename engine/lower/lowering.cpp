@@ -1,6 +1,8 @@
 // The walk over the canonical graph, stored forms of values, and tails.
 #include "engine/lower/lowering.hpp"
 
+#include "engine/lower/tables.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,7 +23,7 @@ std::int32_t stored_zero_point(const Grid& grid) {
 }
 
 Lowering::Lowering(const Graph& graph, Program& program)
-    : graph_(graph), program_(program), consumers_(graph.consumers()), producers_(graph.producers()), done_(graph.nodes.size()), claimed_(graph.nodes.size()) {}
+    : graph_(graph), program_(program), consumers_(graph.consumers()), producers_(graph.producers()), done_(graph.nodes.size()), claimed_(graph.nodes.size()), unary_sources_(find_unary_sources(*this)) {}
 
 void Lowering::run() {
   program_.removed = graph_.removed;
@@ -37,6 +39,12 @@ void Lowering::lower_node(const Node& node) {
       throw Unsupported(fmt::format("{}: the shape of its output '{}' depends on data; run with --reference",
                                     describe(node), value(output).name));
   mark_done(node);
+  // Kernels and their preparation may rely on elements and on the first result.
+  const auto empty = [&](ValueId id) { return id == no_value || (value(id).shape && element_count(shape(id)) == 0); };
+  if (empty(node.outputs[0]) || (node.has_input(0) && empty(node.inputs[0]))) {
+    lower_reference(*this, node);
+    return;
+  }
   for (const auto family : {lower_quantization, lower_unary, lower_conv, lower_matmul, lower_pool, lower_sum, lower_binary,
                             lower_movement, lower_reference})
     if (family(*this, node)) return;
@@ -183,9 +191,11 @@ TensorId Lowering::real(ValueId id, Layout layout) {
 }
 
 TensorId Lowering::dequantize(ValueId id, Layout layout) {
-  const TensorId source = find(id, ElementType::u8, std::nullopt);
+  TensorId source = find(id, ElementType::u8, std::nullopt);
   if (source == no_tensor || !on_byte_grid(id))
     throw Error(fmt::format("internal: '{}' is stored neither as float nor as bytes", value(id).name));
+  // The kernel reads rows of bytes: channels come last before it, where fewer bytes move.
+  if (layout == Layout::channels_last) source = relayout(source, layout, id);
   const TensorId target = new_tensor(value(id).name, ElementType::f32, shape(id), layout);
   Operation operation;
   operation.kind = DequantizeOperation{};
@@ -318,11 +328,16 @@ void Lowering::mark_tail_done(const Node& node, const Tail& tail) {
   for (ValueId id = tail.result; id != node.outputs[0]; id = producer(id)->inputs[0]) mark_done(*producer(id));
 }
 
-Tail Lowering::follow(const Node& node, bool through_round) const {
+Tail Lowering::no_tail(const Node& node) {
   Tail tail;
   tail.result = node.outputs[0];
   tail.sources = node.sources;
   tail.op = node.op;
+  return tail;
+}
+
+Tail Lowering::follow(const Node& node, bool through_round) const {
+  Tail tail = no_tail(node);
   while (const Node* next = only_consumer(tail.result)) {
     if (next->inputs[0] != tail.result) break;
     if (const auto bounds = clamp_bounds(graph_, *next); bounds && bounds->first <= bounds->second) {
@@ -377,7 +392,6 @@ Program lower(const Graph& graph, bool fusion) {
     static constexpr ProgramPass passes[] = {
         {"compose_tables", compose_tables},
         {"fuse_residual", fuse_residual},
-        {"fuse_float_residual", fuse_float_residual},
         {"place_concat", place_concat},
     };
     for (const ProgramPass& pass : passes) pass.run(program);

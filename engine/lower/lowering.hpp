@@ -21,6 +21,9 @@ struct Tail {
   std::string op;  ///< "Conv+Relu"
 };
 
+/// Bound of what kernels round to int32.
+constexpr float largest_rescaled = 2.0e9f;
+
 /// The elements have the same order in memory in both layouts: all spatial extents are 1, or there is
 /// one channel.
 bool same_order(const Shape& shape);
@@ -49,16 +52,16 @@ class Lowering {
   // --- stored forms of values; operations that convert are emitted on demand and shared
   TensorId bytes(ValueId id, Layout layout);
   TensorId real(ValueId id, Layout layout);
-  /// The same for an operand that is broadcast along all but the channels: its order is the same in
-  /// both layouts.
-  TensorId operand_bytes(ValueId id, Layout layout) { return bytes(id, same_order(shape(id)) ? Layout::plain : layout); }
-  TensorId operand_real(ValueId id, Layout layout) { return real(id, same_order(shape(id)) ? Layout::plain : layout); }
   /// Writes the float `tensor` of a value that lies on a byte grid as bytes too.
   void requantize(ValueId id, TensorId tensor);
   /// As it is stored for plain reference code: bytes of a grid, else its own type.
   TensorId plain(ValueId id);
   /// Layout in which a value is (first) stored.
   Layout layout_of(ValueId id) const;
+
+  /// The tensor on a byte grid of which `id` is an elementwise function (constants aside), or no_value.
+  /// A tensor on a byte grid is a function of itself.
+  ValueId unary_source(ValueId id) const { return unary_sources_[static_cast<std::size_t>(id)]; }
 
   /// Index of the operation that wrote the value's first stored form; -1 for inputs and constants.
   int written_at(ValueId id) const;
@@ -69,6 +72,8 @@ class Lowering {
   Tail take_tail(const Node& node);
   /// The same without marking.
   Tail peek_tail(const Node& node) const { return follow(node, true); }
+  /// The node alone.
+  static Tail no_tail(const Node& node);
   /// For operators that write float: stops before the Round.
   Tail take_float_tail(const Node& node);
   /// A new stored tensor for the tail's result: bytes on its grid, else f32.
@@ -108,6 +113,7 @@ class Lowering {
   std::vector<std::vector<int>> consumers_;
   std::vector<int> producers_;
   std::vector<bool> done_, claimed_;
+  std::vector<ValueId> unary_sources_;
   std::map<ValueId, std::vector<TensorId>> stored_;
 };
 
@@ -137,7 +143,6 @@ struct ProgramPass {
 };
 void compose_tables(Program&);      ///< table behind table, behind byte kernels: one
 void fuse_residual(Program&);       ///< Add on grids into the convolution before it
-void fuse_float_residual(Program&); ///< float Add into the float convolution before it
 void place_concat(Program&);        ///< producers write into the slots of a Concat
 
 }  // namespace intact

@@ -194,6 +194,7 @@ bool lower_slice(Lowering& lowering, const Node& node) {
 }
 
 bool lower_split(Lowering& lowering, const Node& node) {
+  if (std::find(node.outputs.begin(), node.outputs.end(), no_value) != node.outputs.end()) return false;
   const TensorId source = moved(lowering, node, 0);
   const StoredTensor from = lowering.program().tensor(source);
   std::int64_t axis = node.attributes.integer("axis", 0);
@@ -202,7 +203,6 @@ bool lower_split(Lowering& lowering, const Node& node) {
   std::int64_t offset = 0;
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     const ValueId id = node.outputs[i];
-    if (id == no_value) return false;
     StoredTensor output;
     output.name = lowering.value(id).name;
     output.type = from.type;

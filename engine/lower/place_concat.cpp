@@ -5,8 +5,12 @@
 namespace intact {
 namespace {
 
-/// Operations that can leave gaps between the pixels that they write.
-bool writes_with_pitch(const Operation& operation) {
+/// Operations that can leave gaps between the rows of the slot that they write.
+bool writes_with_pitch(const Program& program, const Operation& operation, const StoredTensor& slot) {
+  if (const auto* copy = std::get_if<CopyOperation>(&operation.kind)) return !copy->fill;  // fills densely
+  // Channels last to channels first: pixels have to be adjacent.
+  if (std::holds_alternative<DequantizeOperation>(operation.kind))
+    return slot.dense() || program.tensor(operation.inputs[0]).layout == slot.layout;
   return !std::holds_alternative<FloatConvOperation>(operation.kind) &&
          !std::holds_alternative<FloatMatMulOperation>(operation.kind) &&
          !std::holds_alternative<FloatPoolOperation>(operation.kind) &&
@@ -21,7 +25,6 @@ bool place(Program& program, Operation& operation) {
   const int writer = uses.writer_of_single_use(source);
   const bool into_slot = copy->extents == program.tensor(source).shape && copy->extents != program.tensor(target).shape;
   if (writer < 0 || !into_slot) return false;
-  if (!writes_with_pitch(program.operations[static_cast<std::size_t>(writer)])) return false;
   const StoredTensor& whole = program.tensor(target);
   StoredTensor slot = program.tensor(source);
   if (slot.layout != whole.layout || slot.type != whole.type || slot.strides() != copy->src_strides) return false;
@@ -31,6 +34,9 @@ bool place(Program& program, Operation& operation) {
   const auto strides = slot.strides();
   for (std::size_t i = 0; i < strides.size(); ++i)
     if (slot.shape[i] != 1 && strides[i] != copy->dst_strides[i]) return false;
+  Operation& producer = program.operations[static_cast<std::size_t>(writer)];
+  if (!writes_with_pitch(program, producer, slot)) return false;
+  if (auto* moved = std::get_if<CopyOperation>(&producer.kind)) moved->dst_strides = strides;
   program.tensor(source) = slot;
   program.removed.push_back({operation.sources, "its inputs are written where its output lies"});
   operation.outputs.clear();

@@ -83,6 +83,8 @@ bool lower_byte_pool(Lowering& lowering, const Node& node, const Pool& pool) {
   operation.src_zero_point = stored_zero_point(grid);
   constexpr std::int64_t largest_window = std::int64_t{1} << 22;  // sums of bytes stay within int32
   if (operation.shape.taps() > largest_window) return false;
+  const Tail preview = lowering.peek_tail(node);
+  if (preview.grid && !(255.0f * grid.scale[0] / preview.grid->scale[0] < largest_rescaled)) return false;
   const TensorId input = lowering.bytes(x, Layout::channels_last);
   if (!pool.average) {
     const TensorId output = lowering.new_tensor(lowering.value(node.outputs[0]).name, ElementType::u8,
@@ -91,7 +93,8 @@ bool lower_byte_pool(Lowering& lowering, const Node& node, const Pool& pool) {
     lowering.emit(node, std::move(operation), {input}, output);
     return true;
   }
-  const Tail tail = lowering.take_tail(node);
+  // Pool kernels clamp bytes, not floats.
+  const Tail tail = preview.grid ? lowering.take_tail(node) : Lowering::no_tail(node);
   operation.stage = lowering.stage_of(tail);
   operation.ratio = tail.grid ? grid.scale[0] / tail.grid->scale[0] : grid.scale[0];
   const TensorId output = lowering.result_tensor(tail, Layout::channels_last);

@@ -2,12 +2,18 @@
 // stored bytes of a grid; all others on floats.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "engine/lower/lowering.hpp"
 
 namespace intact {
 namespace {
 
-bool is_shape_type(ElementType type) { return type != ElementType::f32; }
+bool is_shape_type(ElementType type) {
+  constexpr std::array reals = {ElementType::f32, ElementType::f64, ElementType::f16, ElementType::bf16};
+  return std::find(reals.begin(), reals.end(), type) == reals.end();
+}
 
 /// Moving operators keep the grid: bytes in, bytes out.
 bool moves_bytes(const Lowering& lowering, const Node& node, const Definition& definition) {

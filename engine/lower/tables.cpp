@@ -84,6 +84,31 @@ void emit_table(Lowering& lowering, const Node& last, ValueId source, const std:
   lowering.bind(y, target);
 }
 
+/// Bounds the work per table, and recursion.
+constexpr int longest_chain = 200;
+
+/// The source of the node's output, given those of its inputs.
+ValueId source_of(const Lowering& lowering, const Node& node, const std::vector<ValueId>& sources) {
+  const ValueId id = node.outputs[0];
+  if (lowering.value(id).type != ElementType::f32 || !lowering.value(id).shape) return no_value;
+  const Definition* definition = find_definition(node.op, node.domain);
+  if (definition == nullptr || !definition->elementwise || definition->random) return no_value;
+  ValueId source = no_value;
+  for (const ValueId input : node.inputs) {
+    if (input == no_value) continue;
+    if (lowering.value(input).type != ElementType::f32) return no_value;
+    if (lowering.is_constant(input)) {
+      if (lowering.value(input).constant.size() != 1) return no_value;
+      continue;
+    }
+    const ValueId of = sources[static_cast<std::size_t>(input)];
+    if (of == no_value || (source != no_value && of != source)) return no_value;
+    source = of;
+  }
+  const bool fits = source != no_value && !lowering.is_constant(source) && lowering.shape(source) == lowering.shape(id);
+  return fits ? source : no_value;
+}
+
 /// Someone needs the function's values as floats: a graph output, or an operator outside of tables.
 bool needed_as_float(const Lowering& lowering, const Node& node) {
   const ValueId y = node.outputs[0];
@@ -91,7 +116,7 @@ bool needed_as_float(const Lowering& lowering, const Node& node) {
   for (const int index : lowering.consumers(y)) {
     const Node& consumer = lowering.graph().nodes[static_cast<std::size_t>(index)];
     const bool into_table = consumer.is_round() ? lowering.on_byte_grid(consumer.outputs[0])
-                                                : unary_source(lowering, consumer.outputs[0]) == unary_source(lowering, y);
+                                                : lowering.unary_source(consumer.outputs[0]) == lowering.unary_source(y);
     if (!into_table) return true;
   }
   return false;
@@ -99,33 +124,25 @@ bool needed_as_float(const Lowering& lowering, const Node& node) {
 
 }  // namespace
 
-ValueId unary_source(const Lowering& lowering, ValueId id) {
-  if (lowering.on_byte_grid(id)) return id;
-  const Node* node = producer(lowering, id);
-  if (node == nullptr || node->outputs.size() != 1 || lowering.value(id).type != ElementType::f32 ||
-      !lowering.value(id).shape)
-    return no_value;
-  const Definition* definition = find_definition(node->op, node->domain);
-  if (definition == nullptr || !definition->elementwise || definition->random) return no_value;
-  ValueId source = no_value;
-  for (const ValueId input : node->inputs) {
-    if (input == no_value) continue;
-    if (lowering.value(input).type != ElementType::f32) return no_value;
-    if (lowering.is_constant(input)) {
-      if (lowering.value(input).constant.size() != 1) return no_value;
-      continue;
-    }
-    const ValueId of = unary_source(lowering, input);
-    if (of == no_value || (source != no_value && of != source)) return no_value;
-    source = of;
+std::vector<ValueId> find_unary_sources(const Lowering& lowering) {
+  const Graph& graph = lowering.graph();
+  std::vector<ValueId> sources(graph.values.size(), no_value);
+  std::vector<int> depth(graph.values.size(), 0);
+  for (std::size_t i = 0; i < sources.size(); ++i)
+    if (lowering.on_byte_grid(static_cast<ValueId>(i))) sources[i] = static_cast<ValueId>(i);
+  for (const Node& node : graph.nodes) {
+    if (node.outputs.size() != 1 || sources[static_cast<std::size_t>(node.outputs[0])] != no_value) continue;
+    const auto output = static_cast<std::size_t>(node.outputs[0]);
+    for (const ValueId input : node.inputs)
+      if (input != no_value) depth[output] = std::max(depth[output], depth[static_cast<std::size_t>(input)] + 1);
+    if (depth[output] <= longest_chain) sources[output] = source_of(lowering, node, sources);
   }
-  return source != no_value && !lowering.is_constant(source) && lowering.shape(source) == lowering.shape(id) ? source
-                                                                                                        : no_value;
+  return sources;
 }
 
 bool lower_table(Lowering& lowering, const Node& round) {
   const ValueId x = round.inputs[0];
-  const ValueId source = unary_source(lowering, x);
+  const ValueId source = lowering.unary_source(x);
   if (source == no_value || lowering.is_constant(source)) return false;
   const Grid& grid = *lowering.value(round.outputs[0]).grid;
   std::vector<const Node*> nodes;
@@ -160,7 +177,7 @@ bool lower_unary(Lowering& lowering, const Node& node) {
   const ValueId y = node.outputs[0];
   const Definition* definition = find_definition(node.op, node.domain);
   if (definition == nullptr || !definition->elementwise || lowering.on_byte_grid(y)) return false;
-  if (const ValueId source = unary_source(lowering, y); source != no_value) {
+  if (const ValueId source = lowering.unary_source(y); source != no_value) {
     if (!needed_as_float(lowering, node)) return true;
     std::vector<const Node*> nodes;
     collect(lowering, y, source, nodes);

@@ -6,9 +6,8 @@
 
 namespace intact {
 
-/// The tensor on a byte grid of which `id` is an elementwise function (constants aside), or no_value.
-/// A tensor on a byte grid is a function of itself.
-ValueId unary_source(const Lowering& lowering, ValueId id);
+/// Lowering::unary_source of all values. Looks at the graph only.
+std::vector<ValueId> find_unary_sources(const Lowering& lowering);
 
 /// Round of a unary function of a grid: emits the table. False when it is not one.
 bool lower_table(Lowering& lowering, const Node& round);

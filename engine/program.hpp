@@ -119,7 +119,7 @@ struct CopyOperation {
   std::optional<std::vector<std::uint8_t>> fill;  ///< one element's bytes
 };
 
-/// Float convolution through oneDNN. Inputs: activation [, residual of the output's shape].
+/// Float convolution through oneDNN. Inputs: activation.
 struct FloatConvOperation {
   kernels::ConvShape shape;
   std::array<std::int64_t, 3> pad_end = {0, 0, 0};

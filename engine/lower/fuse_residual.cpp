@@ -61,25 +61,4 @@ void fuse_residual(Program& program) {
   erase_empty(program);
 }
 
-void fuse_float_residual(Program& program) {
-  for (std::size_t i = 0; i < program.operations.size(); ++i) {
-    Operation& operation = program.operations[i];
-    auto* add = std::get_if<FloatBinaryOperation>(&operation.kind);
-    if (add == nullptr || add->operation != kernels::FloatBinary::add) continue;
-    for (const std::size_t which : {0, 1}) {
-      const int writer = producer_to_extend(program, Uses(program), operation, which);
-      if (writer < 0) continue;
-      Operation& producer = program.operations[static_cast<std::size_t>(writer)];
-      auto* conv = std::get_if<FloatConvOperation>(&producer.kind);
-      const bool clamped = conv && (conv->lower > -__builtin_inff() || conv->upper < __builtin_inff());
-      if (conv == nullptr || clamped || producer.inputs.size() > 1) continue;
-      conv->lower = add->lower;
-      conv->upper = add->upper;
-      absorb(producer, operation, 1 - which);
-      break;
-    }
-  }
-  erase_empty(program);
-}
-
 }  // namespace intact

@@ -43,8 +43,7 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Flo
   const Descriptor bias = conv.bias.defined() ? onednn::dense({s.out_channels}, false) : Descriptor();
   Dims dilation = spatial.of(s.dilation);
   for (auto& d : dilation) d -= 1;
-  const bool residual = operation.inputs.size() > 1;
-  const auto attr = onednn::attributes(residual ? &dst : nullptr, conv.lower, conv.upper);
+  const auto attr = onednn::attributes(conv.lower, conv.upper);
   const dnnl::convolution_forward::desc description(
       dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, src, any, bias, dst, spatial.of(s.stride),
       dilation, spatial.of(s.pad_begin), spatial.of(padding_behind(s)));
@@ -58,7 +57,6 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Flo
   step->bind(DNNL_ARG_WEIGHTS, wanted, onednn::reordered(context.weights, key, given, conv.weights.raw(), wanted));
   if (conv.bias.defined())
     step->bind(DNNL_ARG_BIAS, bias, onednn::reordered(context.weights, operation.name + "/bias", bias, conv.bias.raw(), bias));
-  if (residual) step->bind(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, dst, operation.inputs[1]);
   step->set(dnnl::convolution_forward(primitive), primitive.scratchpad_desc(), primitive.impl_info_str());
   return step;
 }

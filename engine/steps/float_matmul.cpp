@@ -44,7 +44,7 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Flo
   Dims bias_dims(rank, 1);
   bias_dims.back() = out.back();
   const Descriptor bias = matmul.bias.defined() ? onednn::dense(bias_dims, false) : Descriptor();
-  auto attr = onednn::attributes(nullptr, matmul.lower, matmul.upper);
+  auto attr = onednn::attributes(matmul.lower, matmul.upper);
   if (matmul.alpha != 1.0f) attr.set_output_scales(0, {matmul.alpha});
   const auto description = matmul.bias.defined() ? dnnl::matmul::desc(src, weights, bias, dst) : dnnl::matmul::desc(src, weights, dst);
   const dnnl::matmul::primitive_desc primitive(description, attr, onednn::cpu());

@@ -27,11 +27,10 @@ Descriptor dense(const Dims& dims, bool channels_last) {
   return Descriptor(dims, f32, strides);
 }
 
-dnnl::primitive_attr attributes(const Descriptor* residual, float lower, float upper) {
+dnnl::primitive_attr attributes(float lower, float upper) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   dnnl::post_ops ops;
-  if (residual != nullptr) ops.append_binary(dnnl::algorithm::binary_add, *residual);
   constexpr float largest = std::numeric_limits<float>::max();
   if (lower == 0 && std::isinf(upper))
     ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);

@@ -16,9 +16,10 @@ const dnnl::engine& cpu();
 /// Row-major, or with the channels (axis 1) innermost.
 Descriptor dense(const Dims& dims, bool channels_last);
 
-/// Attributes with `scratchpad` from the caller, and after the product: an addition of `residual`
-/// (when given), then a clamp.
-dnnl::primitive_attr attributes(const Descriptor* residual, float lower, float upper);
+/// Attributes with the scratchpad from the caller and a clamp after the product. Nothing else is
+/// fused: other post-ops make oneDNN choose kernels that sum in another order, and results must not
+/// depend on fusion.
+dnnl::primitive_attr attributes(float lower, float upper);
 
 /// A constant in the form that a primitive wants, shared through the session's weight cache.
 WeightCache::Block reordered(WeightCache& cache, const std::string& key, const Descriptor& from, const void* data,

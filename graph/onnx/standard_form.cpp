@@ -45,7 +45,7 @@ class StandardForm {
   void run();
 
  private:
-  std::pair<ValueId, ValueId> grid_constants(const Grid& grid, const std::string& name);
+  std::pair<ValueId, ValueId> grid_constants(const Grid& grid, std::string name);
   Node quantization(const char* op, std::string name, const Grid& grid, ValueId from, ValueId to);
   void push_round(Node& node);
   void push_bytes(Node& node);
@@ -61,9 +61,9 @@ class StandardForm {
   std::set<ValueId> real_uses_;
 };
 
-/// Scale and zero point as constants, shared between equal grids.
-std::pair<ValueId, ValueId> StandardForm::grid_constants(const Grid& grid,
-                                                         const std::string& name) {
+/// Scale and zero point as constants, shared between equal grids. (The name by value: adding values
+/// moves them.)
+std::pair<ValueId, ValueId> StandardForm::grid_constants(const Grid& grid, std::string name) {
   for (const auto& [known, ids] : known_grids_)
     if (known == grid) return ids;
   const Shape shape =
@@ -71,8 +71,10 @@ std::pair<ValueId, ValueId> StandardForm::grid_constants(const Grid& grid,
   const ValueId scale =
       graph_.add_constant(names_.get(name + "/scale"), Tensor::from<float>(shape, grid.scale));
   ValueId zero_point = no_value;
-  // 32-bit integers (biases) have none: other readers refuse it.
-  if (grid.type != ElementType::s32)
+  // 32-bit integers (biases) have none where it is 0: other readers refuse it.
+  const bool plain = std::all_of(grid.zero_point.begin(), grid.zero_point.end(),
+                                 [](std::int32_t zero) { return zero == 0; });
+  if (grid.type != ElementType::s32 || !plain)
     zero_point =
         graph_.add_constant(names_.get(name + "/zero_point"),
                             convert(Tensor::from<std::int32_t>(shape, grid.zero_point), grid.type));

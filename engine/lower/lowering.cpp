@@ -46,7 +46,7 @@ void Lowering::lower_node(const Node& node) {
     return;
   }
   for (const auto family : {lower_quantization, lower_unary, lower_conv, lower_matmul, lower_pool, lower_sum, lower_binary,
-                            lower_movement, lower_reference})
+                            lower_concat, lower_movement, lower_reference})
     if (family(*this, node)) return;
 }
 
@@ -280,6 +280,18 @@ Operation& Lowering::emit_float(const Node& node, const Tail& tail, OperationKin
                                 TensorId output) {
   Operation& operation = emit(node, tail, std::move(kind), std::move(inputs), output);
   explain_float(*this, node, operation);
+  return operation;
+}
+
+Operation& Lowering::emit_move(const Node& node, CopyOperation copy, TensorId source, TensorId target) {
+  Operation& operation = emit(node, std::move(copy), {source}, target);
+  const StoredTensor& from = program_.tensor(source);
+  if (from.type == ElementType::f32) {
+    operation.precision = Precision::floating;
+    operation.reason = fmt::format("'{}' is float", from.name);
+  } else if (from.type != ElementType::u8) {
+    operation.precision = Precision::shape;
+  }
   return operation;
 }
 

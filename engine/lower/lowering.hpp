@@ -85,6 +85,8 @@ class Lowering {
   Operation& emit(const Node& node, OperationKind kind, std::vector<TensorId> inputs, TensorId output);
   Operation& emit(const Node& node, const Tail& tail, OperationKind kind, std::vector<TensorId> inputs,
                   TensorId output);
+  /// A copy: as precise as what it copies.
+  Operation& emit_move(const Node& node, CopyOperation copy, TensorId source, TensorId target);
   /// A float operation; the reason names the first operand without a grid.
   Operation& emit_float(const Node& node, OperationKind kind, std::vector<TensorId> inputs, TensorId output);
   Operation& emit_float(const Node& node, const Tail& tail, OperationKind kind, std::vector<TensorId> inputs,
@@ -125,7 +127,8 @@ bool lower_matmul(Lowering&, const Node&);        ///< MatMul and Gemm
 bool lower_pool(Lowering&, const Node&);          ///< pools and ReduceMean over the image
 bool lower_sum(Lowering&, const Node&);           ///< Add and Round over sums of grids
 bool lower_binary(Lowering&, const Node&);        ///< Add, Sub, Mul, ...
-bool lower_movement(Lowering&, const Node&);      ///< Reshape, Transpose, Concat, Slice, Pad, ...
+bool lower_concat(Lowering&, const Node&);
+bool lower_movement(Lowering&, const Node&);      ///< Reshape, Transpose, Slice, Pad, ...
 bool lower_reference(Lowering&, const Node&);     ///< anything: the reference evaluation
 
 /// Bounds of a Relu, or of a Clip with constant scalar bounds; nothing for other nodes.

@@ -43,17 +43,6 @@ TensorId add_tensor(Lowering& lowering, const Node& node, StoredTensor tensor) {
   return id;
 }
 
-void emit_copy(Lowering& lowering, const Node& node, TensorId source, TensorId target, CopyOperation copy, bool first) {
-  Operation& operation = lowering.emit(node, std::move(copy), {source}, target);
-  if (!first) operation.sources.clear();
-  if (lowering.program().tensor(source).type == ElementType::f32) {
-    operation.precision = Precision::floating;
-    operation.reason = "'" + lowering.program().tensor(source).name + "' is float";
-  } else if (lowering.program().tensor(source).type != ElementType::u8) {
-    operation.precision = Precision::shape;
-  }
-}
-
 bool lower_reshape(Lowering& lowering, const Node& node) {
   if (lowering.is_constant(node.inputs[0])) return false;
   TensorId source = moved(lowering, node, 0);
@@ -99,37 +88,7 @@ bool lower_transpose(Lowering& lowering, const Node& node) {
   output.layout = Layout::plain;
   CopyOperation copy{output.shape, permuted, output.strides(), 0, 0, 0, std::nullopt};
   const TensorId target = add_tensor(lowering, node, std::move(output));
-  emit_copy(lowering, node, source, target, std::move(copy), true);
-  return true;
-}
-
-bool lower_concat(Lowering& lowering, const Node& node) {
-  const Value& y = lowering.value(node.outputs[0]);
-  for (std::size_t i = 0; i < node.inputs.size(); ++i)
-    if (lowering.value(node.inputs[i]).type != y.type) return false;
-  const bool bytes = lowering.on_byte_grid(node.outputs[0]);
-  const auto rank = static_cast<std::int64_t>(y.shape->size());
-  std::int64_t axis = node.attributes.integer("axis", 1);
-  if (axis < 0) axis += rank;
-  StoredTensor output;
-  output.name = y.name;
-  output.type = bytes ? ElementType::u8 : y.type;
-  output.shape = *y.shape;
-  if (bytes) output.grid = y.grid;
-  output.layout = lowering.layout_of(node.inputs[0]);
-  const auto strides = output.strides();
-  std::vector<TensorId> sources;
-  for (const ValueId input : node.inputs)
-    sources.push_back(bytes ? lowering.bytes(input, output.layout)
-                            : y.type == ElementType::f32 ? lowering.real(input, output.layout) : lowering.plain(input));
-  const TensorId target = add_tensor(lowering, node, std::move(output));
-  std::int64_t offset = 0;
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    const StoredTensor& from = lowering.program().tensor(sources[i]);
-    CopyOperation copy{from.shape, from.strides(), strides, 0, offset * strides[static_cast<std::size_t>(axis)], 0, std::nullopt};
-    offset += from.shape[static_cast<std::size_t>(axis)];
-    emit_copy(lowering, node, sources[i], target, std::move(copy), i == 0);
-  }
+  lowering.emit_move(node, std::move(copy), source, target);
   return true;
 }
 
@@ -189,7 +148,7 @@ bool lower_slice(Lowering& lowering, const Node& node) {
     copy.src_strides[i] *= range->step[i];
   }
   const TensorId target = add_tensor(lowering, node, std::move(output));
-  emit_copy(lowering, node, source, target, std::move(copy), true);
+  lowering.emit_move(node, std::move(copy), source, target);
   return true;
 }
 
@@ -214,7 +173,8 @@ bool lower_split(Lowering& lowering, const Node& node) {
     lowering.program().tensors.push_back(std::move(output));
     const auto target = static_cast<TensorId>(lowering.program().tensors.size() - 1);
     lowering.bind(id, target);
-    emit_copy(lowering, node, source, target, std::move(copy), i == 0);
+    Operation& operation = lowering.emit_move(node, std::move(copy), source, target);
+    if (i > 0) operation.sources.clear();
   }
   return true;
 }
@@ -250,14 +210,13 @@ bool lower_pad(Lowering& lowering, const Node& node) {
   if (from.grid) zero[0] = static_cast<std::uint8_t>(from.zero_point());
   copy.fill = zero;
   const TensorId target = add_tensor(lowering, node, std::move(output));
-  emit_copy(lowering, node, source, target, std::move(copy), true);
+  lowering.emit_move(node, std::move(copy), source, target);
   return true;
 }
 
 }  // namespace
 
 bool lower_movement(Lowering& lowering, const Node& node) {
-  if (node.is("Concat")) return lower_concat(lowering, node);
   if (!keeps_form(lowering, node)) return false;
   for (const char* op : {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
     if (node.op == op) return lower_reshape(lowering, node);

@@ -8,6 +8,9 @@ if(INTACT_SANITIZE)
   target_compile_options(intact_options INTERFACE -fsanitize=${INTACT_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(intact_options INTERFACE -fsanitize=${INTACT_SANITIZE})
 endif()
+if(INTACT_FUZZ)
+  target_compile_options(intact_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # One OBJECT library per layer; cmake/CMakeLists.txt joins them into the library `intact`.
 function(intact_layer name)

@@ -2,7 +2,7 @@
 #include <map>
 #include <set>
 
-#include "core/cpu.hpp"
+#include "intact/cpu.hpp"
 #include "engine/plan.hpp"
 
 namespace intact {

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <set>
 
-#include "core/cpu.hpp"
+#include "intact/cpu.hpp"
 #include "engine/plan.hpp"
 #include "graph/definition.hpp"
 #include "graph/onnx/onnx.hpp"

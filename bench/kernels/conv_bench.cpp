@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "bench/kernels/peak.hpp"
-#include "core/cpu.hpp"
+#include "intact/cpu.hpp"
 #include "kernels/conv/conv.hpp"
 
 namespace intact::kernels {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cpu.hpp"
+#include "intact/cpu.hpp"
 #include "kernels/depthwise/depthwise.hpp"
 
 namespace {

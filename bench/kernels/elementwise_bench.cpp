@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cpu.hpp"
+#include "intact/cpu.hpp"
 #include "kernels/elementwise/elementwise.hpp"
 
 namespace intact::kernels {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "core/cpu.hpp"
+#include "intact/cpu.hpp"
 
 namespace intact {
 namespace {

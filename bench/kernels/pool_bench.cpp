@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cpu.hpp"
+#include "intact/cpu.hpp"
 #include "kernels/pool/pool.hpp"
 
 namespace {

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "core/cpu.hpp"
+#include "intact/cpu.hpp"
 #include "engine/step.hpp"
 #include "intact/error.hpp"
 

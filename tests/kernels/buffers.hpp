@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "core/cpu.hpp"
+#include "intact/cpu.hpp"
 #include "core/thread_team.hpp"
 
 namespace intact::kernels {

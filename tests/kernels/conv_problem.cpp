@@ -10,7 +10,7 @@
 #include <new>
 #include <random>
 
-#include "core/cpu.hpp"
+#include "intact/cpu.hpp"
 
 namespace intact::kernels {
 namespace {

@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "core/cpu.hpp"
+#include "intact/cpu.hpp"
 
 namespace intact::kernels {
 namespace {

@@ -1,4 +1,0 @@
-// CPU features: declared in the public API.
-#pragma once
-
-#include "intact/cpu.hpp"

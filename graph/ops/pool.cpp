@@ -136,13 +136,13 @@ std::int64_t index_of(const Space& space, const Space::Extents& at, bool column_
 }
 
 std::vector<Tensor> evaluate_max(const EvalContext& context) {
+  const std::vector<TensorType> types = output_types(context, infer_max);
   const Tensor& x = context.inputs[0];
   if (is_half(x.type())) {
     const Tensor wide[] = {convert(x, ElementType::f32)};
     std::vector<Tensor> results = evaluate_max({context.node, wide});
     return {convert(results[0], x.type()), results[1]};
   }
-  const std::vector<TensorType> types = output_types(context, infer_max);
   const bool column_major = context.node.attributes.integer("storage_order", 0) != 0;
   const Space space = space_of(pool_geometry(context.node, x.shape()));
   Tensor y = allocate(context.node, types[0]), indices = allocate(context.node, types[1]);

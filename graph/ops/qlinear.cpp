@@ -4,6 +4,7 @@
 
 #include "graph/ops/checks.hpp"
 #include "graph/ops/composed.hpp"
+#include "graph/ops/evaluation.hpp"
 #include "graph/ops/quantized.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/reals.hpp"
@@ -57,6 +58,7 @@ std::vector<TensorType> infer_composition(const InferContext& context) {
 }
 
 std::vector<Tensor> evaluate_composition(const EvalContext& context) {
+  output_types(context, infer_composition);
   const Composition& composition = composition_of(context.node);
   const bool channels_last = is_channels_last(context.node);
   std::vector<Tensor> operands;
@@ -88,6 +90,7 @@ std::vector<TensorType> infer_concat(const InferContext& context) {
 }
 
 std::vector<Tensor> evaluate_concat(const EvalContext& context) {
+  output_types(context, infer_concat);
   std::vector<Tensor> operands;
   for (std::size_t i = 2; i < context.inputs.size(); i += 3)
     operands.push_back(reals_at(context, {i, i + 1, i + 2}));

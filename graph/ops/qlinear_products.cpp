@@ -4,6 +4,7 @@
 
 #include "graph/ops/checks.hpp"
 #include "graph/ops/composed.hpp"
+#include "graph/ops/evaluation.hpp"
 #include "graph/ops/groups.hpp"
 #include "graph/ops/quantized.hpp"
 #include "graph/reals.hpp"
@@ -71,6 +72,7 @@ std::vector<TensorType> infer_qlinear_conv(const InferContext& context) {
 }
 
 std::vector<Tensor> evaluate_qlinear_conv(const EvalContext& context) {
+  const TensorType type = output_types(context, infer_qlinear_conv)[0];
   const Tensor bias = context.has(8) ? convert(context.inputs[8], ElementType::f64) : Tensor();
   const bool channels_last = is_channels_last(context.node);
   const Tensor x = steps_at(context, first, std::nullopt);
@@ -79,7 +81,7 @@ std::vector<Tensor> evaluate_qlinear_conv(const EvalContext& context) {
   Tensor y = evaluate_plain(plain_node(context.node, "Conv"), operands);
   apply_scales(y, grid_at(context, first, std::nullopt), 1, grid_at(context, second, 0), 1);
   if (channels_last) y = to_channels_last(y);
-  return {quantize_output(context, y, 6, 7, context.inputs[7].type())};
+  return {quantize_output(context, y, 6, 7, type.type)};
 }
 
 std::vector<TensorType> infer_qlinear_matmul(const InferContext& context) {
@@ -92,6 +94,7 @@ std::vector<TensorType> infer_qlinear_matmul(const InferContext& context) {
 }
 
 std::vector<Tensor> evaluate_qlinear_matmul(const EvalContext& context) {
+  const TensorType type = output_types(context, infer_qlinear_matmul)[0];
   const std::size_t a_rank = context.inputs[0].shape().size();
   const std::size_t b_rank = context.inputs[3].shape().size();
   const auto a_axis = matrix_axis(a_rank, 0), b_axis = matrix_axis(b_rank, 1);
@@ -101,7 +104,7 @@ std::vector<Tensor> evaluate_qlinear_matmul(const EvalContext& context) {
   const std::size_t last = y.shape().empty() ? 0 : y.shape().size() - 1;
   const std::size_t rows = b_rank < 2 ? last : last - (a_rank < 2 ? 0 : 1);
   apply_scales(y, grid_at(context, first, a_axis), rows, grid_at(context, second, b_axis), last);
-  return {quantize_output(context, y, 6, 7, context.inputs[7].type())};
+  return {quantize_output(context, y, 6, 7, type.type)};
 }
 
 // QGemm: A, B with scales and zero points, C (s32, on the accumulator's grid), then the output's
@@ -127,6 +130,7 @@ std::vector<TensorType> infer_qgemm(const InferContext& context) {
 }
 
 std::vector<Tensor> evaluate_qgemm(const EvalContext& context) {
+  const TensorType type = output_types(context, infer_qgemm)[0];
   const Attributes& attributes = context.node.attributes;
   const int axis = attributes.integer("transB", 0) != 0 ? 0 : 1;
   Node plain = plain_node(context.node, "Gemm");
@@ -138,8 +142,7 @@ std::vector<Tensor> evaluate_qgemm(const EvalContext& context) {
   apply_scales(y, grid_at(context, first, std::nullopt), 1, grid_at(context, second, axis), 1,
                attributes.number("alpha", 1));
   if (!context.has(7)) return {convert(y, ElementType::f32)};
-  const ElementType type = context.has(8) ? context.inputs[8].type() : context.inputs[0].type();
-  return {quantize_output(context, y, 7, 8, type)};
+  return {quantize_output(context, y, 7, 8, type.type)};
 }
 
 }  // namespace intact

@@ -14,7 +14,8 @@ bool is_single(const Shape& shape) {
   return shape.empty() || shape == Shape{1};
 }
 
-std::vector<double> values_of(const Tensor& tensor) {
+std::vector<double> values_of(const Node& node, const Tensor& tensor, const char* what) {
+  if (tensor.size() == 0) refuse(node, "{} is empty; it must have one element at least", what);
   const Tensor wide = convert(tensor, ElementType::f64);
   return {wide.data<double>().begin(), wide.data<double>().end()};
 }
@@ -22,12 +23,12 @@ std::vector<double> values_of(const Tensor& tensor) {
 /// The entries of a scale or zero point: one, or one per index along `axis`.
 std::vector<double> entries(const Node& node, const Tensor& tensor, std::optional<int> axis,
                             const Shape& data, const char* what) {
-  if (is_single(tensor.shape())) return values_of(tensor);
+  if (is_single(tensor.shape())) return values_of(node, tensor, what);
   const Shape wanted = axis ? Shape{data[static_cast<std::size_t>(*axis)]} : Shape{};
   if (axis ? tensor.shape() != wanted : true)
     refuse(node, "{} has shape {}; it must have one element{}", what, to_string(tensor.shape()),
            axis ? fmt::format(", or {} for axis {}", wanted[0], *axis) : "");
-  return values_of(tensor);
+  return values_of(node, tensor, what);
 }
 
 }  // namespace

@@ -190,12 +190,12 @@ T worst() {
 
 template <bool largest>
 std::vector<Tensor> evaluate_extreme(const EvalContext& context) {
+  const Reduction reduction = reduction_of(context);
   const Tensor& x = context.inputs[0];
   if (is_half(x.type())) {
     const Tensor wide[] = {convert(x, ElementType::f32), operand(context, 1)};
     return {convert(evaluate_extreme<largest>({context.node, wide})[0], x.type())};
   }
-  const Reduction reduction = reduction_of(context);
   Tensor y = allocate(context.node, reduction.type);
   visit_element(x.type(), [&]<class T>(T) {
     const auto in = x.data<T>();

@@ -1,5 +1,6 @@
-// Round(Reshape(x)) is Reshape(Round(x)): rounding moves in front of operators that only rearrange
-// elements, next to the operator that computes them, so that it can become part of its kernel.
+// Round(Reshape(x)) is Reshape(Round(x)), Round(Concat(x, y)) is Concat(Round(x), Round(y)): rounding
+// moves in front of operators that only rearrange elements, next to the operators that compute them,
+// so that it can become part of their kernels.
 #include <algorithm>
 #include <array>
 
@@ -38,6 +39,54 @@ bool hoist(Graph& graph, std::size_t round, const std::vector<int>& producers,
   return true;
 }
 
+/// `x` rounded to the grid of `like`: by an existing Round, or by a new one, appended to `added`.
+ValueId rounded(Graph& graph, ValueId x, const Node& like, std::vector<Node>& added) {
+  if (graph.value(x).grid == like.grid) return x;
+  for (const std::vector<Node>* nodes : {&graph.nodes, &added})
+    for (const Node& node : *nodes)
+      if (node.is_round() && node.inputs[0] == x && node.grid == like.grid) return node.outputs[0];
+  const ValueId y = graph.add_value(graph.unique_name(graph.value(x).name + "/rounded"), ElementType::f32);
+  graph.value(y).shape = graph.value(x).shape;
+  graph.value(y).grid = like.grid;
+  Node round;
+  round.op = like.op;
+  round.domain = like.domain;
+  round.version = like.version;
+  round.name = graph.value(y).name;
+  round.grid = like.grid;
+  round.inputs = {x};
+  round.outputs = {y};
+  added.push_back(std::move(round));
+  return y;
+}
+
+/// Lets the Concat before the Round at `round` join rounded tensors. False when it has to stay.
+bool hoist_over_concat(Graph& graph, std::size_t round, const std::vector<int>& producers,
+                       const std::vector<std::vector<int>>& consumers) {
+  const Node below = graph.nodes[round];
+  const ValueId middle = below.inputs[0];
+  const int above = producers[static_cast<std::size_t>(middle)];
+  if (!below.grid || !below.grid->per_tensor() || above < 0 || graph.is_output(middle) ||
+      consumers[static_cast<std::size_t>(middle)].size() != 1)
+    return false;
+  const Node concat = graph.nodes[static_cast<std::size_t>(above)];
+  if (!concat.is("Concat") || graph.value(middle).grid) return false;
+  for (const ValueId x : concat.inputs)
+    if (graph.is_constant(x) || !graph.value(x).shape) return false;
+  std::vector<ValueId> inputs;
+  std::vector<Node> added;
+  for (const ValueId x : concat.inputs) inputs.push_back(rounded(graph, x, below, added));
+  Node& joined = graph.nodes[static_cast<std::size_t>(above)];
+  joined.inputs = std::move(inputs);
+  joined.outputs[0] = below.outputs[0];
+  joined.sources.insert(joined.sources.end(), below.sources.begin(), below.sources.end());
+  graph.nodes[round].op.clear();
+  graph.nodes.insert(graph.nodes.begin() + above, added.begin(), added.end());
+  graph.erase_marked();
+  graph.sort();
+  return true;
+}
+
 }  // namespace
 
 void hoist_rounds(Graph& graph) {
@@ -46,7 +95,9 @@ void hoist_rounds(Graph& graph) {
     const auto producers = graph.producers();
     const auto consumers = graph.consumers();
     for (std::size_t i = 0; i < graph.nodes.size() && !changed; ++i)
-      if (graph.nodes[i].is_round()) changed = hoist(graph, i, producers, consumers);
+      if (graph.nodes[i].is_round()) 
+        changed = hoist(graph, i, producers, consumers) ||
+                  hoist_over_concat(graph, i, producers, consumers);
   }
 }
 

@@ -521,7 +521,7 @@ Live Generator::slice() {
   };
   Shape shape = x.shape;
   shape[static_cast<std::size_t>(axis)] = count;
-  const std::int64_t end = backwards ? -1000 : 1000;
+  const std::int64_t end = backwards ? -100000 : 100000;
   return named("Slice", {x.id, list(begin), list(end), list(axis), list(backwards ? -step : step)},
                shape, x.range);
 }

@@ -34,6 +34,7 @@ std::size_t chunk_bytes(const ConvShape& shape, bool split_weights) {
 }
 
 const char* refuses(const ConvShape& shape, const ConvWeights& weights) {
+  if (weights.zero_point == nullptr) return nullptr;
   const long taps = shape.taps();
   for (long c = 0; c < shape.in_channels; ++c)
     for (long tap = 0; tap < taps; ++tap)

@@ -1,9 +1,9 @@
 // `intact bench`: how long loading and running take, and how much memory.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <chrono>
 #include <exception>
+#include <fstream>
 #include <map>
 #include <numeric>
 #include <random>
@@ -77,10 +77,13 @@ Timings run_streams(const Session& session, const std::vector<Tensor>& inputs, i
   return timings;
 }
 
+/// The kernel's high-water mark of this process. (getrusage would report the parent's where that was
+/// larger at the time of the fork.)
 double peak_rss_mb() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;  // kilobytes on Linux
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;  // kilobytes
+  return 0;
 }
 
 /// The trace-event format that chrome://tracing and Perfetto read.

@@ -30,7 +30,8 @@ class Recorder {
 };
 
 /// After a failure the threads still meet at every barrier, but compute nothing more.
-void run_region(std::span<const std::unique_ptr<Step>> steps, const Frame& frame, int threads, Recorder& recorder) {
+void run_region(std::span<const std::unique_ptr<Step>> steps, const Frame& frame, int threads,
+                Recorder& recorder) {
   std::atomic<bool> failed{false};
   std::exception_ptr failure;
   std::mutex mutex;
@@ -55,7 +56,8 @@ void run_region(std::span<const std::unique_ptr<Step>> steps, const Frame& frame
 
 }  // namespace
 
-void execute(std::span<const std::unique_ptr<Step>> steps, const Frame& frame, int threads, std::vector<StepTime>* profile) {
+void execute(std::span<const std::unique_ptr<Step>> steps, const Frame& frame, int threads,
+             std::vector<StepTime>* profile) {
   const OpenMpThreads scope(threads);
   Recorder recorder(profile);
   for (std::size_t i = 0; i < steps.size();) {

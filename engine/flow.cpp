@@ -2,20 +2,24 @@
 #include <map>
 #include <set>
 
-#include "intact/cpu.hpp"
 #include "engine/plan.hpp"
+#include "intact/cpu.hpp"
 
 namespace intact {
 namespace {
 
-bool is_conversion(const Step& step) { return step.op == "Quantize" || step.op == "Dequantize" || step.op == "Layout"; }
+bool is_conversion(const Step& step) {
+  return step.op == "Quantize" || step.op == "Dequantize" || step.op == "Layout";
+}
 
 /// Float tensors that lie between two integer operators, conversions aside.
 int count_round_trips(const Program& program, const std::vector<std::unique_ptr<Step>>& steps) {
   const std::size_t count = program.tensors.size();
   std::vector<bool> after(count), before(count);  // by the tensor whose memory it is
   const auto at = [&](TensorId id) { return static_cast<std::size_t>(program.root(id)); };
-  const auto integer = [](const Step& step) { return step.precision == Precision::int8 && !is_conversion(step); };
+  const auto integer = [](const Step& step) {
+    return step.precision == Precision::int8 && !is_conversion(step);
+  };
   for (const auto& step : steps) {
     bool follows = integer(*step);
     for (const TensorId id : step->inputs) follows = follows || after[at(id)];
@@ -31,7 +35,8 @@ int count_round_trips(const Program& program, const std::vector<std::unique_ptr<
   int trips = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const StoredTensor& tensor = program.tensors[i];
-    if (tensor.type == ElementType::f32 && tensor.root == no_tensor && !tensor.constant.defined() && after[i] && before[i])
+    if (tensor.type == ElementType::f32 && tensor.root == no_tensor && !tensor.constant.defined() &&
+        after[i] && before[i])
       ++trips;
   }
   return trips;
@@ -46,7 +51,9 @@ std::vector<FlowNode> flow_nodes(const std::vector<std::unique_ptr<Step>>& steps
     node.name = repeated == 0 ? step->name : step->name + "#" + std::to_string(repeated + 1);
     node.op = step->op;
     node.onnx_nodes = step->sources;
-    node.precision = step->precision == Precision::int8 ? "int8" : step->precision == Precision::floating ? "float" : "shape";
+    node.precision = step->precision == Precision::int8       ? "int8"
+                     : step->precision == Precision::floating ? "float"
+                                                              : "shape";
     node.kernel = step->kernel;
     node.isa = isa_name(step->isa);
     node.reason = step->reason;
@@ -72,7 +79,8 @@ Flow Plan::flow() const {
   };
   // A view is the tensor that it shows, under another shape; a slot is a tensor of its own.
   const auto shown = [&](TensorId id) {
-    while (program_.tensor(id).root != no_tensor && program_.tensor(id).pitch_elements == 0 && program_.tensor(id).offset == 0)
+    while (program_.tensor(id).root != no_tensor && program_.tensor(id).pitch_elements == 0 &&
+           program_.tensor(id).offset == 0)
       id = program_.tensor(id).root;
     return id;
   };
@@ -91,7 +99,8 @@ Flow Plan::flow() const {
     }
   }
   for (auto& [id, value] : edges) flow.edges.push_back(std::move(value));
-  for (const Removed& removed : program_.removed) flow.removed.push_back({removed.sources, removed.reason});
+  for (const Removed& removed : program_.removed)
+    flow.removed.push_back({removed.sources, removed.reason});
   flow.float_round_trips = count_round_trips(program_, steps_);
   return flow;
 }

@@ -1,5 +1,5 @@
-// Greedy placement by size: the largest tensors first, each at the lowest offset that is free during
-// its lifetime.
+// Greedy placement by size: the largest tensors first, each at the lowest offset that is free
+// during its lifetime.
 #include "engine/memory.hpp"
 
 #include <algorithm>
@@ -31,7 +31,8 @@ class Placement {
  public:
   explicit Placement(const Program& program)
       : program_(program), home_(program.tensors.size()), lifetimes_(program.tensors.size()) {
-    for (std::size_t i = 0; i < home_.size(); ++i) home_[i] = program.root(static_cast<TensorId>(i));
+    for (std::size_t i = 0; i < home_.size(); ++i)
+      home_[i] = program.root(static_cast<TensorId>(i));
   }
 
   MemoryPlan run() {
@@ -68,7 +69,8 @@ class Placement {
     }
     for (const TensorId id : program_.outputs) touch(id, count);
     for (std::size_t i = 0; i < lifetimes_.size(); ++i)
-      if (home_[i] == static_cast<TensorId>(i)) lifetimes_[i].bytes = stored_bytes(program_.tensors[i]);
+      if (home_[i] == static_cast<TensorId>(i))
+        lifetimes_[i].bytes = stored_bytes(program_.tensors[i]);
   }
 
   /// Operations that may write over an operand element by element.
@@ -81,7 +83,8 @@ class Placement {
            std::holds_alternative<FloatUnaryOperation>(operation.kind);
   }
 
-  /// Another operand reads the same memory, and not element by element along with this one: x + Conv(x).
+  /// Another operand reads the same memory, and not element by element along with this one: x +
+  /// Conv(x).
   bool read_elsewhere(const Operation& operation, std::size_t input) const {
     const TensorId own = operation.inputs[input];
     for (std::size_t i = 0; i < operation.inputs.size(); ++i) {
@@ -98,7 +101,8 @@ class Placement {
     const StoredTensor& b = program_.tensor(to);
     if (!element_by_element(operation, input) || read_elsewhere(operation, input)) return false;
     if (a.root != no_tensor || b.root != no_tensor || external(from)) return false;
-    if (a.type != b.type || a.shape != b.shape || a.layout != b.layout || a.pitch() != b.pitch()) return false;
+    if (a.type != b.type || a.shape != b.shape || a.layout != b.layout || a.pitch() != b.pitch())
+      return false;
     return lifetime(from).last == time && lifetime(to).first == time && home(from) != home(to);
   }
 
@@ -122,26 +126,30 @@ class Placement {
       const auto id = static_cast<TensorId>(i);
       if (home_[i] == id && !external(id) && lifetimes_[i].first >= 0) order.push_back(id);
     }
-    std::stable_sort(order.begin(), order.end(), [&](TensorId a, TensorId b) { return lifetime(a).bytes > lifetime(b).bytes; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](TensorId a, TensorId b) { return lifetime(a).bytes > lifetime(b).bytes; });
     MemoryPlan plan;
     std::vector<const Lifetime*> placed;  // by offset
     for (const TensorId id : order) {
       Lifetime& life = lifetime(id);
       life.offset = lowest_free(life, placed);
-      const auto at = std::upper_bound(placed.begin(), placed.end(), life.offset,
-                                       [](std::int64_t offset, const Lifetime* other) { return offset < other->offset; });
+      const auto at = std::upper_bound(
+          placed.begin(), placed.end(), life.offset,
+          [](std::int64_t offset, const Lifetime* other) { return offset < other->offset; });
       placed.insert(at, &life);
       plan.arena_bytes = std::max(plan.arena_bytes, life.offset + life.bytes);
     }
     plan.offset.assign(home_.size(), -1);
     for (std::size_t i = 0; i < home_.size(); ++i) {
       const auto id = static_cast<TensorId>(i);
-      if (program_.tensors[i].root == no_tensor && !external(id)) plan.offset[i] = lifetime(id).offset;
+      if (program_.tensors[i].root == no_tensor && !external(id))
+        plan.offset[i] = lifetime(id).offset;
     }
     return plan;
   }
 
-  static std::int64_t lowest_free(const Lifetime& life, const std::vector<const Lifetime*>& placed) {
+  static std::int64_t lowest_free(const Lifetime& life,
+                                  const std::vector<const Lifetime*>& placed) {
     std::int64_t offset = 0;
     for (const Lifetime* other : placed) {
       if (other->last < life.first || other->first > life.last) continue;
@@ -158,6 +166,8 @@ class Placement {
 
 }  // namespace
 
-MemoryPlan place_tensors(const Program& program) { return Placement(program).run(); }
+MemoryPlan place_tensors(const Program& program) {
+  return Placement(program).run();
+}
 
 }  // namespace intact

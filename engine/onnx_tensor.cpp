@@ -5,6 +5,8 @@
 
 namespace intact {
 
-Tensor load_onnx_tensor(const std::filesystem::path& path) { return load_tensor_proto(path); }
+Tensor load_onnx_tensor(const std::filesystem::path& path) {
+  return load_tensor_proto(path);
+}
 
 }  // namespace intact

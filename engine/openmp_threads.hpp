@@ -8,7 +8,9 @@ namespace intact {
 /// Sets it for as long as it lives.
 class OpenMpThreads {
  public:
-  explicit OpenMpThreads(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
+  explicit OpenMpThreads(int threads) : before_(omp_get_max_threads()) {
+    omp_set_num_threads(threads);
+  }
   ~OpenMpThreads() { omp_set_num_threads(before_); }
   OpenMpThreads(const OpenMpThreads&) = delete;
   OpenMpThreads& operator=(const OpenMpThreads&) = delete;

@@ -15,10 +15,8 @@ namespace intact {
 namespace {
 
 constexpr Pass shaped_passes[] = {
-    {"infer_shapes", infer_shapes},
-    {"fold_pad", fold_pad},
-    {"hoist_rounds", hoist_rounds},
-    {"remove_dead_code", remove_dead_code},
+    {"infer_shapes", infer_shapes},       {"fold_pad", fold_pad},
+    {"hoist_rounds", hoist_rounds},       {"remove_dead_code", remove_dead_code},
     {"propagate_grids", propagate_grids},
 };
 
@@ -66,25 +64,31 @@ Frame Plan::make_frame(const Workspace& workspace, std::span<const Tensor> input
   frame.scratch = workspace.scratch.get();
   frame.scratch_stride = scratch_stride_;
   frame.data.resize(program_.tensors.size());
-  const auto bytes_of = [](const Tensor& tensor) { return static_cast<std::byte*>(const_cast<void*>(tensor.raw())); };
+  const auto bytes_of = [](const Tensor& tensor) {
+    return static_cast<std::byte*>(const_cast<void*>(tensor.raw()));
+  };
   for (std::size_t i = 0; i < program_.tensors.size(); ++i) {
     if (program_.tensors[i].constant.defined())
       frame.data[i] = bytes_of(program_.tensors[i].constant);
     else if (memory_.offset[i] >= 0)
       frame.data[i] = workspace.arena.get() + memory_.offset[i];
   }
-  for (std::size_t i = 0; i < inputs.size(); ++i) frame.data[static_cast<std::size_t>(program_.inputs[i])] = bytes_of(inputs[i]);
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    frame.data[static_cast<std::size_t>(program_.inputs[i])] = bytes_of(inputs[i]);
   for (std::size_t i = 0; i < program_.tensors.size(); ++i) {
     std::int64_t offset = 0;
     auto id = static_cast<TensorId>(i);
-    for (; program_.tensor(id).root != no_tensor; id = program_.tensor(id).root) offset += program_.tensor(id).offset;
+    for (; program_.tensor(id).root != no_tensor; id = program_.tensor(id).root)
+      offset += program_.tensor(id).offset;
     if (id != static_cast<TensorId>(i))
-      frame.data[i] = frame.data[static_cast<std::size_t>(id)] + offset * static_cast<std::int64_t>(element_size(program_.tensors[i].type));
+      frame.data[i] = frame.data[static_cast<std::size_t>(id)] +
+                      offset * static_cast<std::int64_t>(element_size(program_.tensors[i].type));
   }
   return frame;
 }
 
-std::vector<Tensor> Plan::run(std::span<const Tensor> inputs, std::vector<StepTime>* profile) const {
+std::vector<Tensor> Plan::run(std::span<const Tensor> inputs,
+                              std::vector<StepTime>* profile) const {
   auto workspace = take_workspace();
   const Frame frame = make_frame(*workspace, inputs);
   execute(steps_, frame, threads_, profile);

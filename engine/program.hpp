@@ -30,7 +30,7 @@ struct StoredTensor {
   std::optional<Grid> grid;  ///< as the file says
   Shape shape;               ///< logical, in the order of the graph
   Layout layout = Layout::plain;
-  Tensor constant;           ///< defined for constants (plain layout)
+  Tensor constant;  ///< defined for constants (plain layout)
   /// A view of another tensor, `offset` elements into it; else no_tensor.
   TensorId root = no_tensor;
   std::int64_t offset = 0;
@@ -58,13 +58,14 @@ struct ConvOperation {
   kernels::ConvShape shape;
   std::vector<std::int8_t> weights;  ///< [out_channels][taps][in_channels / groups]
   std::vector<std::int32_t> bias;
-  std::vector<float> multiplier, float_bias;  ///< float_bias may be empty
+  std::vector<float> multiplier, float_bias;    ///< float_bias may be empty
   std::vector<std::int32_t> weight_zero_point;  ///< may be empty
   std::int32_t src_zero_point = 0;
   OutputStage stage;
   std::optional<kernels::Residual> residual;  ///< data and pitch unset: input 1
   bool depthwise() const {
-    return shape.groups > 1 && shape.groups == shape.in_channels && shape.groups == shape.out_channels;
+    return shape.groups > 1 && shape.groups == shape.in_channels &&
+           shape.groups == shape.out_channels;
   }
 };
 
@@ -130,9 +131,9 @@ struct FloatConvOperation {
 
 /// Float matrix product through oneDNN: [batch] x (M x K) x (K x N). Inputs: a, b (both f32 plain).
 struct FloatMatMulOperation {
-  Shape a, b, out;          ///< broadcast batch dimensions, equal ranks
+  Shape a, b, out;  ///< broadcast batch dimensions, equal ranks
   bool transpose_a = false, transpose_b = false;
-  Tensor bias;              ///< [N] or undefined
+  Tensor bias;  ///< [N] or undefined
   float alpha = 1;
   float lower = -__builtin_inff(), upper = __builtin_inff();
 };
@@ -162,9 +163,10 @@ struct ReferenceOperation {
 };
 
 using OperationKind =
-    std::variant<ConvOperation, PoolOperation, ByteBinaryOperation, ByteSumOperation, TableOperation, QuantizeOperation,
-                 DequantizeOperation, CopyOperation, FloatConvOperation, FloatMatMulOperation,
-                 FloatPoolOperation, FloatBinaryOperation, FloatUnaryOperation, ReferenceOperation>;
+    std::variant<ConvOperation, PoolOperation, ByteBinaryOperation, ByteSumOperation,
+                 TableOperation, QuantizeOperation, DequantizeOperation, CopyOperation,
+                 FloatConvOperation, FloatMatMulOperation, FloatPoolOperation, FloatBinaryOperation,
+                 FloatUnaryOperation, ReferenceOperation>;
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

@@ -9,11 +9,11 @@
 #include <mutex>
 #include <set>
 
-#include "intact/cpu.hpp"
 #include "engine/plan.hpp"
 #include "graph/definition.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/passes/passes.hpp"
+#include "intact/cpu.hpp"
 
 namespace intact {
 namespace {
@@ -36,7 +36,8 @@ ModelInfo model_info(const Graph& graph) {
   info.name = graph.name;
   info.opsets.assign(graph.opsets.begin(), graph.opsets.end());
   std::map<std::string, int> operators;
-  for (const Node& node : graph.nodes) ++operators[node.domain.empty() ? node.op : node.domain + "." + node.op];
+  for (const Node& node : graph.nodes)
+    ++operators[node.domain.empty() ? node.op : node.domain + "." + node.op];
   info.operators.assign(operators.begin(), operators.end());
   for (const Value& value : graph.values)
     if (value.is_constant()) info.parameters += value.constant.size();
@@ -47,7 +48,8 @@ ModelInfo model_info(const Graph& graph) {
 
 Isa chosen_isa(const SessionOptions& options) {
   if (options.isa) {
-    if (!cpu_supports(*options.isa)) return parse_isa(isa_name(*options.isa));  // throws with the reason
+    if (!cpu_supports(*options.isa))
+      return parse_isa(isa_name(*options.isa));  // throws with the reason
     return *options.isa;
   }
   const char* environment = std::getenv("INTACT_ISA");
@@ -62,8 +64,10 @@ std::vector<bool> shape_inputs(const Graph& graph) {
     const Definition* definition = find_definition(node->op, node->domain);
     if (definition == nullptr) continue;
     for (const int operand : definition->shape_operands)
-      if (node->has_input(static_cast<std::size_t>(operand))) wanted.insert(node->inputs[static_cast<std::size_t>(operand)]);
-    const bool needed = std::any_of(node->outputs.begin(), node->outputs.end(), [&](ValueId id) { return wanted.contains(id); });
+      if (node->has_input(static_cast<std::size_t>(operand)))
+        wanted.insert(node->inputs[static_cast<std::size_t>(operand)]);
+    const bool needed = std::any_of(node->outputs.begin(), node->outputs.end(),
+                                    [&](ValueId id) { return wanted.contains(id); });
     if (!needed || node->is("Shape") || node->is("Size")) continue;
     for (const ValueId input : node->inputs)
       if (input != no_value) wanted.insert(input);
@@ -78,11 +82,14 @@ void check_input(const TensorInfo& expected, const Tensor& given) {
     std::string text = "[";
     for (std::size_t i = 0; i < expected.shape.size(); ++i) {
       const std::string symbol = expected.symbols[i].empty() ? "?" : expected.symbols[i];
-      text += (i ? "," : "") + (expected.shape[i] >= 0 ? std::to_string(expected.shape[i]) : symbol);
+      text +=
+          (i ? "," : "") + (expected.shape[i] >= 0 ? std::to_string(expected.shape[i]) : symbol);
     }
     return text + "]";
   };
-  if (!given.defined()) throw Error(fmt::format("input '{}' is missing; it is {} {}", expected.name, element_name(expected.type), declared()));
+  if (!given.defined())
+    throw Error(fmt::format("input '{}' is missing; it is {} {}", expected.name,
+                            element_name(expected.type), declared()));
   bool fits = given.type() == expected.type;
   if (expected.rank_known) {
     fits = fits && given.shape().size() == expected.shape.size();
@@ -90,14 +97,16 @@ void check_input(const TensorInfo& expected, const Tensor& given) {
       fits = expected.shape[i] < 0 || expected.shape[i] == given.shape()[i];
   }
   if (!fits)
-    throw Error(fmt::format("input '{}' is {} {}, but the model wants {} {}", expected.name, element_name(given.type()),
-                            to_string(given.shape()), element_name(expected.type), expected.rank_known ? declared() : "of any shape"));
+    throw Error(fmt::format("input '{}' is {} {}, but the model wants {} {}", expected.name,
+                            element_name(given.type()), to_string(given.shape()),
+                            element_name(expected.type),
+                            expected.rank_known ? declared() : "of any shape"));
 }
 
 }  // namespace
 
 struct Session::State {
-  Graph source;     ///< as imported; kept for reference sessions only
+  Graph source;  ///< as imported; kept for reference sessions only
   Graph canonical;
   SessionOptions options;
   Isa isa = Isa::scalar;
@@ -111,7 +120,9 @@ struct Session::State {
 
   State(Graph graph, const SessionOptions& given) : options(given) {
     isa = chosen_isa(given);
-    if (given.threads < 0) throw Error(fmt::format("the number of threads is {}; it must be positive, or 0 for all CPUs", given.threads));
+    if (given.threads < 0)
+      throw Error(fmt::format("the number of threads is {}; it must be positive, or 0 for all CPUs",
+                              given.threads));
     threads = given.threads == 0 ? usable_cpus() : given.threads;
     info = model_info(graph);
     for (const ValueId id : graph.inputs) inputs.push_back(info_of(graph.value(id)));
@@ -137,7 +148,8 @@ struct Session::State {
         shape[0] = 1;
         guessed = true;
       }
-      const bool known = inputs[i].rank_known && std::all_of(shape.begin(), shape.end(), [](std::int64_t e) { return e >= 0; });
+      const bool known = inputs[i].rank_known && std::all_of(shape.begin(), shape.end(),
+                                                             [](std::int64_t e) { return e >= 0; });
       if (!known || keyed_by_value[i]) return;
       examples.push_back(Tensor::borrow(inputs[i].type, shape, nullptr));
     }
@@ -154,7 +166,8 @@ struct Session::State {
     std::string key;
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       key += to_string(tensors[i].shape()) + ";";
-      if (keyed_by_value[i]) key.append(static_cast<const char*>(tensors[i].raw()), tensors[i].bytes());
+      if (keyed_by_value[i])
+        key.append(static_cast<const char*>(tensors[i].raw()), tensors[i].bytes());
     }
     return key;
   }
@@ -193,15 +206,27 @@ Session Session::parse(std::span<const std::byte> model, const SessionOptions& o
   return Session(std::make_unique<State>(parse_onnx(model), options));
 }
 
-const std::vector<TensorInfo>& Session::inputs() const { return state_->inputs; }
-const std::vector<TensorInfo>& Session::outputs() const { return state_->outputs; }
-const ModelInfo& Session::info() const { return state_->info; }
-Isa Session::isa() const { return state_->isa; }
-int Session::threads() const { return state_->threads; }
+const std::vector<TensorInfo>& Session::inputs() const {
+  return state_->inputs;
+}
+const std::vector<TensorInfo>& Session::outputs() const {
+  return state_->outputs;
+}
+const ModelInfo& Session::info() const {
+  return state_->info;
+}
+Isa Session::isa() const {
+  return state_->isa;
+}
+int Session::threads() const {
+  return state_->threads;
+}
 
-std::vector<Tensor> Session::run(std::span<const Tensor> inputs, std::vector<StepTime>* profile) const {
+std::vector<Tensor> Session::run(std::span<const Tensor> inputs,
+                                 std::vector<StepTime>* profile) const {
   if (inputs.size() != state_->inputs.size())
-    throw Error(fmt::format("{} inputs were given, but the model has {}", inputs.size(), state_->inputs.size()));
+    throw Error(fmt::format("{} inputs were given, but the model has {}", inputs.size(),
+                            state_->inputs.size()));
   for (std::size_t i = 0; i < inputs.size(); ++i) check_input(state_->inputs[i], inputs[i]);
   if (state_->options.reference) return interpret(state_->source, inputs);
   return state_->plan_for(inputs)->run(inputs, profile);
@@ -212,18 +237,26 @@ std::vector<Shape> Session::default_shapes() const {
   for (const TensorInfo& input : state_->inputs) {
     Shape shape = input.shape;
     if (!shape.empty() && shape[0] < 0) shape[0] = 1;
-    if (!input.rank_known || std::any_of(shape.begin(), shape.end(), [](std::int64_t extent) { return extent < 0; }))
-      throw Error(fmt::format("the shape of input '{}' is not known beyond its first extent; give an input of the wanted shape", input.name));
+    if (!input.rank_known ||
+        std::any_of(shape.begin(), shape.end(), [](std::int64_t extent) { return extent < 0; }))
+      throw Error(
+          fmt::format("the shape of input '{}' is not known beyond its first extent; give an input "
+                      "of the wanted shape",
+                      input.name));
     shapes.push_back(std::move(shape));
   }
   return shapes;
 }
 
 Flow Session::flow(std::span<const Shape> input_shapes) const {
-  if (state_->options.reference) throw Error("a reference session has no plan; load the model without reference");
-  const std::vector<Shape> shapes = input_shapes.empty() ? default_shapes() : std::vector<Shape>(input_shapes.begin(), input_shapes.end());
+  if (state_->options.reference)
+    throw Error("a reference session has no plan; load the model without reference");
+  const std::vector<Shape> shapes =
+      input_shapes.empty() ? default_shapes()
+                           : std::vector<Shape>(input_shapes.begin(), input_shapes.end());
   if (shapes.size() != state_->inputs.size())
-    throw Error(fmt::format("{} shapes were given, but the model has {} inputs", shapes.size(), state_->inputs.size()));
+    throw Error(fmt::format("{} shapes were given, but the model has {} inputs", shapes.size(),
+                            state_->inputs.size()));
   std::vector<Tensor> examples;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     examples.emplace_back(state_->inputs[i].type, shapes[i]);

@@ -20,8 +20,13 @@ struct Frame {
   std::byte* scratch = nullptr;  ///< of all threads
   std::size_t scratch_stride = 0;
 
-  template <class T> T* at(TensorId id) const { return reinterpret_cast<T*>(data[static_cast<std::size_t>(id)]); }
-  std::byte* scratch_of(Part part) const { return scratch + static_cast<std::size_t>(part.index) * scratch_stride; }
+  template <class T>
+  T* at(TensorId id) const {
+    return reinterpret_cast<T*>(data[static_cast<std::size_t>(id)]);
+  }
+  std::byte* scratch_of(Part part) const {
+    return scratch + static_cast<std::size_t>(part.index) * scratch_stride;
+  }
 };
 
 class Step {
@@ -49,7 +54,8 @@ class WeightCache {
  public:
   using Block = std::shared_ptr<std::byte>;
   /// Returns the block of this key, made by `fill` on first use. 64-byte aligned.
-  template <class Fill> Block get(const std::string& key, std::size_t bytes, const Fill& fill) {
+  template <class Fill>
+  Block get(const std::string& key, std::size_t bytes, const Fill& fill) {
     const std::lock_guard lock(mutex_);
     Block& block = blocks_[key];
     if (!block) {

@@ -7,8 +7,8 @@
 namespace intact {
 namespace {
 
-/// The kernels' broadcasting: `b` has the output's shape, or one element per channel (and image), or
-/// one element in all.
+/// The kernels' broadcasting: `b` has the output's shape, or one element per channel (and image),
+/// or one element in all.
 bool broadcast_fits(const Shape& b, const Shape& out, Layout layout) {
   if (b == out || element_count(b) == 1) return true;
   Shape padded(out.size() - std::min(out.size(), b.size()), 1);
@@ -23,7 +23,8 @@ bool broadcast_fits(const Shape& b, const Shape& out, Layout layout) {
   return true;
 }
 
-/// Which operand has the output's shape (`a`); no value when neither does or the other does not fit.
+/// Which operand has the output's shape (`a`); no value when neither does or the other does not
+/// fit.
 struct Operands {
   ValueId a, b;
   bool swapped;
@@ -34,13 +35,17 @@ std::optional<Operands> order_operands(const Lowering& lowering, const Node& nod
   const Shape& out = lowering.shape(node.outputs[0]);
   // Of two tensors of equal shape the one written later comes first: an addition then has the same
   // order whether or not it is fused into the convolution that wrote it.
-  const bool later = commutes && lowering.written_at(node.inputs[1]) > lowering.written_at(node.inputs[0]);
+  const bool later =
+      commutes && lowering.written_at(node.inputs[1]) > lowering.written_at(node.inputs[0]);
   for (const bool swapped : {later, !later}) {
-    Operands operands{node.inputs[swapped ? 1 : 0], node.inputs[swapped ? 0 : 1], swapped, Layout::plain};
+    Operands operands{node.inputs[swapped ? 1 : 0], node.inputs[swapped ? 0 : 1], swapped,
+                      Layout::plain};
     if (lowering.shape(operands.a) != out) continue;
     const bool last = lowering.layout_of(operands.a) == Layout::channels_last ||
-                      (lowering.shape(operands.b) == out && lowering.layout_of(operands.b) == Layout::channels_last);
-    for (const Layout layout : {last ? Layout::channels_last : Layout::plain, last ? Layout::plain : Layout::channels_last}) {
+                      (lowering.shape(operands.b) == out &&
+                       lowering.layout_of(operands.b) == Layout::channels_last);
+    for (const Layout layout : {last ? Layout::channels_last : Layout::plain,
+                                last ? Layout::plain : Layout::channels_last}) {
       if (layout == Layout::channels_last && out.size() < 3) continue;
       if (!broadcast_fits(lowering.shape(operands.b), out, layout)) continue;
       operands.layout = layout;
@@ -59,7 +64,8 @@ Layout second_layout(const Lowering& lowering, const Operands& operands) {
 bool lower_bytes(Lowering& lowering, const Node& node) {
   const bool multiply = node.op == "Mul";
   if (!multiply && node.op != "Add" && node.op != "Sub") return false;
-  if (!lowering.on_byte_grid(node.inputs[0]) || !lowering.on_byte_grid(node.inputs[1])) return false;
+  if (!lowering.on_byte_grid(node.inputs[0]) || !lowering.on_byte_grid(node.inputs[1]))
+    return false;
   const auto operands = order_operands(lowering, node, true);
   if (!operands) return false;
   const Grid& a = *lowering.value(operands->a).grid;
@@ -82,7 +88,8 @@ bool lower_bytes(Lowering& lowering, const Node& node) {
   } else {
     operation.multiplier_a = a.scale[0] / divisor;
     operation.multiplier_b = b.scale[0] / divisor;
-    if (node.op == "Sub") (operands->swapped ? operation.multiplier_a : operation.multiplier_b) *= -1;
+    if (node.op == "Sub")
+      (operands->swapped ? operation.multiplier_a : operation.multiplier_b) *= -1;
   }
   const TensorId output = lowering.result_tensor(tail, operands->layout);
   lowering.emit(node, tail, std::move(operation), {inputs[0], inputs[1]}, output);
@@ -103,17 +110,23 @@ std::optional<kernels::FloatBinary> float_operation(const Node& node, bool swapp
 }  // namespace
 
 bool lower_binary(Lowering& lowering, const Node& node) {
-  if (node.domain != "" || node.inputs.size() != 2 || lowering.value(node.outputs[0]).type != ElementType::f32) return false;
-  if (lowering.value(node.inputs[0]).type != ElementType::f32 || lowering.value(node.inputs[1]).type != ElementType::f32) return false;
+  if (node.domain != "" || node.inputs.size() != 2 ||
+      lowering.value(node.outputs[0]).type != ElementType::f32)
+    return false;
+  if (lowering.value(node.inputs[0]).type != ElementType::f32 ||
+      lowering.value(node.inputs[1]).type != ElementType::f32)
+    return false;
   if (lower_bytes(lowering, node)) return true;
   const auto operands = order_operands(lowering, node, node.op != "Sub" && node.op != "Div");
   if (!operands) return false;
   const auto function = float_operation(node, operands->swapped);
   if (!function) return false;
-  const TensorId inputs[] = {lowering.real(operands->a, operands->layout), lowering.real(operands->b, second_layout(lowering, *operands))};
+  const TensorId inputs[] = {lowering.real(operands->a, operands->layout),
+                             lowering.real(operands->b, second_layout(lowering, *operands))};
   const Tail tail = lowering.take_float_tail(node);
   const TensorId output = lowering.result_tensor(tail, operands->layout);
-  lowering.emit_float(node, tail, FloatBinaryOperation{*function, tail.lower, tail.upper}, {inputs[0], inputs[1]}, output);
+  lowering.emit_float(node, tail, FloatBinaryOperation{*function, tail.lower, tail.upper},
+                      {inputs[0], inputs[1]}, output);
   return true;
 }
 

@@ -51,9 +51,10 @@ bool merge_into_producer(Program& program, Operation& operation) {
   return true;
 }
 
-/// The table through which `id` depends on `source`: itself, or what a Table operation of it writes.
-/// Sets `writer` to that operation, -1 for the source itself. Empty when it does not.
-Bytes function_of(const Program& program, const Uses& uses, TensorId id, TensorId source, int& writer) {
+/// The table through which `id` depends on `source`: itself, or what a Table operation of it
+/// writes. Sets `writer` to that operation, -1 for the source itself. Empty when it does not.
+Bytes function_of(const Program& program, const Uses& uses, TensorId id, TensorId source,
+                  int& writer) {
   writer = -1;
   Bytes identity(256);
   std::iota(identity.begin(), identity.end(), std::uint8_t{0});
@@ -99,7 +100,8 @@ bool merge_web(Program& program, Operation& operation) {
     result.resize(256);
     if (writer >= 0) {
       Operation& table = program.operations[static_cast<std::size_t>(writer)];
-      operation.sources.insert(operation.sources.begin(), table.sources.begin(), table.sources.end());
+      operation.sources.insert(operation.sources.begin(), table.sources.begin(),
+                               table.sources.end());
       operation.op = table.op + "+" + operation.op;
       table.outputs.clear();
       table.inputs.clear();

@@ -1,5 +1,6 @@
-// Concat: one copy per input into its slot; place_concat then lets the producers write there. A Round
-// behind it has moved in front (hoist_rounds), so that inputs on other grids come through tables.
+// Concat: one copy per input into its slot; place_concat then lets the producers write there. A
+// Round behind it has moved in front (hoist_rounds), so that inputs on other grids come through
+// tables.
 #include "engine/lower/lowering.hpp"
 
 namespace intact {
@@ -16,10 +17,11 @@ bool lower_concat(Lowering& lowering, const Node& node) {
     if (bytes)
       sources.push_back(lowering.bytes(input, layout));
     else
-      sources.push_back(y.type == ElementType::f32 ? lowering.real(input, layout) : lowering.plain(input));
+      sources.push_back(y.type == ElementType::f32 ? lowering.real(input, layout)
+                                                   : lowering.plain(input));
   }
-  const TensorId target = lowering.new_tensor(y.name, bytes ? ElementType::u8 : y.type, *y.shape, layout,
-                                              bytes ? y.grid : std::nullopt);
+  const TensorId target = lowering.new_tensor(y.name, bytes ? ElementType::u8 : y.type, *y.shape,
+                                              layout, bytes ? y.grid : std::nullopt);
   lowering.bind(node.outputs[0], target);
   const auto strides = lowering.program().tensor(target).strides();
   const auto rank = static_cast<std::int64_t>(y.shape->size());
@@ -28,7 +30,8 @@ bool lower_concat(Lowering& lowering, const Node& node) {
   std::int64_t offset = 0;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const StoredTensor& from = lowering.program().tensor(sources[i]);
-    CopyOperation copy{from.shape, from.strides(), strides, 0, offset * strides[along], 0, std::nullopt};
+    CopyOperation copy{from.shape, from.strides(), strides, 0, offset * strides[along],
+                       0,          std::nullopt};
     offset += from.shape[along];
     Operation& operation = lowering.emit_move(node, std::move(copy), sources[i], target);
     if (i > 0) operation.sources.clear();

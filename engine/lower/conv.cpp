@@ -8,7 +8,8 @@
 
 namespace intact {
 
-kernels::ConvShape conv_shape(const Shape& input, const Shape& output, std::int64_t groups, const SpatialGeometry& geometry) {
+kernels::ConvShape conv_shape(const Shape& input, const Shape& output, std::int64_t groups,
+                              const SpatialGeometry& geometry) {
   kernels::ConvShape shape;
   shape.batch = input[0];
   shape.in_channels = input[1];
@@ -39,7 +40,8 @@ std::int64_t multiply_adds(const kernels::ConvShape& shape) {
 }
 
 /// [O, I/g, spatial...] to [O][tap][I/g].
-std::vector<std::int8_t> taps_outside(std::vector<std::int8_t> weights, const kernels::ConvShape& shape) {
+std::vector<std::int8_t> taps_outside(std::vector<std::int8_t> weights,
+                                      const kernels::ConvShape& shape) {
   const std::int64_t taps = shape.taps(), inner = shape.group_in_channels();
   if (taps == 1 || inner == 1) return weights;
   std::vector<std::int8_t> result(weights.size());
@@ -51,13 +53,17 @@ std::vector<std::int8_t> taps_outside(std::vector<std::int8_t> weights, const ke
   return result;
 }
 
-void lower_float_conv(Lowering& lowering, const Node& node, const SpatialGeometry& geometry, const std::string& reason) {
+void lower_float_conv(Lowering& lowering, const Node& node, const SpatialGeometry& geometry,
+                      const std::string& reason) {
   const ValueId x = node.inputs[0], w = node.inputs[1];
   FloatConvOperation conv;
-  conv.shape = conv_shape(lowering.shape(x), lowering.shape(node.outputs[0]), node.attributes.integer("group", 1), geometry);
+  conv.shape = conv_shape(lowering.shape(x), lowering.shape(node.outputs[0]),
+                          node.attributes.integer("group", 1), geometry);
   conv.pad_end = trailing_three(geometry.pad_end);
   const kernels::ConvShape& s = conv.shape;
-  conv.weights = real_constant(lowering.value(w)).reshaped({s.out_channels, s.group_in_channels(), s.kernel[0], s.kernel[1], s.kernel[2]});
+  conv.weights =
+      real_constant(lowering.value(w))
+          .reshaped({s.out_channels, s.group_in_channels(), s.kernel[0], s.kernel[1], s.kernel[2]});
   if (node.has_input(2)) conv.bias = real_constant(lowering.value(node.inputs[2]));
   const std::int64_t macs = multiply_adds(s);
   const TensorId input = lowering.real(x, Layout::channels_last);

@@ -8,9 +8,10 @@
 namespace intact {
 namespace {
 
-/// The convolution whose result is operand `which` of an addition and of nothing else, when the other
-/// operand is complete before it runs. -1 otherwise.
-int producer_to_extend(const Program& program, const Uses& uses, const Operation& addition, std::size_t which) {
+/// The convolution whose result is operand `which` of an addition and of nothing else, when the
+/// other operand is complete before it runs. -1 otherwise.
+int producer_to_extend(const Program& program, const Uses& uses, const Operation& addition,
+                       std::size_t which) {
   const TensorId own = addition.inputs[which], other = addition.inputs[1 - which];
   const int writer = uses.writer_of_single_use(own);
   if (writer < 0) return -1;
@@ -20,8 +21,10 @@ int producer_to_extend(const Program& program, const Uses& uses, const Operation
   const auto& writers = uses.writers[static_cast<std::size_t>(program.root(other))];
   const auto& direct = uses.writers[static_cast<std::size_t>(other)];
   const auto before = [&](int index) { return index < writer; };
-  return std::all_of(writers.begin(), writers.end(), before) && std::all_of(direct.begin(), direct.end(), before) ? writer
-                                                                                                                 : -1;
+  return std::all_of(writers.begin(), writers.end(), before) &&
+                 std::all_of(direct.begin(), direct.end(), before)
+             ? writer
+             : -1;
 }
 
 void absorb(Operation& conv, Operation& addition, std::size_t residual) {
@@ -39,8 +42,8 @@ void fuse_residual(Program& program) {
   for (std::size_t i = 0; i < program.operations.size(); ++i) {
     Operation& operation = program.operations[i];
     auto* add = std::get_if<ByteBinaryOperation>(&operation.kind);
-    if (add == nullptr || add->operation != kernels::ByteBinary::add || add->stage.output != kernels::Output::u8 ||
-        !add->stage.table.empty())
+    if (add == nullptr || add->operation != kernels::ByteBinary::add ||
+        add->stage.output != kernels::Output::u8 || !add->stage.table.empty())
       continue;
     const int writer = producer_to_extend(program, Uses(program), operation, 0);
     if (writer < 0) continue;

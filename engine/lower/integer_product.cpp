@@ -9,8 +9,8 @@
 
 namespace intact {
 
-bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, int axis, IntegerProduct& product,
-                  std::string& reason) {
+bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, int axis,
+                  IntegerProduct& product, std::string& reason) {
   if (!lowering.on_byte_grid(product.activation)) {
     reason = lowering.no_grid_reason(node, 0);
     return false;
@@ -21,18 +21,23 @@ bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, i
     return false;
   }
   const Grid& grid = *value.grid;
-  const bool byte = grid.type == ElementType::u8 || grid.type == ElementType::s8 || grid.type == ElementType::u4 || grid.type == ElementType::s4;
+  const bool byte = grid.type == ElementType::u8 || grid.type == ElementType::s8 ||
+                    grid.type == ElementType::u4 || grid.type == ElementType::s4;
   const auto channels = static_cast<std::size_t>(product.shape.out_channels);
   if (!byte || (!grid.per_tensor() && (*grid.axis != axis || grid.scale.size() != channels))) {
-    reason = fmt::format("the grid {} of the weights '{}' is not 8-bit per tensor or per output channel", to_string(grid), value.name);
+    reason =
+        fmt::format("the grid {} of the weights '{}' is not 8-bit per tensor or per output channel",
+                    to_string(grid), value.name);
     return false;
   }
-  const int shift = grid.type == ElementType::u8 ? 128 : 0;  // u8 weights are stored as s8, 128 lower
+  const int shift =
+      grid.type == ElementType::u8 ? 128 : 0;  // u8 weights are stored as s8, 128 lower
   const auto* raw = static_cast<const std::uint8_t*>(value.constant.raw());
   product.weights.resize(static_cast<std::size_t>(value.constant.size()));
   std::int8_t* const target = product.weights.data();
   const std::uint8_t flip = shift ? 0x80 : 0;
-  for (std::size_t i = 0, count = product.weights.size(); i < count; ++i) target[i] = static_cast<std::int8_t>(raw[i] ^ flip);
+  for (std::size_t i = 0, count = product.weights.size(); i < count; ++i)
+    target[i] = static_cast<std::int8_t>(raw[i] ^ flip);
   product.weight_scale.resize(channels);
   product.weight_zero_point.resize(channels);
   for (std::size_t c = 0; c < channels; ++c) {
@@ -41,7 +46,8 @@ bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, i
     product.weight_zero_point[c] = grid.zero_point[k] - shift;
   }
   const auto& zeros = product.weight_zero_point;
-  if (std::all_of(zeros.begin(), zeros.end(), [](std::int32_t z) { return z == 0; })) product.weight_zero_point.clear();
+  if (std::all_of(zeros.begin(), zeros.end(), [](std::int32_t z) { return z == 0; }))
+    product.weight_zero_point.clear();
   return true;
 }
 
@@ -49,7 +55,8 @@ namespace {
 
 /// An int32 bias on the accumulator's own grid stays in integers; any other is added as float.
 /// Scales count as equal when they differ by float rounding of the product only.
-void place_bias(const Lowering& lowering, const IntegerProduct& product, float scale_x, float divisor, ConvOperation& conv) {
+void place_bias(const Lowering& lowering, const IntegerProduct& product, float scale_x,
+                float divisor, ConvOperation& conv) {
   if (product.bias == no_value) return;
   const auto channels = static_cast<std::size_t>(product.shape.out_channels);
   const Value& bias = lowering.value(product.bias);
@@ -70,10 +77,12 @@ void place_bias(const Lowering& lowering, const IntegerProduct& product, float s
   }
   const Tensor real = real_constant(bias);
   conv.float_bias.resize(channels);
-  for (std::size_t c = 0; c < channels; ++c) conv.float_bias[c] = real.data<float>()[at(c)] / divisor;
+  for (std::size_t c = 0; c < channels; ++c)
+    conv.float_bias[c] = real.data<float>()[at(c)] / divisor;
 }
 
-/// Largest |accumulator| of any channel and of any prefix of its sum, and |t| that the epilogue sees.
+/// Largest |accumulator| of any channel and of any prefix of its sum, and |t| that the epilogue
+/// sees.
 bool fits(const ConvOperation& conv, std::string& reason) {
   const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
   const std::size_t depth = conv.weights.size() / channels;
@@ -87,12 +96,15 @@ bool fits(const ConvOperation& conv, std::string& reason) {
     const std::int64_t raw = 255 * (magnitude + std::abs(zero) * static_cast<std::int64_t>(depth));
     const std::int64_t bound = 2 * raw + std::abs(std::int64_t{conv.bias[c]});
     if (bound >= std::int64_t{1} << 31) {
-      reason = fmt::format("the 32-bit accumulator of channel {} could overflow ({} terms)", c, depth);
+      reason =
+          fmt::format("the 32-bit accumulator of channel {} could overflow ({} terms)", c, depth);
       return false;
     }
-    const double t = static_cast<double>(bound) * conv.multiplier[c] + (conv.float_bias.empty() ? 0.0 : std::abs(conv.float_bias[c]));
+    const double t = static_cast<double>(bound) * conv.multiplier[c] +
+                     (conv.float_bias.empty() ? 0.0 : std::abs(conv.float_bias[c]));
     if (conv.stage.output == kernels::Output::u8 && !(t < 2.0e9)) {
-      reason = fmt::format("the scales of channel {} differ so much that the rescaled sum could overflow", c);
+      reason = fmt::format(
+          "the scales of channel {} differ so much that the rescaled sum could overflow", c);
       return false;
     }
   }
@@ -101,8 +113,8 @@ bool fits(const ConvOperation& conv, std::string& reason) {
 
 }  // namespace
 
-bool lower_integer_product(Lowering& lowering, const Node& node, const Node& last, IntegerProduct& product,
-                           Layout layout, std::string& reason) {
+bool lower_integer_product(Lowering& lowering, const Node& node, const Node& last,
+                           IntegerProduct& product, Layout layout, std::string& reason) {
   const Grid& grid = *lowering.value(product.activation).grid;
   const float scale_x = grid.scale[0];
   const auto channels = static_cast<std::size_t>(product.shape.out_channels);
@@ -116,12 +128,14 @@ bool lower_integer_product(Lowering& lowering, const Node& node, const Node& las
   conv.weight_zero_point = product.weight_zero_point;
   conv.bias.assign(channels, 0);
   conv.multiplier.resize(channels);
-  for (std::size_t c = 0; c < channels; ++c) conv.multiplier[c] = scale_x * product.weight_scale[c] / divisor;
+  for (std::size_t c = 0; c < channels; ++c)
+    conv.multiplier[c] = scale_x * product.weight_scale[c] / divisor;
   place_bias(lowering, product, scale_x, divisor, conv);
   conv.stage = lowering.stage_of(preview);
   if (!fits(conv, reason)) return false;
 
-  const std::int64_t macs = conv.shape.out_pixels() * conv.shape.out_channels * conv.shape.taps() * conv.shape.group_in_channels();
+  const std::int64_t macs = conv.shape.out_pixels() * conv.shape.out_channels * conv.shape.taps() *
+                            conv.shape.group_in_channels();
   const TensorId input = lowering.bytes(product.activation, layout);
   Tail tail = lowering.take_tail(last);
   if (&last != &node) {

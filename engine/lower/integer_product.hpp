@@ -11,23 +11,25 @@ struct IntegerProduct {
   ValueId activation = no_value;
   ValueId bias = no_value;  ///< constant; per output channel, or one element
   kernels::ConvShape shape;
-  std::vector<std::int8_t> weights;  ///< in the order of ConvOperation once complete
+  std::vector<std::int8_t> weights;             ///< in the order of ConvOperation once complete
   std::vector<std::int32_t> weight_zero_point;  ///< per output channel; empty when all are zero
   std::vector<float> weight_scale;              ///< per output channel
 };
 
-/// Fills weights (in the file's order, as s8), zero points and scales of a constant on an 8-bit grid
-/// whose channels run along `axis`. False, with the reason, when the operands are not on byte grids.
-bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, int axis, IntegerProduct& product,
-                  std::string& reason);
+/// Fills weights (in the file's order, as s8), zero points and scales of a constant on an 8-bit
+/// grid whose channels run along `axis`. False, with the reason, when the operands are not on byte
+/// grids.
+bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, int axis,
+                  IntegerProduct& product, std::string& reason);
 
-/// Emits the convolution with the tail behind `last`: the node itself, or the addition of a constant
-/// behind it that became product.bias. False, with the reason, when the accumulator or the
+/// Emits the convolution with the tail behind `last`: the node itself, or the addition of a
+/// constant behind it that became product.bias. False, with the reason, when the accumulator or the
 /// requantized value could overflow.
-bool lower_integer_product(Lowering& lowering, const Node& node, const Node& last, IntegerProduct& product, Layout layout,
-                           std::string& reason);
+bool lower_integer_product(Lowering& lowering, const Node& node, const Node& last,
+                           IntegerProduct& product, Layout layout, std::string& reason);
 
-kernels::ConvShape conv_shape(const Shape& input, const Shape& output, std::int64_t groups, const SpatialGeometry& geometry);
+kernels::ConvShape conv_shape(const Shape& input, const Shape& output, std::int64_t groups,
+                              const SpatialGeometry& geometry);
 /// Spatial values for {depth, height, width}, with leading zeros.
 std::array<std::int64_t, 3> trailing_three(const Shape& values);
 

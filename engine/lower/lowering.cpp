@@ -1,13 +1,12 @@
 // The walk over the canonical graph, stored forms of values, and tails.
 #include "engine/lower/lowering.hpp"
 
-#include "engine/lower/tables.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "engine/lower/tables.hpp"
 #include "intact/error.hpp"
 
 namespace intact {
@@ -15,7 +14,8 @@ namespace intact {
 bool same_order(const Shape& shape) {
   if (shape.size() < 3) return true;
   if (shape[1] == 1) return true;
-  return std::all_of(shape.begin() + 2, shape.end(), [](std::int64_t extent) { return extent == 1; });
+  return std::all_of(shape.begin() + 2, shape.end(),
+                     [](std::int64_t extent) { return extent == 1; });
 }
 
 std::int32_t stored_zero_point(const Grid& grid) {
@@ -23,7 +23,13 @@ std::int32_t stored_zero_point(const Grid& grid) {
 }
 
 Lowering::Lowering(const Graph& graph, Program& program)
-    : graph_(graph), program_(program), consumers_(graph.consumers()), producers_(graph.producers()), done_(graph.nodes.size()), claimed_(graph.nodes.size()), unary_sources_(find_unary_sources(*this)) {}
+    : graph_(graph),
+      program_(program),
+      consumers_(graph.consumers()),
+      producers_(graph.producers()),
+      done_(graph.nodes.size()),
+      claimed_(graph.nodes.size()),
+      unary_sources_(find_unary_sources(*this)) {}
 
 void Lowering::run() {
   program_.removed = graph_.removed;
@@ -36,17 +42,20 @@ void Lowering::run() {
 void Lowering::lower_node(const Node& node) {
   for (const ValueId output : node.outputs)
     if (output != no_value && !value(output).shape)
-      throw Unsupported(fmt::format("{}: the shape of its output '{}' depends on data; run with --reference",
-                                    describe(node), value(output).name));
+      throw Unsupported(
+          fmt::format("{}: the shape of its output '{}' depends on data; run with --reference",
+                      describe(node), value(output).name));
   mark_done(node);
   // Kernels and their preparation may rely on elements and on the first result.
-  const auto empty = [&](ValueId id) { return id == no_value || (value(id).shape && element_count(shape(id)) == 0); };
+  const auto empty = [&](ValueId id) {
+    return id == no_value || (value(id).shape && element_count(shape(id)) == 0);
+  };
   if (empty(node.outputs[0]) || (node.has_input(0) && empty(node.inputs[0]))) {
     lower_reference(*this, node);
     return;
   }
-  for (const auto family : {lower_quantization, lower_unary, lower_conv, lower_matmul, lower_pool, lower_sum, lower_binary,
-                            lower_concat, lower_movement, lower_reference})
+  for (const auto family : {lower_quantization, lower_unary, lower_conv, lower_matmul, lower_pool,
+                            lower_sum, lower_binary, lower_concat, lower_movement, lower_reference})
     if (family(*this, node)) return;
 }
 
@@ -88,10 +97,12 @@ const Node* Lowering::producer(ValueId id) const {
 std::string Lowering::no_grid_reason(const Node& node, std::size_t input) const {
   const Value& operand = value(node.inputs[input]);
   if (!operand.grid)
-    return fmt::format("input '{}' has no grid; a QuantizeLinear and DequantizeLinear pair before it would give it one",
-                       operand.name);
-  return fmt::format("input '{}' lies on the grid {}, which has no integer kernel here", operand.name,
-                     to_string(*operand.grid));
+    return fmt::format(
+        "input '{}' has no grid; a QuantizeLinear and DequantizeLinear pair before it would give "
+        "it one",
+        operand.name);
+  return fmt::format("input '{}' lies on the grid {}, which has no integer kernel here",
+                     operand.name, to_string(*operand.grid));
 }
 
 TensorId Lowering::find(ValueId id, ElementType type, std::optional<Layout> layout) const {
@@ -147,7 +158,8 @@ TensorId Lowering::relayout(TensorId source, Layout layout, ValueId id) {
   operation.kind = std::move(copy);
   operation.inputs = {source};
   operation.outputs = {target};
-  operation.name = fmt::format("{} to {}", from.name, layout == Layout::plain ? "channels first" : "channels last");
+  operation.name = fmt::format("{} to {}", from.name,
+                               layout == Layout::plain ? "channels first" : "channels last");
   operation.op = "Layout";
   if (from.type == ElementType::f32) {
     operation.precision = Precision::floating;
@@ -158,31 +170,38 @@ TensorId Lowering::relayout(TensorId source, Layout layout, ValueId id) {
 }
 
 TensorId Lowering::bytes(ValueId id, Layout layout) {
-  if (const TensorId exact = find(id, ElementType::u8, shape(id).size() < 3 ? Layout::plain : layout); exact != no_tensor)
+  if (const TensorId exact =
+          find(id, ElementType::u8, shape(id).size() < 3 ? Layout::plain : layout);
+      exact != no_tensor)
     return exact;
   if (const TensorId other = find(id, ElementType::u8, std::nullopt); other != no_tensor)
     return relayout(other, layout, id);
   const Value& operand = value(id);
-  if (!operand.is_constant()) throw Error(fmt::format("internal: '{}' is not stored as bytes", operand.name));
+  if (!operand.is_constant())
+    throw Error(fmt::format("internal: '{}' is not stored as bytes", operand.name));
   Tensor data = Tensor(ElementType::u8, operand.constant.shape());
   const auto* source = static_cast<const std::uint8_t*>(operand.constant.raw());
   const std::uint8_t flip = operand.grid->type == ElementType::s8 ? 0x80 : 0;
   auto target = data.data<std::uint8_t>();
   for (std::size_t i = 0; i < target.size(); ++i) target[i] = source[i] ^ flip;
-  const TensorId tensor = new_tensor(operand.name, ElementType::u8, data.shape(), Layout::plain, operand.grid);
+  const TensorId tensor =
+      new_tensor(operand.name, ElementType::u8, data.shape(), Layout::plain, operand.grid);
   program_.tensor(tensor).constant = data;
   bind(id, tensor);
   return relayout(tensor, layout, id);
 }
 
 TensorId Lowering::real(ValueId id, Layout layout) {
-  if (const TensorId exact = find(id, ElementType::f32, shape(id).size() < 3 ? Layout::plain : layout); exact != no_tensor)
+  if (const TensorId exact =
+          find(id, ElementType::f32, shape(id).size() < 3 ? Layout::plain : layout);
+      exact != no_tensor)
     return exact;
   if (const TensorId other = find(id, ElementType::f32, std::nullopt); other != no_tensor)
     return relayout(other, layout, id);
   const Value& operand = value(id);
   if (operand.is_constant()) {
-    const TensorId tensor = new_tensor(operand.name, ElementType::f32, operand.constant.shape(), Layout::plain);
+    const TensorId tensor =
+        new_tensor(operand.name, ElementType::f32, operand.constant.shape(), Layout::plain);
     program_.tensor(tensor).constant = real_constant(operand);
     bind(id, tensor);
     return relayout(tensor, layout, id);
@@ -193,7 +212,8 @@ TensorId Lowering::real(ValueId id, Layout layout) {
 TensorId Lowering::dequantize(ValueId id, Layout layout) {
   TensorId source = find(id, ElementType::u8, std::nullopt);
   if (source == no_tensor || !on_byte_grid(id))
-    throw Error(fmt::format("internal: '{}' is stored neither as float nor as bytes", value(id).name));
+    throw Error(
+        fmt::format("internal: '{}' is stored neither as float nor as bytes", value(id).name));
   // The kernel reads rows of bytes: channels come last before it, where fewer bytes move.
   if (layout == Layout::channels_last) source = relayout(source, layout, id);
   const TensorId target = new_tensor(value(id).name, ElementType::f32, shape(id), layout);
@@ -210,7 +230,8 @@ TensorId Lowering::dequantize(ValueId id, Layout layout) {
 
 void Lowering::requantize(ValueId id, TensorId tensor) {
   const Grid& grid = *value(id).grid;
-  const TensorId target = new_tensor(value(id).name, ElementType::u8, shape(id), Layout::plain, grid);
+  const TensorId target =
+      new_tensor(value(id).name, ElementType::u8, shape(id), Layout::plain, grid);
   Operation operation;
   operation.kind = QuantizeOperation{grid.scale[0], stored_zero_point(grid), 0, 255};
   operation.inputs = {tensor};
@@ -225,17 +246,21 @@ TensorId Lowering::plain(ValueId id) {
   if (on_byte_grid(id)) return bytes(id, Layout::plain);
   const Value& operand = value(id);
   if (operand.type == ElementType::f32) return real(id, Layout::plain);
-  if (const TensorId found = find(id, operand.type, Layout::plain); found != no_tensor) return found;
+  if (const TensorId found = find(id, operand.type, Layout::plain); found != no_tensor)
+    return found;
   if (const TensorId other = find(id, operand.type, std::nullopt); other != no_tensor)
     return relayout(other, Layout::plain, id);
-  if (!operand.is_constant()) throw Error(fmt::format("internal: '{}' is not stored", operand.name));
-  const TensorId tensor = new_tensor(operand.name, operand.constant.type(), operand.constant.shape(), Layout::plain);
+  if (!operand.is_constant())
+    throw Error(fmt::format("internal: '{}' is not stored", operand.name));
+  const TensorId tensor =
+      new_tensor(operand.name, operand.constant.type(), operand.constant.shape(), Layout::plain);
   program_.tensor(tensor).constant = operand.constant;
   bind(id, tensor);
   return tensor;
 }
 
-Operation& Lowering::emit(const Node& node, OperationKind kind, std::vector<TensorId> inputs, TensorId output) {
+Operation& Lowering::emit(const Node& node, OperationKind kind, std::vector<TensorId> inputs,
+                          TensorId output) {
   Operation operation;
   operation.kind = std::move(kind);
   operation.inputs = std::move(inputs);
@@ -247,8 +272,8 @@ Operation& Lowering::emit(const Node& node, OperationKind kind, std::vector<Tens
   return program_.operations.back();
 }
 
-Operation& Lowering::emit(const Node& node, const Tail& tail, OperationKind kind, std::vector<TensorId> inputs,
-                          TensorId output) {
+Operation& Lowering::emit(const Node& node, const Tail& tail, OperationKind kind,
+                          std::vector<TensorId> inputs, TensorId output) {
   Operation& operation = emit(node, std::move(kind), std::move(inputs), output);
   operation.op = tail.op;
   operation.sources = tail.sources;
@@ -260,7 +285,8 @@ namespace {
 void explain_float(const Lowering& lowering, const Node& node, Operation& operation) {
   operation.precision = Precision::floating;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    if (!node.has_input(i) || lowering.on_byte_grid(node.inputs[i]) || lowering.value(node.inputs[i]).type != ElementType::f32)
+    if (!node.has_input(i) || lowering.on_byte_grid(node.inputs[i]) ||
+        lowering.value(node.inputs[i]).type != ElementType::f32)
       continue;
     operation.reason = lowering.no_grid_reason(node, i);
     return;
@@ -270,20 +296,22 @@ void explain_float(const Lowering& lowering, const Node& node, Operation& operat
 
 }  // namespace
 
-Operation& Lowering::emit_float(const Node& node, OperationKind kind, std::vector<TensorId> inputs, TensorId output) {
+Operation& Lowering::emit_float(const Node& node, OperationKind kind, std::vector<TensorId> inputs,
+                                TensorId output) {
   Operation& operation = emit(node, std::move(kind), std::move(inputs), output);
   explain_float(*this, node, operation);
   return operation;
 }
 
-Operation& Lowering::emit_float(const Node& node, const Tail& tail, OperationKind kind, std::vector<TensorId> inputs,
-                                TensorId output) {
+Operation& Lowering::emit_float(const Node& node, const Tail& tail, OperationKind kind,
+                                std::vector<TensorId> inputs, TensorId output) {
   Operation& operation = emit(node, tail, std::move(kind), std::move(inputs), output);
   explain_float(*this, node, operation);
   return operation;
 }
 
-Operation& Lowering::emit_move(const Node& node, CopyOperation copy, TensorId source, TensorId target) {
+Operation& Lowering::emit_move(const Node& node, CopyOperation copy, TensorId source,
+                               TensorId target) {
   Operation& operation = emit(node, std::move(copy), {source}, target);
   const StoredTensor& from = program_.tensor(source);
   if (from.type == ElementType::f32) {
@@ -302,7 +330,9 @@ bool Lowering::claim_sources(const Node& node) {
   return true;
 }
 
-void Lowering::mark_done(const Node& node) { done_[static_cast<std::size_t>(&node - graph_.nodes.data())] = true; }
+void Lowering::mark_done(const Node& node) {
+  done_[static_cast<std::size_t>(&node - graph_.nodes.data())] = true;
+}
 
 void Lowering::note_removed(const Node& node, const std::string& reason) {
   if (!node.sources.empty()) program_.removed.push_back({node.sources, reason});
@@ -314,11 +344,13 @@ std::optional<std::pair<float, float>> clamp_bounds(const Graph& graph, const No
   if (!node.is("Clip")) return std::nullopt;
   std::pair bounds{-infinity, infinity};
   if (node.version < 11)
-    return std::pair{node.attributes.number("min", bounds.first), node.attributes.number("max", bounds.second)};
+    return std::pair{node.attributes.number("min", bounds.first),
+                     node.attributes.number("max", bounds.second)};
   for (std::size_t i : {1, 2}) {
     if (!node.has_input(i)) continue;
     const Value& bound = graph.value(node.inputs[i]);
-    if (!bound.is_constant() || bound.constant.size() != 1 || bound.type != ElementType::f32) return std::nullopt;
+    if (!bound.is_constant() || bound.constant.size() != 1 || bound.type != ElementType::f32)
+      return std::nullopt;
     (i == 1 ? bounds.first : bounds.second) = real_constant(bound).data<float>()[0];
   }
   return bounds;
@@ -337,7 +369,8 @@ Tail Lowering::take_float_tail(const Node& node) {
 }
 
 void Lowering::mark_tail_done(const Node& node, const Tail& tail) {
-  for (ValueId id = tail.result; id != node.outputs[0]; id = producer(id)->inputs[0]) mark_done(*producer(id));
+  for (ValueId id = tail.result; id != node.outputs[0]; id = producer(id)->inputs[0])
+    mark_done(*producer(id));
 }
 
 Tail Lowering::no_tail(const Node& node) {
@@ -352,7 +385,8 @@ Tail Lowering::follow(const Node& node, bool through_round) const {
   Tail tail = no_tail(node);
   while (const Node* next = only_consumer(tail.result)) {
     if (next->inputs[0] != tail.result) break;
-    if (const auto bounds = clamp_bounds(graph_, *next); bounds && bounds->first <= bounds->second) {
+    if (const auto bounds = clamp_bounds(graph_, *next);
+        bounds && bounds->first <= bounds->second) {
       // ONNX: max with the lower bound first, then min with the upper one.
       tail.lower = std::min(std::max(tail.lower, bounds->first), bounds->second);
       tail.upper = std::min(std::max(tail.upper, bounds->first), bounds->second);
@@ -371,8 +405,8 @@ Tail Lowering::follow(const Node& node, bool through_round) const {
 
 TensorId Lowering::result_tensor(const Tail& tail, Layout layout) {
   const Value& result = value(tail.result);
-  const TensorId tensor = new_tensor(result.name, tail.grid ? ElementType::u8 : ElementType::f32, *result.shape, layout,
-                                     tail.grid);
+  const TensorId tensor = new_tensor(result.name, tail.grid ? ElementType::u8 : ElementType::f32,
+                                     *result.shape, layout, tail.grid);
   bind(tail.result, tensor);
   return tensor;
 }

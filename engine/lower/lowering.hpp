@@ -24,8 +24,8 @@ struct Tail {
 /// Bound of what kernels round to int32.
 constexpr float largest_rescaled = 2.0e9f;
 
-/// The elements have the same order in memory in both layouts: all spatial extents are 1, or there is
-/// one channel.
+/// The elements have the same order in memory in both layouts: all spatial extents are 1, or there
+/// is one channel.
 bool same_order(const Shape& shape);
 
 class Lowering {
@@ -41,7 +41,9 @@ class Lowering {
   /// On a per-tensor grid of 8-bit integers: stored as bytes.
   bool on_byte_grid(ValueId id) const;
   bool is_constant(ValueId id) const { return graph_.is_constant(id); }
-  const std::vector<int>& consumers(ValueId id) const { return consumers_[static_cast<std::size_t>(id)]; }
+  const std::vector<int>& consumers(ValueId id) const {
+    return consumers_[static_cast<std::size_t>(id)];
+  }
   /// The only consumer of a value that is not a graph output; null otherwise.
   const Node* only_consumer(ValueId id) const;
   /// The node that computes a value; null for inputs and constants.
@@ -59,8 +61,8 @@ class Lowering {
   /// Layout in which a value is (first) stored.
   Layout layout_of(ValueId id) const;
 
-  /// The tensor on a byte grid of which `id` is an elementwise function (constants aside), or no_value.
-  /// A tensor on a byte grid is a function of itself.
+  /// The tensor on a byte grid of which `id` is an elementwise function (constants aside), or
+  /// no_value. A tensor on a byte grid is a function of itself.
   ValueId unary_source(ValueId id) const { return unary_sources_[static_cast<std::size_t>(id)]; }
 
   /// Index of the operation that wrote the value's first stored form; -1 for inputs and constants.
@@ -82,15 +84,17 @@ class Lowering {
                       std::optional<Grid> grid = std::nullopt);
   /// Makes `tensor` a stored form of the value.
   void bind(ValueId id, TensorId tensor) { stored_[id].push_back(tensor); }
-  Operation& emit(const Node& node, OperationKind kind, std::vector<TensorId> inputs, TensorId output);
-  Operation& emit(const Node& node, const Tail& tail, OperationKind kind, std::vector<TensorId> inputs,
+  Operation& emit(const Node& node, OperationKind kind, std::vector<TensorId> inputs,
                   TensorId output);
+  Operation& emit(const Node& node, const Tail& tail, OperationKind kind,
+                  std::vector<TensorId> inputs, TensorId output);
   /// A copy: as precise as what it copies.
   Operation& emit_move(const Node& node, CopyOperation copy, TensorId source, TensorId target);
   /// A float operation; the reason names the first operand without a grid.
-  Operation& emit_float(const Node& node, OperationKind kind, std::vector<TensorId> inputs, TensorId output);
-  Operation& emit_float(const Node& node, const Tail& tail, OperationKind kind, std::vector<TensorId> inputs,
+  Operation& emit_float(const Node& node, OperationKind kind, std::vector<TensorId> inputs,
                         TensorId output);
+  Operation& emit_float(const Node& node, const Tail& tail, OperationKind kind,
+                        std::vector<TensorId> inputs, TensorId output);
   OutputStage stage_of(const Tail& tail) const;
   /// True for the first caller: the node's sources are then the caller's to account for.
   bool claim_sources(const Node& node);
@@ -123,13 +127,13 @@ class Lowering {
 bool lower_quantization(Lowering&, const Node&);  ///< Round, Bytes, FromBytes
 bool lower_unary(Lowering&, const Node&);         ///< byte tables; float functions
 bool lower_conv(Lowering&, const Node&);
-bool lower_matmul(Lowering&, const Node&);        ///< MatMul and Gemm
-bool lower_pool(Lowering&, const Node&);          ///< pools and ReduceMean over the image
-bool lower_sum(Lowering&, const Node&);           ///< Add and Round over sums of grids
-bool lower_binary(Lowering&, const Node&);        ///< Add, Sub, Mul, ...
+bool lower_matmul(Lowering&, const Node&);  ///< MatMul and Gemm
+bool lower_pool(Lowering&, const Node&);    ///< pools and ReduceMean over the image
+bool lower_sum(Lowering&, const Node&);     ///< Add and Round over sums of grids
+bool lower_binary(Lowering&, const Node&);  ///< Add, Sub, Mul, ...
 bool lower_concat(Lowering&, const Node&);
-bool lower_movement(Lowering&, const Node&);      ///< Reshape, Transpose, Slice, Pad, ...
-bool lower_reference(Lowering&, const Node&);     ///< anything: the reference evaluation
+bool lower_movement(Lowering&, const Node&);   ///< Reshape, Transpose, Slice, Pad, ...
+bool lower_reference(Lowering&, const Node&);  ///< anything: the reference evaluation
 
 /// Bounds of a Relu, or of a Clip with constant scalar bounds; nothing for other nodes.
 std::optional<std::pair<float, float>> clamp_bounds(const Graph& graph, const Node& node);
@@ -144,8 +148,8 @@ struct ProgramPass {
   const char* name;
   void (*run)(Program&);
 };
-void compose_tables(Program&);      ///< table behind table, behind byte kernels: one
-void fuse_residual(Program&);       ///< Add on grids into the convolution before it
-void place_concat(Program&);        ///< producers write into the slots of a Concat
+void compose_tables(Program&);  ///< table behind table, behind byte kernels: one
+void fuse_residual(Program&);   ///< Add on grids into the convolution before it
+void place_concat(Program&);    ///< producers write into the slots of a Concat
 
 }  // namespace intact

@@ -7,7 +7,8 @@ namespace intact {
 namespace {
 
 /// Constant [K, N] to [N][K].
-std::vector<std::int8_t> transposed(const std::vector<std::int8_t>& weights, std::int64_t k, std::int64_t n) {
+std::vector<std::int8_t> transposed(const std::vector<std::int8_t>& weights, std::int64_t k,
+                                    std::int64_t n) {
   std::vector<std::int8_t> result(weights.size());
   const std::int8_t* const from = weights.data();
   std::int8_t* to = result.data();
@@ -17,7 +18,8 @@ std::vector<std::int8_t> transposed(const std::vector<std::int8_t>& weights, std
 }
 
 /// An Add of one constant per output column behind a MatMul: its bias. Null when there is none.
-const Node* bias_addition(const Lowering& lowering, const Node& node, std::int64_t columns, ValueId& bias) {
+const Node* bias_addition(const Lowering& lowering, const Node& node, std::int64_t columns,
+                          ValueId& bias) {
   const Node* next = lowering.only_consumer(node.outputs[0]);
   if (next == nullptr || !next->is("Add")) return nullptr;
   const ValueId other = next->inputs[0] == node.outputs[0] ? next->inputs[1] : next->inputs[0];
@@ -46,22 +48,28 @@ bool read_product(const Lowering& lowering, const Node& node, Product& product) 
   product.alpha = node.attributes.number("alpha", 1.0f);
   if (!node.has_input(2)) return true;
   product.bias = node.inputs[2];
-  if (!lowering.is_constant(product.bias) || node.attributes.number("beta", 1.0f) != 1.0f) return false;
+  if (!lowering.is_constant(product.bias) || node.attributes.number("beta", 1.0f) != 1.0f)
+    return false;
   const Shape& shape = lowering.value(product.bias).constant.shape();
   const std::int64_t columns = lowering.shape(node.outputs[0]).back();
   return element_count(shape) == columns && !shape.empty() && shape.back() == columns;
 }
 
-bool lower_integer(Lowering& lowering, const Node& node, const Product& operands, std::string& reason) {
+bool lower_integer(Lowering& lowering, const Node& node, const Product& operands,
+                   std::string& reason) {
   const Shape& a = lowering.shape(operands.a);
   if (!lowering.is_constant(operands.b)) {
-    reason = lowering.on_byte_grid(operands.a) ? fmt::format("both operands of {} are activations", node.op)
-                                               : lowering.no_grid_reason(node, 0);
+    reason = lowering.on_byte_grid(operands.a)
+                 ? fmt::format("both operands of {} are activations", node.op)
+                 : lowering.no_grid_reason(node, 0);
     return false;
   }
   const Shape& b = lowering.shape(operands.b);
   if (b.size() != 2 || a.empty() || operands.transpose_a || operands.alpha != 1.0f) {
-    reason = fmt::format("this form of {} (transposed first operand, factor, or weights not two-dimensional) has no integer kernel", node.op);
+    reason = fmt::format(
+        "this form of {} (transposed first operand, factor, or weights not two-dimensional) has no "
+        "integer kernel",
+        node.op);
     return false;
   }
   const std::int64_t k = a.back(), n = lowering.shape(node.outputs[0]).back();
@@ -71,17 +79,21 @@ bool lower_integer(Lowering& lowering, const Node& node, const Product& operands
   product.shape.in_channels = k;
   product.shape.out_channels = n;
   product.shape.in = product.shape.out = {1, 1, k == 0 ? 0 : element_count(a) / k};
-  if (!read_weights(lowering, node, operands.b, operands.transpose_b ? 0 : 1, product, reason)) return false;
+  if (!read_weights(lowering, node, operands.b, operands.transpose_b ? 0 : 1, product, reason))
+    return false;
   if (!operands.transpose_b) product.weights = transposed(product.weights, k, n);
-  const Node* last = operands.bias == no_value ? bias_addition(lowering, node, n, product.bias) : nullptr;
+  const Node* last =
+      operands.bias == no_value ? bias_addition(lowering, node, n, product.bias) : nullptr;
   return lower_integer_product(lowering, node, last ? *last : node, product, Layout::plain, reason);
 }
 
-bool lower_float(Lowering& lowering, const Node& node, Product operands, const std::string& reason) {
+bool lower_float(Lowering& lowering, const Node& node, Product operands,
+                 const std::string& reason) {
   FloatMatMulOperation matmul;
   matmul.a = lowering.shape(operands.a);
   matmul.b = lowering.shape(operands.b);
-  if (matmul.a.size() < 2 || matmul.b.size() < 2 || lowering.shape(node.outputs[0]).size() > 6) return false;
+  if (matmul.a.size() < 2 || matmul.b.size() < 2 || lowering.shape(node.outputs[0]).size() > 6)
+    return false;
   matmul.transpose_a = operands.transpose_a;
   matmul.transpose_b = operands.transpose_b;
   matmul.alpha = operands.alpha;
@@ -91,10 +103,12 @@ bool lower_float(Lowering& lowering, const Node& node, Product operands, const s
   if (operands.bias != no_value && matmul.alpha != 1.0f) return false;
   const Node* last = &node;
   if (operands.bias == no_value && matmul.alpha == 1.0f)
-    if (const Node* add = bias_addition(lowering, node, matmul.out.back(), operands.bias)) last = add;
+    if (const Node* add = bias_addition(lowering, node, matmul.out.back(), operands.bias))
+      last = add;
   if (operands.bias != no_value)
     matmul.bias = real_constant(lowering.value(operands.bias)).reshaped({matmul.out.back()});
-  const std::vector<TensorId> inputs = {lowering.real(operands.a, Layout::plain), lowering.real(operands.b, Layout::plain)};
+  const std::vector<TensorId> inputs = {lowering.real(operands.a, Layout::plain),
+                                        lowering.real(operands.b, Layout::plain)};
   Tail tail = lowering.take_float_tail(*last);
   if (last != &node) {
     lowering.mark_done(*last);
@@ -116,7 +130,8 @@ bool lower_matmul(Lowering& lowering, const Node& node) {
   Product product;
   if (!read_product(lowering, node, product)) return false;
   std::string reason;
-  return lower_integer(lowering, node, product, reason) || lower_float(lowering, node, product, reason);
+  return lower_integer(lowering, node, product, reason) ||
+         lower_float(lowering, node, product, reason);
 }
 
 }  // namespace intact

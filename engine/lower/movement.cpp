@@ -13,12 +13,14 @@ namespace {
 TensorId moved(Lowering& lowering, const Node& node, std::size_t input) {
   const ValueId id = node.inputs[input];
   const Layout layout = lowering.layout_of(id);
-  if (lowering.on_byte_grid(node.outputs[0]) && lowering.on_byte_grid(id)) return lowering.bytes(id, layout);
+  if (lowering.on_byte_grid(node.outputs[0]) && lowering.on_byte_grid(id))
+    return lowering.bytes(id, layout);
   if (lowering.value(id).type == ElementType::f32) return lowering.real(id, layout);
   return lowering.plain(id);
 }
 
-/// Moving operators whose output type is that of the first input; the output keeps its grid or none.
+/// Moving operators whose output type is that of the first input; the output keeps its grid or
+/// none.
 bool keeps_form(const Lowering& lowering, const Node& node) {
   if (node.domain != "" || node.inputs.empty()) return false;
   const Value& x = lowering.value(node.inputs[0]);
@@ -48,8 +50,9 @@ bool lower_reshape(Lowering& lowering, const Node& node) {
   TensorId source = moved(lowering, node, 0);
   if (lowering.program().tensor(source).layout == Layout::channels_last) {
     const ValueId id = node.inputs[0];
-    source = lowering.program().tensor(source).type == ElementType::u8 ? lowering.bytes(id, Layout::plain)
-                                                                       : lowering.real(id, Layout::plain);
+    source = lowering.program().tensor(source).type == ElementType::u8
+                 ? lowering.bytes(id, Layout::plain)
+                 : lowering.real(id, Layout::plain);
   }
   StoredTensor view = output_like(lowering, node, lowering.program().tensor(source));
   view.root = source;
@@ -59,7 +62,8 @@ bool lower_reshape(Lowering& lowering, const Node& node) {
 }
 
 /// Strides without those of extents of 1, which never matter.
-bool equal_order(const Shape& shape, const std::vector<std::int64_t>& a, const std::vector<std::int64_t>& b) {
+bool equal_order(const Shape& shape, const std::vector<std::int64_t>& a,
+                 const std::vector<std::int64_t>& b) {
   for (std::size_t i = 0; i < shape.size(); ++i)
     if (shape[i] != 1 && a[i] != b[i]) return false;
   return true;
@@ -79,7 +83,9 @@ bool lower_transpose(Lowering& lowering, const Node& node) {
   for (const Layout layout : {Layout::plain, Layout::channels_last}) {
     if (layout == Layout::channels_last && rank < 3) continue;
     output.layout = layout;
-    if (from.constant.defined() || !from.dense() || !equal_order(output.shape, permuted, output.strides())) continue;
+    if (from.constant.defined() || !from.dense() ||
+        !equal_order(output.shape, permuted, output.strides()))
+      continue;
     output.root = source;
     add_tensor(lowering, node, std::move(output));
     lowering.note_removed(node, "the elements already lie in this order");
@@ -97,7 +103,8 @@ struct SliceRange {
   std::vector<std::int64_t> begin, step;
 };
 
-std::optional<std::vector<std::int64_t>> slice_operand(const Lowering& lowering, const Node& node, std::size_t input,
+std::optional<std::vector<std::int64_t>> slice_operand(const Lowering& lowering, const Node& node,
+                                                       std::size_t input,
                                                        const std::string& attribute) {
   if (node.version < 10) return node.attributes.integers(attribute);
   if (!node.has_input(input)) return std::vector<std::int64_t>{};
@@ -116,9 +123,11 @@ std::optional<SliceRange> slice_range(const Lowering& lowering, const Node& node
   const auto rank = static_cast<std::int64_t>(shape.size());
   const auto starts = slice_operand(lowering, node, 1, "starts");
   auto axes = slice_operand(lowering, node, 3, "axes");
-  auto steps = node.version < 10 ? std::vector<std::int64_t>{} : slice_operand(lowering, node, 4, "steps");
+  auto steps =
+      node.version < 10 ? std::vector<std::int64_t>{} : slice_operand(lowering, node, 4, "steps");
   if (!starts || !axes || !steps) return std::nullopt;
-  SliceRange range{std::vector<std::int64_t>(shape.size(), 0), std::vector<std::int64_t>(shape.size(), 1)};
+  SliceRange range{std::vector<std::int64_t>(shape.size(), 0),
+                   std::vector<std::int64_t>(shape.size(), 1)};
   for (std::size_t i = 0; i < starts->size(); ++i) {
     std::int64_t axis = axes->empty() ? static_cast<std::int64_t>(i) : (*axes)[i];
     if (axis < 0) axis += rank;
@@ -153,7 +162,8 @@ bool lower_slice(Lowering& lowering, const Node& node) {
 }
 
 bool lower_split(Lowering& lowering, const Node& node) {
-  if (std::find(node.outputs.begin(), node.outputs.end(), no_value) != node.outputs.end()) return false;
+  if (std::find(node.outputs.begin(), node.outputs.end(), no_value) != node.outputs.end())
+    return false;
   const TensorId source = moved(lowering, node, 0);
   const StoredTensor from = lowering.program().tensor(source);
   std::int64_t axis = node.attributes.integer("axis", 0);
@@ -168,7 +178,9 @@ bool lower_split(Lowering& lowering, const Node& node) {
     output.shape = lowering.shape(id);
     output.layout = from.layout;
     if (from.type == ElementType::u8) output.grid = lowering.value(id).grid;
-    CopyOperation copy{output.shape, from.strides(), output.strides(), offset * from.strides()[along], 0, 0, std::nullopt};
+    CopyOperation copy{
+        output.shape, from.strides(), output.strides(), offset * from.strides()[along], 0, 0,
+        std::nullopt};
     offset += output.shape[along];
     lowering.program().tensors.push_back(std::move(output));
     const auto target = static_cast<TensorId>(lowering.program().tensors.size() - 1);
@@ -180,7 +192,8 @@ bool lower_split(Lowering& lowering, const Node& node) {
 }
 
 std::optional<std::vector<std::int64_t>> pad_amounts(const Lowering& lowering, const Node& node) {
-  if (node.attributes.text("mode", "constant") != "constant" || node.has_input(3)) return std::nullopt;
+  if (node.attributes.text("mode", "constant") != "constant" || node.has_input(3))
+    return std::nullopt;
   if (node.version < 11) {
     if (node.attributes.number("value", 0.0f) != 0.0f) return std::nullopt;
     return node.attributes.integers("pads");
@@ -188,7 +201,9 @@ std::optional<std::vector<std::int64_t>> pad_amounts(const Lowering& lowering, c
   if (!node.has_input(1) || !lowering.is_constant(node.inputs[1])) return std::nullopt;
   if (node.has_input(2)) {
     const Value& fill = lowering.value(node.inputs[2]);
-    if (!fill.is_constant() || fill.type != ElementType::f32 || real_constant(fill).data<float>()[0] != 0.0f) return std::nullopt;
+    if (!fill.is_constant() || fill.type != ElementType::f32 ||
+        real_constant(fill).data<float>()[0] != 0.0f)
+      return std::nullopt;
   }
   const auto given = lowering.value(node.inputs[1]).constant.data<std::int64_t>();
   return std::vector<std::int64_t>(given.begin(), given.end());
@@ -198,8 +213,10 @@ std::optional<std::vector<std::int64_t>> pad_amounts(const Lowering& lowering, c
 bool lower_pad(Lowering& lowering, const Node& node) {
   const auto pads = pad_amounts(lowering, node);
   const std::size_t rank = lowering.shape(node.inputs[0]).size();
-  if (!pads || pads->size() != 2 * rank || element_count(lowering.shape(node.inputs[0])) == 0) return false;
-  if (std::any_of(pads->begin(), pads->end(), [](std::int64_t pad) { return pad < 0; })) return false;
+  if (!pads || pads->size() != 2 * rank || element_count(lowering.shape(node.inputs[0])) == 0)
+    return false;
+  if (std::any_of(pads->begin(), pads->end(), [](std::int64_t pad) { return pad < 0; }))
+    return false;
   const TensorId source = moved(lowering, node, 0);
   const StoredTensor from = lowering.program().tensor(source);
   StoredTensor output = output_like(lowering, node, from);

@@ -6,8 +6,10 @@ namespace intact {
 namespace {
 
 /// Operations that can leave gaps between the rows of the slot that they write.
-bool writes_with_pitch(const Program& program, const Operation& operation, const StoredTensor& slot) {
-  if (const auto* copy = std::get_if<CopyOperation>(&operation.kind)) return !copy->fill;  // fills densely
+bool writes_with_pitch(const Program& program, const Operation& operation,
+                       const StoredTensor& slot) {
+  if (const auto* copy = std::get_if<CopyOperation>(&operation.kind))
+    return !copy->fill;  // fills densely
   // Channels last to channels first: pixels have to be adjacent.
   if (std::holds_alternative<DequantizeOperation>(operation.kind))
     return slot.dense() || program.tensor(operation.inputs[0]).layout == slot.layout;
@@ -23,11 +25,13 @@ bool place(Program& program, Operation& operation) {
   const TensorId source = operation.inputs[0], target = operation.outputs[0];
   const Uses uses(program);
   const int writer = uses.writer_of_single_use(source);
-  const bool into_slot = copy->extents == program.tensor(source).shape && copy->extents != program.tensor(target).shape;
+  const bool into_slot = copy->extents == program.tensor(source).shape &&
+                         copy->extents != program.tensor(target).shape;
   if (writer < 0 || !into_slot) return false;
   const StoredTensor& whole = program.tensor(target);
   StoredTensor slot = program.tensor(source);
-  if (slot.layout != whole.layout || slot.type != whole.type || slot.strides() != copy->src_strides) return false;
+  if (slot.layout != whole.layout || slot.type != whole.type || slot.strides() != copy->src_strides)
+    return false;
   slot.root = target;
   slot.offset = copy->dst_offset;
   slot.pitch_elements = slot.channels() == whole.channels() ? 0 : whole.pitch();

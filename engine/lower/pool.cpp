@@ -45,7 +45,8 @@ bool is_image_mean(const Lowering& lowering, const Node& node) {
 }
 
 bool read_pool(const Lowering& lowering, const Node& node, Pool& pool) {
-  if (node.domain != "" || node.inputs.empty() || !lowering.value(node.inputs[0]).shape) return false;
+  if (node.domain != "" || node.inputs.empty() || !lowering.value(node.inputs[0]).shape)
+    return false;
   const Shape& input = lowering.shape(node.inputs[0]);
   if (input.size() < 3 || input.size() > 5 || element_count(input) == 0) return false;
   if (node.op == "ReduceMean") {
@@ -84,11 +85,13 @@ bool lower_byte_pool(Lowering& lowering, const Node& node, const Pool& pool) {
   constexpr std::int64_t largest_window = std::int64_t{1} << 22;  // sums of bytes stay within int32
   if (operation.shape.taps() > largest_window) return false;
   const Tail preview = lowering.peek_tail(node);
-  if (preview.grid && !(255.0f * grid.scale[0] / preview.grid->scale[0] < largest_rescaled)) return false;
+  if (preview.grid && !(255.0f * grid.scale[0] / preview.grid->scale[0] < largest_rescaled))
+    return false;
   const TensorId input = lowering.bytes(x, Layout::channels_last);
   if (!pool.average) {
-    const TensorId output = lowering.new_tensor(lowering.value(node.outputs[0]).name, ElementType::u8,
-                                                lowering.shape(node.outputs[0]), Layout::channels_last, grid);
+    const TensorId output =
+        lowering.new_tensor(lowering.value(node.outputs[0]).name, ElementType::u8,
+                            lowering.shape(node.outputs[0]), Layout::channels_last, grid);
     lowering.bind(node.outputs[0], output);
     lowering.emit(node, std::move(operation), {input}, output);
     return true;
@@ -102,11 +105,13 @@ bool lower_byte_pool(Lowering& lowering, const Node& node, const Pool& pool) {
   return true;
 }
 
-/// A last window of ceil_mode that hangs over the declared padding: oneDNN would count it as padding.
+/// A last window of ceil_mode that hangs over the declared padding: oneDNN would count it as
+/// padding.
 bool reaches_beyond_padding(const FloatPoolOperation& pool) {
   const kernels::ConvShape& s = pool.shape;
   for (std::size_t i = 0; i < 3; ++i)
-    if ((s.out[i] - 1) * s.stride[i] + s.kernel[i] > s.in[i] + s.pad_begin[i] + pool.pad_end[i]) return true;
+    if ((s.out[i] - 1) * s.stride[i] + s.kernel[i] > s.in[i] + s.pad_begin[i] + pool.pad_end[i])
+      return true;
   return false;
 }
 
@@ -118,18 +123,21 @@ bool lower_pool(Lowering& lowering, const Node& node) {
   const ValueId x = node.inputs[0];
   const bool grids_fit = pool.average || lowering.on_byte_grid(node.outputs[0]);
   if (lowering.on_byte_grid(x) && grids_fit && lower_byte_pool(lowering, node, pool)) return true;
-  if (lowering.value(x).type != ElementType::f32 || lowering.value(node.outputs[0]).grid) return false;
+  if (lowering.value(x).type != ElementType::f32 || lowering.value(node.outputs[0]).grid)
+    return false;
   FloatPoolOperation operation;
   operation.average = pool.average;
   operation.count_include_pad = pool.count_include_pad;
   operation.shape = pool_shape(lowering.shape(x), pool.geometry);
   operation.pad_end = trailing_three(pool.geometry.pad_end);
   const auto& dilation = operation.shape.dilation;
-  if (std::any_of(dilation.begin(), dilation.end(), [](std::int64_t d) { return d != 1; })) return false;
+  if (std::any_of(dilation.begin(), dilation.end(), [](std::int64_t d) { return d != 1; }))
+    return false;
   if (operation.count_include_pad && reaches_beyond_padding(operation)) return false;
   const TensorId input = lowering.real(x, Layout::channels_last);
-  const TensorId output = lowering.new_tensor(lowering.value(node.outputs[0]).name, ElementType::f32,
-                                              lowering.shape(node.outputs[0]), Layout::channels_last);
+  const TensorId output =
+      lowering.new_tensor(lowering.value(node.outputs[0]).name, ElementType::f32,
+                          lowering.shape(node.outputs[0]), Layout::channels_last);
   lowering.bind(node.outputs[0], output);
   lowering.emit_float(node, std::move(operation), {input}, output);
   return true;

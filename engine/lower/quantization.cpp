@@ -10,10 +10,12 @@ namespace {
 
 /// Convolutions and pools want channels last; otherwise a tensor stays as it is.
 Layout preferred_layout(const Lowering& lowering, ValueId source, ValueId result) {
-  constexpr std::array<std::string_view, 5> spatial = {"Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "ConvTranspose"};
+  constexpr std::array<std::string_view, 5> spatial = {"Conv", "MaxPool", "AveragePool",
+                                                       "GlobalAveragePool", "ConvTranspose"};
   for (const int index : lowering.consumers(result)) {
     const Node& consumer = lowering.graph().nodes[static_cast<std::size_t>(index)];
-    if (std::find(spatial.begin(), spatial.end(), consumer.op) != spatial.end()) return Layout::channels_last;
+    if (std::find(spatial.begin(), spatial.end(), consumer.op) != spatial.end())
+      return Layout::channels_last;
   }
   return lowering.layout_of(source);
 }
@@ -25,7 +27,8 @@ bool lower_round(Lowering& lowering, const Node& node) {
   const Grid& grid = *lowering.value(y).grid;
   const Layout layout = preferred_layout(lowering, x, y);
   const TensorId source = lowering.real(x, lowering.layout_of(x));
-  const TensorId target = lowering.new_tensor(lowering.value(y).name, ElementType::u8, lowering.shape(y), layout, grid);
+  const TensorId target =
+      lowering.new_tensor(lowering.value(y).name, ElementType::u8, lowering.shape(y), layout, grid);
   QuantizeOperation quantize;
   quantize.scale = grid.scale[0];
   quantize.zero_point = stored_zero_point(grid);
@@ -43,7 +46,8 @@ TensorId flipped(Lowering& lowering, const Node& node, TensorId source, StoredTe
   copy.src_strides = lowering.program().tensor(source).strides();
   copy.dst_strides = like.strides();
   copy.flip = 0x80;
-  const TensorId target = lowering.new_tensor(like.name, like.type, like.shape, Layout::plain, like.grid);
+  const TensorId target =
+      lowering.new_tensor(like.name, like.type, like.shape, Layout::plain, like.grid);
   lowering.emit(node, std::move(copy), {source}, target);
   return target;
 }
@@ -62,7 +66,8 @@ bool lower_reinterpretation(Lowering& lowering, const Node& node, const Grid& gr
     lowering.bind(y, flipped(lowering, node, source, like));
     return true;
   }
-  const TensorId view = lowering.new_tensor(like.name, like.type, like.shape, Layout::plain, like.grid);
+  const TensorId view =
+      lowering.new_tensor(like.name, like.type, like.shape, Layout::plain, like.grid);
   lowering.program().tensor(view).root = source;
   lowering.bind(y, view);
   lowering.note_removed(node, "the stored integers are used as they are");
@@ -75,7 +80,8 @@ bool lower_quantization(Lowering& lowering, const Node& node) {
   if (node.is_round()) return lower_round(lowering, node);
   if (node.is_from_bytes() && lowering.on_byte_grid(node.outputs[0]))
     return lower_reinterpretation(lowering, node, *lowering.value(node.outputs[0]).grid);
-  if (node.is_bytes() && lowering.on_byte_grid(node.inputs[0]) && node.grid == lowering.value(node.inputs[0]).grid)
+  if (node.is_bytes() && lowering.on_byte_grid(node.inputs[0]) &&
+      node.grid == lowering.value(node.inputs[0]).grid)
     return lower_reinterpretation(lowering, node, *node.grid);
   return false;
 }

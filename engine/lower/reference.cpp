@@ -1,5 +1,5 @@
-// Any operator: the reference evaluation of its definition. Operators that only move data run on the
-// stored bytes of a grid; all others on floats.
+// Any operator: the reference evaluation of its definition. Operators that only move data run on
+// the stored bytes of a grid; all others on floats.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,7 +11,8 @@ namespace intact {
 namespace {
 
 bool is_shape_type(ElementType type) {
-  constexpr std::array reals = {ElementType::f32, ElementType::f64, ElementType::f16, ElementType::bf16};
+  constexpr std::array reals = {ElementType::f32, ElementType::f64, ElementType::f16,
+                                ElementType::bf16};
   return std::find(reals.begin(), reals.end(), type) == reals.end();
 }
 
@@ -20,7 +21,8 @@ bool moves_bytes(const Lowering& lowering, const Node& node, const Definition& d
   if (!definition.moves_data || !lowering.on_byte_grid(node.outputs[0])) return false;
   for (const ValueId input : node.inputs)
     if (input != no_value && lowering.value(input).type == ElementType::f32 &&
-        (!lowering.on_byte_grid(input) || lowering.value(input).grid != lowering.value(node.outputs[0]).grid))
+        (!lowering.on_byte_grid(input) ||
+         lowering.value(input).grid != lowering.value(node.outputs[0]).grid))
       return false;
   return true;
 }
@@ -48,7 +50,8 @@ bool lower_reference(Lowering& lowering, const Node& node) {
     const Value& output = lowering.value(id);
     const bool bytes = on_bytes && lowering.on_byte_grid(id);
     all_shapes = all_shapes && is_shape_type(output.type);
-    outputs.push_back(lowering.new_tensor(output.name, bytes ? ElementType::u8 : output.type, *output.shape, Layout::plain,
+    outputs.push_back(lowering.new_tensor(output.name, bytes ? ElementType::u8 : output.type,
+                                          *output.shape, Layout::plain,
                                           bytes ? output.grid : std::nullopt));
     lowering.bind(id, outputs.back());
   }

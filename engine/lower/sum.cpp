@@ -9,12 +9,14 @@ namespace intact {
 namespace {
 
 struct Sum {
-  std::vector<ValueId> terms;       ///< on byte grids, of the output's shape
-  ValueId addend = no_value;        ///< constant float, one element per channel
-  std::vector<const Node*> nodes;   ///< additions, in topological order
+  std::vector<ValueId> terms;      ///< on byte grids, of the output's shape
+  ValueId addend = no_value;       ///< constant float, one element per channel
+  std::vector<const Node*> nodes;  ///< additions, in topological order
 };
 
-Layout layout_of(const Lowering& lowering, const Sum& sum) { return lowering.layout_of(sum.terms[0]); }
+Layout layout_of(const Lowering& lowering, const Sum& sum) {
+  return lowering.layout_of(sum.terms[0]);
+}
 
 /// One element along the innermost axis of `out` in this layout, and 1 along all others.
 bool is_per_channel(const Shape& given, const Shape& out, Layout layout) {
@@ -38,18 +40,23 @@ bool read_sum(const Lowering& lowering, ValueId id, const Shape& shape, Sum& sum
     const ValueId input = node->inputs[i], other = node->inputs[1 - i];
     if (!lowering.is_constant(input)) continue;
     const Value& constant = lowering.value(input);
-    if (sum.addend != no_value || constant.type != ElementType::f32 || !read_sum(lowering, other, shape, sum)) return false;
+    if (sum.addend != no_value || constant.type != ElementType::f32 ||
+        !read_sum(lowering, other, shape, sum))
+      return false;
     sum.addend = input;
     sum.nodes.push_back(node);
     return is_per_channel(constant.constant.shape(), shape, layout_of(lowering, sum));
   }
-  if (!read_sum(lowering, node->inputs[0], shape, sum) || !read_sum(lowering, node->inputs[1], shape, sum)) return false;
+  if (!read_sum(lowering, node->inputs[0], shape, sum) ||
+      !read_sum(lowering, node->inputs[1], shape, sum))
+    return false;
   sum.nodes.push_back(node);
   return true;
 }
 
 bool is_sum(const Lowering& lowering, ValueId id, Sum& sum) {
-  return lowering.value(id).shape && read_sum(lowering, id, lowering.shape(id), sum) && !sum.nodes.empty();
+  return lowering.value(id).shape && read_sum(lowering, id, lowering.shape(id), sum) &&
+         !sum.nodes.empty();
 }
 
 /// Every use of `id` reads the terms instead of the sum.
@@ -59,8 +66,9 @@ bool never_stored(const Lowering& lowering, ValueId id) {
   return std::all_of(consumers.begin(), consumers.end(), [&](int index) {
     const Node& consumer = lowering.graph().nodes[static_cast<std::size_t>(index)];
     Sum larger;
-    return consumer.is_round() ? lowering.on_byte_grid(consumer.outputs[0])
-                               : consumer.is("Add") && is_sum(lowering, consumer.outputs[0], larger);
+    return consumer.is_round()
+               ? lowering.on_byte_grid(consumer.outputs[0])
+               : consumer.is("Add") && is_sum(lowering, consumer.outputs[0], larger);
   });
 }
 
@@ -82,9 +90,11 @@ void emit_sum(Lowering& lowering, const Node& node, const Sum& sum, Tail tail) {
   operation.stage = lowering.stage_of(tail);
   std::vector<std::string> sources;
   for (const Node* addition : sum.nodes)
-    if (lowering.claim_sources(*addition)) sources.insert(sources.end(), addition->sources.begin(), addition->sources.end());
+    if (lowering.claim_sources(*addition))
+      sources.insert(sources.end(), addition->sources.begin(), addition->sources.end());
   for (const std::string& source : tail.sources)
-    if (std::find(sources.begin(), sources.end(), source) == sources.end()) sources.push_back(source);
+    if (std::find(sources.begin(), sources.end(), source) == sources.end())
+      sources.push_back(source);
   const TensorId output = lowering.result_tensor(tail, layout);
   Operation& emitted = lowering.emit(node, tail, std::move(operation), std::move(terms), output);
   emitted.sources = std::move(sources);
@@ -108,7 +118,8 @@ bool lower_sum(Lowering& lowering, const Node& node) {
   const Node* next = lowering.only_consumer(node.outputs[0]);
   const bool one_round = next != nullptr && next->is_round();
   if (!one_round && never_stored(lowering, node.outputs[0])) return true;
-  if (sum.terms.size() == 2 && sum.addend == no_value) return false;  // lower_binary, which residuals fuse
+  if (sum.terms.size() == 2 && sum.addend == no_value)
+    return false;  // lower_binary, which residuals fuse
   emit_sum(lowering, node, sum, lowering.take_tail(node));
   return true;
 }

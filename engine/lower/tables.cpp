@@ -11,10 +11,13 @@
 namespace intact {
 namespace {
 
-const Node* producer(const Lowering& lowering, ValueId id) { return lowering.producer(id); }
+const Node* producer(const Lowering& lowering, ValueId id) {
+  return lowering.producer(id);
+}
 
 /// Nodes between the grid `source` and `id`, in topological order.
-void collect(const Lowering& lowering, ValueId id, ValueId source, std::vector<const Node*>& nodes) {
+void collect(const Lowering& lowering, ValueId id, ValueId source,
+             std::vector<const Node*>& nodes) {
   if (id == source || id == no_value || lowering.is_constant(id)) return;
   const Node* node = producer(lowering, id);
   if (std::find(nodes.begin(), nodes.end(), node) != nodes.end()) return;
@@ -30,7 +33,8 @@ Tensor in_double(const Tensor& tensor) {
 }
 
 /// Values of the function at the 256 stored bytes.
-std::vector<double> tabulate(const Lowering& lowering, ValueId id, ValueId source, const std::vector<const Node*>& nodes) {
+std::vector<double> tabulate(const Lowering& lowering, ValueId id, ValueId source,
+                             const std::vector<const Node*>& nodes) {
   const Grid& grid = *lowering.value(source).grid;
   Tensor reals(ElementType::f64, {256});
   for (int q = 0; q < 256; ++q)
@@ -57,7 +61,8 @@ std::vector<double> tabulate(const Lowering& lowering, ValueId id, ValueId sourc
 std::vector<std::string> claim(Lowering& lowering, const std::vector<const Node*>& nodes) {
   std::vector<std::string> sources;
   for (const Node* node : nodes)
-    if (lowering.claim_sources(*node)) sources.insert(sources.end(), node->sources.begin(), node->sources.end());
+    if (lowering.claim_sources(*node))
+      sources.insert(sources.end(), node->sources.begin(), node->sources.end());
   return sources;
 }
 
@@ -67,15 +72,15 @@ std::string joined_ops(const std::vector<const Node*>& nodes) {
   return result;
 }
 
-void emit_table(Lowering& lowering, const Node& last, ValueId source, const std::vector<const Node*>& nodes,
-                TableOperation table) {
+void emit_table(Lowering& lowering, const Node& last, ValueId source,
+                const std::vector<const Node*>& nodes, TableOperation table) {
   const ValueId y = last.outputs[0];
   const Layout layout = lowering.layout_of(source);
   const bool to_bytes = table.floats.empty();
   const TensorId x = lowering.bytes(source, layout);
-  const TensorId target = lowering.new_tensor(lowering.value(y).name, to_bytes ? ElementType::u8 : ElementType::f32,
-                                              lowering.shape(y), layout,
-                                              to_bytes ? lowering.value(y).grid : std::nullopt);
+  const TensorId target = lowering.new_tensor(
+      lowering.value(y).name, to_bytes ? ElementType::u8 : ElementType::f32, lowering.shape(y),
+      layout, to_bytes ? lowering.value(y).grid : std::nullopt);
   auto sources = claim(lowering, nodes);
   Operation& operation = lowering.emit(last, std::move(table), {x}, target);
   operation.op = nodes.empty() ? "Requantize" : joined_ops(nodes);
@@ -105,7 +110,8 @@ ValueId source_of(const Lowering& lowering, const Node& node, const std::vector<
     if (of == no_value || (source != no_value && of != source)) return no_value;
     source = of;
   }
-  const bool fits = source != no_value && !lowering.is_constant(source) && lowering.shape(source) == lowering.shape(id);
+  const bool fits = source != no_value && !lowering.is_constant(source) &&
+                    lowering.shape(source) == lowering.shape(id);
   return fits ? source : no_value;
 }
 
@@ -116,7 +122,8 @@ bool needed_as_float(const Lowering& lowering, const Node& node) {
   for (const int index : lowering.consumers(y)) {
     const Node& consumer = lowering.graph().nodes[static_cast<std::size_t>(index)];
     const bool into_table = consumer.is_round() ? lowering.on_byte_grid(consumer.outputs[0])
-                                                : lowering.unary_source(consumer.outputs[0]) == lowering.unary_source(y);
+                                                : lowering.unary_source(consumer.outputs[0]) ==
+                                                      lowering.unary_source(y);
     if (!into_table) return true;
   }
   return false;
@@ -131,10 +138,12 @@ std::vector<ValueId> find_unary_sources(const Lowering& lowering) {
   for (std::size_t i = 0; i < sources.size(); ++i)
     if (lowering.on_byte_grid(static_cast<ValueId>(i))) sources[i] = static_cast<ValueId>(i);
   for (const Node& node : graph.nodes) {
-    if (node.outputs.size() != 1 || sources[static_cast<std::size_t>(node.outputs[0])] != no_value) continue;
+    if (node.outputs.size() != 1 || sources[static_cast<std::size_t>(node.outputs[0])] != no_value)
+      continue;
     const auto output = static_cast<std::size_t>(node.outputs[0]);
     for (const ValueId input : node.inputs)
-      if (input != no_value) depth[output] = std::max(depth[output], depth[static_cast<std::size_t>(input)] + 1);
+      if (input != no_value)
+        depth[output] = std::max(depth[output], depth[static_cast<std::size_t>(input)] + 1);
     if (depth[output] <= longest_chain) sources[output] = source_of(lowering, node, sources);
   }
   return sources;
@@ -161,9 +170,11 @@ namespace {
 std::optional<FloatUnaryOperation> float_function(const Node& node) {
   using kernels::FloatUnary;
   const Attributes& a = node.attributes;
-  if (node.is("LeakyRelu")) return FloatUnaryOperation{FloatUnary::leaky_relu, a.number("alpha", 0.01f), 0};
+  if (node.is("LeakyRelu"))
+    return FloatUnaryOperation{FloatUnary::leaky_relu, a.number("alpha", 0.01f), 0};
   if (node.is("HardSigmoid"))
-    return FloatUnaryOperation{FloatUnary::hard_sigmoid, a.number("alpha", 0.2f), a.number("beta", 0.5f)};
+    return FloatUnaryOperation{FloatUnary::hard_sigmoid, a.number("alpha", 0.2f),
+                               a.number("beta", 0.5f)};
   if (node.is("HardSwish")) return FloatUnaryOperation{FloatUnary::hard_swish, 0, 0};
   if (node.is("Sigmoid")) return FloatUnaryOperation{FloatUnary::sigmoid, 0, 0};
   if (node.is("Tanh")) return FloatUnaryOperation{FloatUnary::tanh, 0, 0};
@@ -182,23 +193,30 @@ bool lower_unary(Lowering& lowering, const Node& node) {
     std::vector<const Node*> nodes;
     collect(lowering, y, source, nodes);
     TableOperation table;
-    for (const double real : tabulate(lowering, y, source, nodes)) table.floats.push_back(static_cast<float>(real));
+    for (const double real : tabulate(lowering, y, source, nodes))
+      table.floats.push_back(static_cast<float>(real));
     emit_table(lowering, node, source, nodes, std::move(table));
     return true;
   }
-  if (lowering.value(y).type != ElementType::f32 || lowering.is_constant(node.inputs[0])) return false;
+  if (lowering.value(y).type != ElementType::f32 || lowering.is_constant(node.inputs[0]))
+    return false;
   const Layout layout = lowering.layout_of(node.inputs[0]);
-  if (const auto bounds = clamp_bounds(lowering.graph(), node); bounds && bounds->first <= bounds->second) {
+  if (const auto bounds = clamp_bounds(lowering.graph(), node);
+      bounds && bounds->first <= bounds->second) {
     const TensorId x = lowering.real(node.inputs[0], layout);
-    const TensorId target = lowering.new_tensor(lowering.value(y).name, ElementType::f32, lowering.shape(y), layout);
-    lowering.emit_float(node, FloatUnaryOperation{kernels::FloatUnary::clip, bounds->first, bounds->second}, {x}, target);
+    const TensorId target =
+        lowering.new_tensor(lowering.value(y).name, ElementType::f32, lowering.shape(y), layout);
+    lowering.emit_float(
+        node, FloatUnaryOperation{kernels::FloatUnary::clip, bounds->first, bounds->second}, {x},
+        target);
     lowering.bind(y, target);
     return true;
   }
   const auto function = float_function(node);
   if (!function) return false;
   const TensorId x = lowering.real(node.inputs[0], layout);
-  const TensorId target = lowering.new_tensor(lowering.value(y).name, ElementType::f32, lowering.shape(y), layout);
+  const TensorId target =
+      lowering.new_tensor(lowering.value(y).name, ElementType::f32, lowering.shape(y), layout);
   lowering.emit_float(node, *function, {x}, target);
   lowering.bind(y, target);
   return true;

@@ -4,10 +4,13 @@
 namespace intact {
 
 Uses::Uses(const Program& program)
-    : writers(program.tensors.size()), readers(program.tensors.size()), shared(program.tensors.size()) {
+    : writers(program.tensors.size()),
+      readers(program.tensors.size()),
+      shared(program.tensors.size()) {
   const auto at = [](TensorId id) { return static_cast<std::size_t>(id); };
   for (std::size_t i = 0; i < program.operations.size(); ++i) {
-    for (const TensorId id : program.operations[i].inputs) readers[at(id)].push_back(static_cast<int>(i));
+    for (const TensorId id : program.operations[i].inputs)
+      readers[at(id)].push_back(static_cast<int>(i));
     for (const TensorId id : program.operations[i].outputs)
       if (id != no_tensor) writers[at(id)].push_back(static_cast<int>(i));
   }
@@ -27,7 +30,8 @@ int Uses::writer_of_single_use(TensorId id) const {
 }
 
 void erase_empty(Program& program) {
-  std::erase_if(program.operations, [](const Operation& operation) { return operation.outputs.empty(); });
+  std::erase_if(program.operations,
+                [](const Operation& operation) { return operation.outputs.empty(); });
 }
 
 }  // namespace intact

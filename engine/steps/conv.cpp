@@ -67,9 +67,11 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Con
     return candidate.refuses(conv.shape, weights) == nullptr;
   });
   const std::size_t bytes = kernel.packed_bytes(conv.shape);
-  auto packed = context.weights.get(fmt::format("{}/{}/{}", operation.name, kernel.name, bytes), bytes,
-                                    [&](void* target) { kernel.pack(conv.shape, weights, target); });
-  auto step = std::make_unique<ConvStep>(kernel, std::move(packed), context.program, operation, conv);
+  auto packed =
+      context.weights.get(fmt::format("{}/{}/{}", operation.name, kernel.name, bytes), bytes,
+                          [&](void* target) { kernel.pack(conv.shape, weights, target); });
+  auto step =
+      std::make_unique<ConvStep>(kernel, std::move(packed), context.program, operation, conv);
   step->kernel = kernel.name;
   step->isa = kernel.isa;
   step->scratch_bytes = kernel.scratch_bytes(conv.shape);

@@ -10,15 +10,17 @@ namespace {
 
 class CopyStep : public Step {
  public:
-  CopyStep(const kernels::CopyKernel& kernel, const CopyOperation& copy, const Program& program, const Operation& operation)
+  CopyStep(const kernels::CopyKernel& kernel, const CopyOperation& copy, const Program& program,
+           const Operation& operation)
       : run_(kernel.run), src_(operation.inputs[0]), dst_(operation.outputs[0]) {
     const StoredTensor& target = program.tensor(dst_);
     const auto bytes = static_cast<std::int64_t>(element_size(target.type));
     // Outermost first in the destination's memory, which is written in order.
     std::vector<std::size_t> order(copy.extents.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return copy.dst_strides[a] > copy.dst_strides[b]; });
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return copy.dst_strides[a] > copy.dst_strides[b];
+    });
     args_.rank = static_cast<int>(order.size());
     for (std::size_t i = 0; i < order.size(); ++i) {
       args_.extents[i] = copy.extents[order[i]];
@@ -59,7 +61,8 @@ class CopyStep : public Step {
 }  // namespace
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation, CopyOperation& copy) {
-  if (copy.extents.size() > 8) throw Unsupported(fmt::format("'{}' has more than 8 dimensions", operation.name));
+  if (copy.extents.size() > 8)
+    throw Unsupported(fmt::format("'{}' has more than 8 dimensions", operation.name));
   const auto& kernel = select_kernel(kernels::copy_kernels(), context.isa);
   auto step = std::make_unique<CopyStep>(kernel, copy, context.program, operation);
   step->kernel = kernel.name;

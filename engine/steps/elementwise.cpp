@@ -6,7 +6,7 @@ namespace {
 
 /// How the second operand is read: per image, with the pitch and step of its broadcasting.
 struct Broadcast {
-  std::int64_t images = 1;   ///< the kernel is called once for each
+  std::int64_t images = 1;        ///< the kernel is called once for each
   std::int64_t image_offset = 0;  ///< elements of b from one image to the next
   std::ptrdiff_t pitch = 0;
   int step = 1;
@@ -21,11 +21,18 @@ Broadcast broadcast_of(const StoredTensor& b, const StoredTensor& out) {
 }
 
 /// A kernel over rows of channels with one or two operands.
-template <class Args, class T> class BinaryStep : public Step {
+template <class Args, class T>
+class BinaryStep : public Step {
  public:
   using Run = void (*)(const Args&, Part);
-  BinaryStep(Run run, Args args, OutputStage stage, const Program& program, const Operation& operation)
-      : run_(run), args_(args), stage_(std::move(stage)), a_(operation.inputs[0]), b_(operation.inputs[1]), dst_(operation.outputs[0]) {
+  BinaryStep(Run run, Args args, OutputStage stage, const Program& program,
+             const Operation& operation)
+      : run_(run),
+        args_(args),
+        stage_(std::move(stage)),
+        a_(operation.inputs[0]),
+        b_(operation.inputs[1]),
+        dst_(operation.outputs[0]) {
     const StoredTensor& out = program.tensor(dst_);
     broadcast_ = broadcast_of(program.tensor(b_), out);
     args_.rows = out.rows() / broadcast_.images;
@@ -39,11 +46,13 @@ template <class Args, class T> class BinaryStep : public Step {
 
   void run(const Frame& frame, Part part) const override {
     Args args = args_;
-    if constexpr (std::is_same_v<Args, kernels::ByteBinaryArgs>) args.epilogue = epilogue_of(stage_);
+    if constexpr (std::is_same_v<Args, kernels::ByteBinaryArgs>)
+      args.epilogue = epilogue_of(stage_);
     for (std::int64_t image = 0; image < broadcast_.images; ++image) {
       args.a.data = frame.at<T>(a_) + image * args.rows * args.a.pitch;
       args.b.data = frame.at<T>(b_) + image * broadcast_.image_offset;
-      auto* dst = frame.at<std::byte>(dst_) + static_cast<std::size_t>(image * args.rows * args.dst_pitch) * element_bytes_;
+      auto* dst = frame.at<std::byte>(dst_) +
+                  static_cast<std::size_t>(image * args.rows * args.dst_pitch) * element_bytes_;
       args.dst = reinterpret_cast<decltype(args.dst)>(dst);
       run_(args, part);
     }
@@ -60,8 +69,12 @@ template <class Args, class T> class BinaryStep : public Step {
 
 class ByteSumStep : public Step {
  public:
-  ByteSumStep(const kernels::ByteSumKernel& kernel, ByteSumOperation sum, const Program& program, const Operation& operation)
-      : run_(kernel.run), sum_(std::move(sum)), terms_(operation.inputs), dst_(operation.outputs[0]) {
+  ByteSumStep(const kernels::ByteSumKernel& kernel, ByteSumOperation sum, const Program& program,
+              const Operation& operation)
+      : run_(kernel.run),
+        sum_(std::move(sum)),
+        terms_(operation.inputs),
+        dst_(operation.outputs[0]) {
     const StoredTensor& out = program.tensor(dst_);
     args_.rows = out.rows();
     args_.channels = out.channels();
@@ -76,7 +89,8 @@ class ByteSumStep : public Step {
 
   void run(const Frame& frame, Part part) const override {
     kernels::ByteSumArgs args = args_;
-    for (std::size_t k = 0; k < terms_.size(); ++k) args.terms[k].data = frame.at<std::uint8_t>(terms_[k]);
+    for (std::size_t k = 0; k < terms_.size(); ++k)
+      args.terms[k].data = frame.at<std::uint8_t>(terms_[k]);
     args.dst = frame.at<void>(dst_);
     args.epilogue = epilogue_of(sum_.stage);
     run_(args, part);
@@ -90,11 +104,17 @@ class ByteSumStep : public Step {
   TensorId dst_;
 };
 
-template <class Args> class UnaryStep : public Step {
+template <class Args>
+class UnaryStep : public Step {
  public:
   using Run = void (*)(const Args&, Part);
-  UnaryStep(Run run, Args args, TableOperation table, const Program& program, const Operation& operation)
-      : run_(run), args_(args), table_(std::move(table)), src_(operation.inputs[0]), dst_(operation.outputs[0]) {
+  UnaryStep(Run run, Args args, TableOperation table, const Program& program,
+            const Operation& operation)
+      : run_(run),
+        args_(args),
+        table_(std::move(table)),
+        src_(operation.inputs[0]),
+        dst_(operation.outputs[0]) {
     const StoredTensor& out = program.tensor(dst_);
     args_.rows = out.rows();
     args_.channels = out.channels();
@@ -105,7 +125,8 @@ template <class Args> class UnaryStep : public Step {
   void run(const Frame& frame, Part part) const override {
     Args args = args_;
     if constexpr (std::is_same_v<Args, kernels::TableArgs>)
-      args.table = table_.bytes.empty() ? static_cast<const void*>(table_.floats.data()) : table_.bytes.data();
+      args.table = table_.bytes.empty() ? static_cast<const void*>(table_.floats.data())
+                                        : table_.bytes.data();
     args.src = frame.at<std::remove_pointer_t<decltype(args.src)>>(src_);
     args.dst = frame.at<std::remove_pointer_t<decltype(args.dst)>>(dst_);
     run_(args, part);
@@ -118,7 +139,8 @@ template <class Args> class UnaryStep : public Step {
   TensorId src_, dst_;
 };
 
-template <class StepType, class Kernel> std::unique_ptr<Step> named(std::unique_ptr<StepType> step, const Kernel& kernel) {
+template <class StepType, class Kernel>
+std::unique_ptr<Step> named(std::unique_ptr<StepType> step, const Kernel& kernel) {
   step->kernel = kernel.name;
   step->isa = kernel.isa;
   return step;
@@ -126,7 +148,8 @@ template <class StepType, class Kernel> std::unique_ptr<Step> named(std::unique_
 
 }  // namespace
 
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation, ByteBinaryOperation& binary) {
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           ByteBinaryOperation& binary) {
   const auto& kernel = select_kernel(kernels::byte_binary_kernels(), context.isa);
   kernels::ByteBinaryArgs args;
   args.operation = binary.operation;
@@ -134,43 +157,50 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Byt
   args.b.zero_point = binary.zero_point_b;
   args.multiplier_a = binary.multiplier_a;
   args.multiplier_b = binary.multiplier_b;
-  return named(std::make_unique<BinaryStep<kernels::ByteBinaryArgs, std::uint8_t>>(kernel.run, args, std::move(binary.stage),
-                                                                                   context.program, operation),
+  return named(std::make_unique<BinaryStep<kernels::ByteBinaryArgs, std::uint8_t>>(
+                   kernel.run, args, std::move(binary.stage), context.program, operation),
                kernel);
 }
 
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation, ByteSumOperation& sum) {
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           ByteSumOperation& sum) {
   const auto& kernel = select_kernel(kernels::byte_sum_kernels(), context.isa);
-  return named(std::make_unique<ByteSumStep>(kernel, std::move(sum), context.program, operation), kernel);
-}
-
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation, TableOperation& table) {
-  const auto output = table.bytes.empty() ? kernels::Output::f32 : kernels::Output::u8;
-  const auto& kernel = select_kernel(kernels::table_kernels(), context.isa,
-                                     [&](const kernels::TableKernel& candidate) { return candidate.output == output; });
-  return named(std::make_unique<UnaryStep<kernels::TableArgs>>(kernel.run, kernels::TableArgs{}, std::move(table),
-                                                               context.program, operation),
+  return named(std::make_unique<ByteSumStep>(kernel, std::move(sum), context.program, operation),
                kernel);
 }
 
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation, FloatBinaryOperation& binary) {
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           TableOperation& table) {
+  const auto output = table.bytes.empty() ? kernels::Output::f32 : kernels::Output::u8;
+  const auto& kernel = select_kernel(
+      kernels::table_kernels(), context.isa,
+      [&](const kernels::TableKernel& candidate) { return candidate.output == output; });
+  return named(std::make_unique<UnaryStep<kernels::TableArgs>>(
+                   kernel.run, kernels::TableArgs{}, std::move(table), context.program, operation),
+               kernel);
+}
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           FloatBinaryOperation& binary) {
   const auto& kernel = select_kernel(kernels::float_binary_kernels(), context.isa);
   kernels::FloatBinaryArgs args;
   args.operation = binary.operation;
   args.lower = binary.lower;
   args.upper = binary.upper;
-  return named(std::make_unique<BinaryStep<kernels::FloatBinaryArgs, float>>(kernel.run, args, OutputStage{},
-                                                                             context.program, operation),
+  return named(std::make_unique<BinaryStep<kernels::FloatBinaryArgs, float>>(
+                   kernel.run, args, OutputStage{}, context.program, operation),
                kernel);
 }
 
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation, FloatUnaryOperation& unary) {
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           FloatUnaryOperation& unary) {
   const auto& kernel = select_kernel(kernels::float_unary_kernels(), context.isa);
   kernels::FloatUnaryArgs args;
   args.function = unary.function;
   args.alpha = unary.alpha;
   args.beta = unary.beta;
-  return named(std::make_unique<UnaryStep<kernels::FloatUnaryArgs>>(kernel.run, args, TableOperation{}, context.program, operation),
+  return named(std::make_unique<UnaryStep<kernels::FloatUnaryArgs>>(
+                   kernel.run, args, TableOperation{}, context.program, operation),
                kernel);
 }
 

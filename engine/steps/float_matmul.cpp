@@ -7,7 +7,8 @@ namespace {
 using onednn::Descriptor;
 using onednn::Dims;
 
-/// Row-major [batch..., rows, columns]; `transposed` swaps the last two axes as the product sees them.
+/// Row-major [batch..., rows, columns]; `transposed` swaps the last two axes as the product sees
+/// them.
 Descriptor matrix(Dims stored, bool transposed) {
   const Descriptor plain = onednn::dense(stored, false);
   if (!transposed) return plain;
@@ -27,9 +28,11 @@ Dims with_rank(const Shape& shape, std::size_t rank) {
 
 }  // namespace
 
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation, FloatMatMulOperation& matmul) {
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           FloatMatMulOperation& matmul) {
   Shape a = matmul.a, out = matmul.out;
-  if (matmul.b.size() == 2 && !matmul.transpose_a && a.size() > 2) {  // weights: all rows in one product
+  if (matmul.b.size() == 2 && !matmul.transpose_a &&
+      a.size() > 2) {  // weights: all rows in one product
     const std::int64_t rows = element_count(Shape(a.begin(), a.end() - 1));
     a = {rows, a.back()};
     out = {rows, out.back()};
@@ -40,13 +43,15 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Flo
   const Descriptor dst = onednn::dense(with_rank(out, rank), false);
   const StoredTensor& b = context.program.tensor(operation.inputs[1]);
   const bool constant = b.constant.defined();
-  const Descriptor weights = constant ? Descriptor(given.dims(), onednn::f32, dnnl::memory::format_tag::any) : given;
+  const Descriptor weights =
+      constant ? Descriptor(given.dims(), onednn::f32, dnnl::memory::format_tag::any) : given;
   Dims bias_dims(rank, 1);
   bias_dims.back() = out.back();
   const Descriptor bias = matmul.bias.defined() ? onednn::dense(bias_dims, false) : Descriptor();
   auto attr = onednn::attributes(matmul.lower, matmul.upper);
   if (matmul.alpha != 1.0f) attr.set_output_scales(0, {matmul.alpha});
-  const auto description = matmul.bias.defined() ? dnnl::matmul::desc(src, weights, bias, dst) : dnnl::matmul::desc(src, weights, dst);
+  const auto description = matmul.bias.defined() ? dnnl::matmul::desc(src, weights, bias, dst)
+                                                 : dnnl::matmul::desc(src, weights, dst);
   const dnnl::matmul::primitive_desc primitive(description, attr, onednn::cpu());
 
   auto step = std::make_unique<onednn::PrimitiveStep>();
@@ -54,13 +59,17 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Flo
   step->bind(DNNL_ARG_DST, dst, operation.outputs[0]);
   const Descriptor wanted = primitive.weights_desc();
   if (constant) {
-    const std::string key = fmt::format("{}/{}/{}", operation.name, primitive.impl_info_str(), wanted.get_size());
-    step->bind(DNNL_ARG_WEIGHTS, wanted, onednn::reordered(context.weights, key, given, b.constant.raw(), wanted));
+    const std::string key =
+        fmt::format("{}/{}/{}", operation.name, primitive.impl_info_str(), wanted.get_size());
+    step->bind(DNNL_ARG_WEIGHTS, wanted,
+               onednn::reordered(context.weights, key, given, b.constant.raw(), wanted));
   } else {
     step->bind(DNNL_ARG_WEIGHTS, wanted, operation.inputs[1]);
   }
   if (matmul.bias.defined())
-    step->bind(DNNL_ARG_BIAS, bias, onednn::reordered(context.weights, operation.name + "/bias", bias, matmul.bias.raw(), bias));
+    step->bind(DNNL_ARG_BIAS, bias,
+               onednn::reordered(context.weights, operation.name + "/bias", bias, matmul.bias.raw(),
+                                 bias));
   step->set(dnnl::matmul(primitive), primitive.scratchpad_desc(), primitive.impl_info_str());
   return step;
 }

@@ -13,7 +13,8 @@ WeightCache::Block WeightCache::allocate(std::size_t bytes) {
 }
 
 std::unique_ptr<Step> make_step(StepContext& context, Operation& operation) {
-  auto step = std::visit([&](auto& kind) { return make(context, operation, kind); }, operation.kind);
+  auto step =
+      std::visit([&](auto& kind) { return make(context, operation, kind); }, operation.kind);
   step->name = operation.name;
   step->op = operation.op;
   step->sources = operation.sources;

@@ -35,13 +35,14 @@ dnnl::primitive_attr attributes(float lower, float upper) {
   if (lower == 0 && std::isinf(upper))
     ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
   else if (!std::isinf(lower) || !std::isinf(upper))
-    ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, std::max(lower, -largest), std::min(upper, largest));
+    ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, std::max(lower, -largest),
+                       std::min(upper, largest));
   attr.set_post_ops(ops);
   return attr;
 }
 
-WeightCache::Block reordered(WeightCache& cache, const std::string& key, const Descriptor& from, const void* data,
-                             const Descriptor& to) {
+WeightCache::Block reordered(WeightCache& cache, const std::string& key, const Descriptor& from,
+                             const void* data, const Descriptor& to) {
   return cache.get(key, to.get_size(), [&](void* target) {
     dnnl::memory source(from, cpu(), const_cast<void*>(data));
     dnnl::memory result(to, cpu(), target);
@@ -51,7 +52,8 @@ WeightCache::Block reordered(WeightCache& cache, const std::string& key, const D
   });
 }
 
-void PrimitiveStep::set(dnnl::primitive primitive, const Descriptor& scratchpad, std::string implementation) {
+void PrimitiveStep::set(dnnl::primitive primitive, const Descriptor& scratchpad,
+                        std::string implementation) {
   primitive_ = std::move(primitive);
   scratchpad_ = scratchpad;
   scratch_bytes = scratchpad.get_size();
@@ -64,10 +66,13 @@ void PrimitiveStep::run(const Frame& frame, Part) const {
   thread_local dnnl::stream stream(cpu());
   std::unordered_map<int, dnnl::memory> arguments;
   for (const auto& tensor : tensors_)
-    arguments.emplace(tensor.argument, dnnl::memory(tensor.descriptor, cpu(), frame.at<void>(tensor.source)));
+    arguments.emplace(tensor.argument,
+                      dnnl::memory(tensor.descriptor, cpu(), frame.at<void>(tensor.source)));
   for (const auto& constant : constants_)
-    arguments.emplace(constant.argument, dnnl::memory(constant.descriptor, cpu(), constant.source.get()));
-  if (scratch_bytes != 0) arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(scratchpad_, cpu(), frame.scratch));
+    arguments.emplace(constant.argument,
+                      dnnl::memory(constant.descriptor, cpu(), constant.source.get()));
+  if (scratch_bytes != 0)
+    arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(scratchpad_, cpu(), frame.scratch));
   primitive_.execute(stream, arguments);
   stream.wait();
 }

@@ -22,21 +22,24 @@ Descriptor dense(const Dims& dims, bool channels_last);
 dnnl::primitive_attr attributes(float lower, float upper);
 
 /// A constant in the form that a primitive wants, shared through the session's weight cache.
-WeightCache::Block reordered(WeightCache& cache, const std::string& key, const Descriptor& from, const void* data,
-                             const Descriptor& to);
+WeightCache::Block reordered(WeightCache& cache, const std::string& key, const Descriptor& from,
+                             const void* data, const Descriptor& to);
 
 /// A primitive with its arguments: tensors of the frame, and constants.
 class PrimitiveStep : public Step {
  public:
   void run(const Frame& frame, Part part) const override;
-  void bind(int argument, const Descriptor& descriptor, TensorId tensor) { tensors_.push_back({argument, descriptor, tensor}); }
+  void bind(int argument, const Descriptor& descriptor, TensorId tensor) {
+    tensors_.push_back({argument, descriptor, tensor});
+  }
   void bind(int argument, const Descriptor& descriptor, WeightCache::Block data) {
     constants_.push_back({argument, descriptor, std::move(data)});
   }
   void set(dnnl::primitive primitive, const Descriptor& scratchpad, std::string implementation);
 
  private:
-  template <class Source> struct Argument {
+  template <class Source>
+  struct Argument {
     int argument;
     Descriptor descriptor;
     Source source;

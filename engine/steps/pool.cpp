@@ -1,14 +1,19 @@
 // Pooling on bytes.
-#include "engine/steps/steps.hpp"
 #include "kernels/pool/pool.hpp"
+
+#include "engine/steps/steps.hpp"
 
 namespace intact {
 namespace {
 
 class PoolStep : public Step {
  public:
-  PoolStep(const kernels::PoolKernel& kernel, const Program& program, const Operation& operation, PoolOperation pool)
-      : run_(kernel.run), pool_(std::move(pool)), src_(operation.inputs[0]), dst_(operation.outputs[0]) {
+  PoolStep(const kernels::PoolKernel& kernel, const Program& program, const Operation& operation,
+           PoolOperation pool)
+      : run_(kernel.run),
+        pool_(std::move(pool)),
+        src_(operation.inputs[0]),
+        dst_(operation.outputs[0]) {
     args_.src_pitch = program.tensor(src_).pitch();
     args_.dst_pitch = program.tensor(dst_).pitch();
     args_.pad_end = pool_.pad_end;

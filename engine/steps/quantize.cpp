@@ -1,6 +1,7 @@
 // Float to bytes and back, with a change of layout where source and destination differ.
-#include "engine/steps/steps.hpp"
 #include "kernels/quantize/quantize.hpp"
+
+#include "engine/steps/steps.hpp"
 
 namespace intact {
 namespace {
@@ -31,7 +32,8 @@ Planes planes_of(const StoredTensor& tensor, bool split) {
   return planes;
 }
 
-template <class Args> class ConversionStep : public Step {
+template <class Args>
+class ConversionStep : public Step {
  public:
   using Run = void (*)(const Args&, Part);
   ConversionStep(Run run, Args args, const Operation& operation)
@@ -51,7 +53,8 @@ template <class Args> class ConversionStep : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation, QuantizeOperation& quantize) {
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           QuantizeOperation& quantize) {
   const StoredTensor& from = context.program.tensor(operation.inputs[0]);
   const StoredTensor& to = context.program.tensor(operation.outputs[0]);
   const bool split = from.layout != to.layout;
@@ -89,7 +92,8 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Deq
   args.src_pitch = from.pitch();
   args.scale = from.grid->scale[0];
   args.zero_point = from.zero_point();
-  auto step = std::make_unique<ConversionStep<kernels::DequantizeArgs>>(kernel.run, args, operation);
+  auto step =
+      std::make_unique<ConversionStep<kernels::DequantizeArgs>>(kernel.run, args, operation);
   step->kernel = kernel.name;
   step->isa = kernel.isa;
   return step;

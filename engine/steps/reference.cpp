@@ -9,10 +9,15 @@ namespace {
 class ReferenceStep : public Step {
  public:
   ReferenceStep(ReferenceOperation reference, const Program& program, const Operation& operation)
-      : node_(std::move(reference.node)), definition_(definition_of(node_)), operands_(std::move(reference.operands)) {
-    for (const TensorId id : operation.inputs) inputs_.push_back({id, program.tensor(id).type, program.tensor(id).shape});
+      : node_(std::move(reference.node)),
+        definition_(definition_of(node_)),
+        operands_(std::move(reference.operands)) {
+    for (const TensorId id : operation.inputs)
+      inputs_.push_back({id, program.tensor(id).type, program.tensor(id).shape});
     for (const TensorId id : operation.outputs)
-      outputs_.push_back(id == no_tensor ? Operand{} : Operand{id, program.tensor(id).type, program.tensor(id).shape});
+      outputs_.push_back(id == no_tensor
+                             ? Operand{}
+                             : Operand{id, program.tensor(id).type, program.tensor(id).shape});
   }
 
   void run(const Frame& frame, Part part) const override {
@@ -30,9 +35,11 @@ class ReferenceStep : public Step {
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       if (outputs_[i].id == no_tensor) continue;
       if (results[i].shape() != outputs_[i].shape || results[i].type() != outputs_[i].type)
-        throw Error(fmt::format("{}: output {} is {} {} but {} {} was planned", describe(node_), i, element_name(results[i].type()),
-                                to_string(results[i].shape()), element_name(outputs_[i].type), to_string(outputs_[i].shape)));
-      if (results[i].bytes() != 0) std::memcpy(frame.at<void>(outputs_[i].id), results[i].raw(), results[i].bytes());
+        throw Error(fmt::format("{}: output {} is {} {} but {} {} was planned", describe(node_), i,
+                                element_name(results[i].type()), to_string(results[i].shape()),
+                                element_name(outputs_[i].type), to_string(outputs_[i].shape)));
+      if (results[i].bytes() != 0)
+        std::memcpy(frame.at<void>(outputs_[i].id), results[i].raw(), results[i].bytes());
     }
   }
 
@@ -50,7 +57,8 @@ class ReferenceStep : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation, ReferenceOperation& reference) {
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           ReferenceOperation& reference) {
   auto step = std::make_unique<ReferenceStep>(std::move(reference), context.program, operation);
   step->kernel = "reference";
   return step;

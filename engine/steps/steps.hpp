@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "intact/cpu.hpp"
 #include "engine/step.hpp"
+#include "intact/cpu.hpp"
 #include "intact/error.hpp"
 
 namespace intact {
@@ -31,11 +31,13 @@ const auto& select_kernel(const List& kernels, Isa cap, const Accepts& accepts) 
     if (kernel.isa <= cap && cpu_supports(kernel.isa) && accepts(kernel)) return kernel;
   return kernels.back();
 }
-template <class List> const auto& select_kernel(const List& kernels, Isa cap) {
+template <class List>
+const auto& select_kernel(const List& kernels, Isa cap) {
   return select_kernel(kernels, cap, [](const auto&) { return true; });
 }
 
-/// The kernel epilogue of a stage; its table stays in the stage, which must outlive the step's runs.
+/// The kernel epilogue of a stage; its table stays in the stage, which must outlive the step's
+/// runs.
 inline kernels::Epilogue epilogue_of(const OutputStage& stage) {
   kernels::Epilogue epilogue;
   epilogue.output = stage.output;

@@ -1,6 +1,6 @@
-// Round(Reshape(x)) is Reshape(Round(x)), Round(Concat(x, y)) is Concat(Round(x), Round(y)): rounding
-// moves in front of operators that only rearrange elements, next to the operators that compute them,
-// so that it can become part of their kernels.
+// Round(Reshape(x)) is Reshape(Round(x)), Round(Concat(x, y)) is Concat(Round(x), Round(y)):
+// rounding moves in front of operators that only rearrange elements, next to the operators that
+// compute them, so that it can become part of their kernels.
 #include <algorithm>
 #include <array>
 
@@ -45,7 +45,8 @@ ValueId rounded(Graph& graph, ValueId x, const Node& like, std::vector<Node>& ad
   for (const std::vector<Node>* nodes : {&graph.nodes, &added})
     for (const Node& node : *nodes)
       if (node.is_round() && node.inputs[0] == x && node.grid == like.grid) return node.outputs[0];
-  const ValueId y = graph.add_value(graph.unique_name(graph.value(x).name + "/rounded"), ElementType::f32);
+  const ValueId y =
+      graph.add_value(graph.unique_name(graph.value(x).name + "/rounded"), ElementType::f32);
   graph.value(y).shape = graph.value(x).shape;
   graph.value(y).grid = like.grid;
   Node round;
@@ -95,7 +96,7 @@ void hoist_rounds(Graph& graph) {
     const auto producers = graph.producers();
     const auto consumers = graph.consumers();
     for (std::size_t i = 0; i < graph.nodes.size() && !changed; ++i)
-      if (graph.nodes[i].is_round()) 
+      if (graph.nodes[i].is_round())
         changed = hoist(graph, i, producers, consumers) ||
                   hoist_over_concat(graph, i, producers, consumers);
   }

@@ -136,7 +136,8 @@ std::vector<TensorType> infer_unsqueeze(const InferContext& context) {
 
 template <std::vector<TensorType> (*Infer)(const InferContext&)>
 std::vector<Tensor> evaluate_view(const EvalContext& context) {
-  return {context.inputs[0].reshaped(*output_types(context, Infer)[0].shape)};
+  const TensorType type = output_types(context, Infer)[0];
+  return {context.inputs[0].reshaped(*type.shape)};
 }
 
 template <std::vector<TensorType> (*Infer)(const InferContext&)>

@@ -16,6 +16,10 @@ void check_operands(const Node& node, std::size_t least, std::size_t most) {
     if (!node.has_input(i)) refuse(node, "operand {} is missing; it takes at least {}", i, least);
 }
 
+void check_present(const Node& node, std::size_t i) {
+  if (!node.has_input(i)) refuse(node, "operand {} is missing; it is not optional", i);
+}
+
 int normalize_axis(const Node& node, std::int64_t axis, int rank) {
   if (axis < -rank || axis >= rank)
     refuse(node, "axis {} is out of range; for rank {} it must lie in [{}, {}]", axis, rank, -rank,

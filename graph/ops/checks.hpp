@@ -24,6 +24,9 @@ template <class... Args>
 /// `least` are present.
 void check_operands(const Node& node, std::size_t least, std::size_t most);
 
+/// Throws Error unless operand i is present: for operands behind optional ones.
+void check_present(const Node& node, std::size_t i);
+
 /// `axis` in [-rank, rank) -> [0, rank); throws Error otherwise.
 int normalize_axis(const Node& node, std::int64_t axis, int rank);
 /// Each axis normalized; throws Error when one occurs twice.

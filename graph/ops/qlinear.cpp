@@ -44,10 +44,13 @@ Tensor reals_at(const EvalContext& context, QuantizedOperand place) {
 std::vector<TensorType> infer_composition(const InferContext& context) {
   const Composition& composition = composition_of(context.node);
   const std::size_t scale = 3 * composition.operands;
-  check_operands(context.node, scale + 1, scale + 2);
+  check_operands(context.node, 2, scale + 2);
+  check_present(context.node, scale);
   std::vector<std::optional<Shape>> shapes;
   const bool channels_last = is_channels_last(context.node);
   for (std::size_t i = 0; i < composition.operands; ++i) {
+    check_present(context.node, 3 * i);
+    check_present(context.node, 3 * i + 1);
     check_quantized(context, {3 * i, 3 * i + 1, 3 * i + 2}, std::nullopt);
     shapes.push_back(context.inputs[3 * i].shape);
     if (channels_last && shapes.back()) shapes.back() = to_channels_first(*shapes.back());
@@ -76,12 +79,14 @@ std::vector<Tensor> evaluate_composition(const EvalContext& context) {
 
 std::vector<TensorType> infer_concat(const InferContext& context) {
   const std::size_t count = context.inputs.size();
-  check_operands(context.node, 5, count);
-  if (count % 3 != 2)
+  check_present(context.node, 0);
+  if (count < 4 || count % 3 == 0)
     refuse(context.node,
            "{} operands are given; it takes 2 for the output and then 3 for each tensor", count);
   std::vector<std::optional<Shape>> shapes;
   for (std::size_t i = 2; i < count; i += 3) {
+    check_present(context.node, i);
+    check_present(context.node, i + 1);
     check_quantized(context, {i, i + 1, i + 2}, std::nullopt);
     shapes.push_back(context.inputs[i].shape);
   }

@@ -268,6 +268,7 @@ Operation& Lowering::emit(const Node& node, OperationKind kind, std::vector<Tens
   operation.name = node.name;
   operation.op = node.op;
   operation.sources = node.sources;
+  claim_sources(node);
   program_.operations.push_back(std::move(operation));
   return program_.operations.back();
 }

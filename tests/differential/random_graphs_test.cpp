@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "compare.hpp"
 #include "random_graph.hpp"
@@ -57,6 +58,20 @@ TEST_P(DeepModel, AllWaysOfRunningGiveTheSameBytes) {
         }
       }
     }
+  }
+}
+
+TEST_P(DeepModel, FlowAccountsForEveryNodeOnce) {
+  for (unsigned seed = GetParam() * 16; seed < GetParam() * 16 + 16; ++seed) {
+    const RandomModel model = deep_model(seed, 3 + static_cast<int>(seed % 9));
+    SCOPED_TRACE("seed " + std::to_string(seed) + " (" + model.operators + ")");
+    std::map<std::string, int> places;
+    const Flow flow = Session::parse(model.file, options_of(1, best_isa(), true)).flow();
+    for (const FlowNode& step : flow.nodes)
+      for (const std::string& name : step.onnx_nodes) ++places[name];
+    for (const FlowRemoved& removed : flow.removed)
+      for (const std::string& name : removed.onnx_nodes) ++places[name];
+    for (const Node& node : parse_onnx(model.file).nodes) EXPECT_EQ(places[node.name], 1) << node.name;
   }
 }
 

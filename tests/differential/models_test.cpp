@@ -1,5 +1,5 @@
-// Published models: the same bytes however they run, bytes throughout, and float models close to the
-// reference. Skipped when the test data is not there.
+// Published models: the same bytes however they run, bytes throughout, and float models close to
+// the reference. Skipped when the test data is not there.
 #include <cmath>
 #include <filesystem>
 
@@ -34,7 +34,8 @@ TEST_P(QuantizedModel, AllWaysOfRunningGiveTheSameBytes) {
         const SessionOptions options = options_of(threads, isa, fusion);
         const Session session = Session::load(path, options);
         expect_identical(session.run(first), expected[0], describe(options));
-        if (isa != Isa::scalar) expect_identical(session.run(second), expected[1], describe(options));
+        if (isa != Isa::scalar)
+          expect_identical(session.run(second), expected[1], describe(options));
       }
 }
 
@@ -47,11 +48,13 @@ TEST_P(QuantizedModel, RunsOnIntegersFromEndToEnd) {
   EXPECT_GT(flow.total_macs, 290'000'000);
   for (const FlowNode& node : flow.nodes)
     for (const char* op : {"Conv", "Add", "MatMul", "Gemm"})
-      if (node.op.find(op) != std::string::npos) EXPECT_EQ(node.precision, "int8") << node.name << ": " << node.reason;
+      if (node.op.find(op) != std::string::npos)
+        EXPECT_EQ(node.precision, "int8") << node.name << ": " << node.reason;
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, QuantizedModel,
-                         ::testing::Values("mobilenetv2-12-qdq.onnx", "mobilenetv2-12-qoperator.onnx",
+                         ::testing::Values("mobilenetv2-12-qdq.onnx",
+                                           "mobilenetv2-12-qoperator.onnx",
                                            "mobilenetv2-tv-qdq-perchannel.onnx"));
 
 class FloatModel : public ::testing::TestWithParam<const char*> {};
@@ -65,7 +68,8 @@ TEST_P(FloatModel, StaysCloseToTheReference) {
   const Tensor input = input_of(reference, 1, 17);
   const Tensors expected = reference.run(std::vector{input});
   for (const int threads : {1, 2}) {
-    const Tensors actual = Session::load(path, options_of(threads, best_isa(), threads == 1)).run(std::vector{input});
+    const Tensors actual =
+        Session::load(path, options_of(threads, best_isa(), threads == 1)).run(std::vector{input});
     ASSERT_EQ(actual.size(), expected.size());
     for (std::size_t i = 0; i < actual.size(); ++i) {
       const auto a = numbers(actual[i]), e = numbers(expected[i]);
@@ -81,8 +85,8 @@ TEST_P(FloatModel, StaysCloseToTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, FloatModel,
-                         ::testing::Values("resnet8_cifar10.onnx", "resnet20_cifar10.onnx", "resnet56_cifar10.onnx",
-                                           "mobilenetv2-12-float.onnx"));
+                         ::testing::Values("resnet8_cifar10.onnx", "resnet20_cifar10.onnx",
+                                           "resnet56_cifar10.onnx", "mobilenetv2-12-float.onnx"));
 
 }  // namespace
 }  // namespace intact::testing

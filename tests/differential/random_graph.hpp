@@ -1,6 +1,6 @@
 // Random small models with QuantizeLinear and DequantizeLinear, as exporters and people write them:
-// any zero point, u8 and s8, per tensor and per channel, missing pairs, several consumers, outputs in
-// the middle. The same seed gives the same model.
+// any zero point, u8 and s8, per tensor and per channel, missing pairs, several consumers, outputs
+// in the middle. The same seed gives the same model.
 #pragma once
 
 #include <random>

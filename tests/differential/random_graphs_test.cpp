@@ -1,5 +1,5 @@
-// Random models: every instruction set, number of threads, batch and fusion gives the same bytes, and
-// the engine agrees with the reference interpreter.
+// Random models: every instruction set, number of threads, batch and fusion gives the same bytes,
+// and the engine agrees with the reference interpreter.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -11,7 +11,8 @@
 namespace intact::testing {
 namespace {
 
-Tensors run(const std::vector<std::byte>& file, const SessionOptions& options, const Tensor& input) {
+Tensors run(const std::vector<std::byte>& file, const SessionOptions& options,
+            const Tensor& input) {
   return Session::parse(file, options).run(std::vector{input});
 }
 
@@ -28,9 +29,10 @@ Tensor image_of(const Tensor& batch, std::int64_t index) {
   shape[0] = 1;
   Tensor image(batch.type(), shape);
   if (bytes != 0)
-    std::memcpy(image.raw(),
-                static_cast<const std::byte*>(batch.raw()) + static_cast<std::size_t>(index) * bytes,
-                bytes);
+    std::memcpy(
+        image.raw(),
+        static_cast<const std::byte*>(batch.raw()) + static_cast<std::size_t>(index) * bytes,
+        bytes);
   return image;
 }
 
@@ -54,7 +56,8 @@ TEST_P(DeepModel, AllWaysOfRunningGiveTheSameBytes) {
         if (fusion && isa != Isa::avx2) {
           const Tensors last = session.run(std::vector{image_of(batch, 2)});
           for (std::size_t i = 0; i < last.size(); ++i)
-            EXPECT_EQ(difference(last[i], image_of(expected[i], 2)), "") << "one image, output " << i;
+            EXPECT_EQ(difference(last[i], image_of(expected[i], 2)), "")
+                << "one image, output " << i;
         }
       }
     }
@@ -71,7 +74,8 @@ TEST_P(DeepModel, FlowAccountsForEveryNodeOnce) {
       for (const std::string& name : step.onnx_nodes) ++places[name];
     for (const FlowRemoved& removed : flow.removed)
       for (const std::string& name : removed.onnx_nodes) ++places[name];
-    for (const Node& node : parse_onnx(model.file).nodes) EXPECT_EQ(places[node.name], 1) << node.name;
+    for (const Node& node : parse_onnx(model.file).nodes)
+      EXPECT_EQ(places[node.name], 1) << node.name;
   }
 }
 
@@ -108,7 +112,8 @@ TEST_P(SingleOperator, DiffersFromTheReferenceAtTiesOnly) {
     const RandomModel model = single_operator(GetParam(), seed);
     SCOPED_TRACE("seed " + std::to_string(seed));
     const Tensor batch = model.random_input(1 + seed % 2, seed);
-    const auto actual = numbers(run(model.file, options_of(1, best_isa(), seed % 2 == 0), batch)[0]);
+    const auto actual =
+        numbers(run(model.file, options_of(1, best_isa(), seed % 2 == 0), batch)[0]);
     const auto expected = numbers(reference(model.file, batch)[0]);
     const auto exact = numbers(reference(model.unrounded, batch)[0]);
     ASSERT_EQ(actual.size(), expected.size());

@@ -10,7 +10,8 @@ struct Branches {
   ValueId x = builder.round("x.round", input, 0.01f, std::uint8_t{120});
 
   ValueId conv(const std::string& name, std::int64_t out, unsigned seed) {
-    return builder.node("Conv", name, {x, grid_weights(builder, name + ".w", {out, 8, 1, 1}, seed)});
+    return builder.node("Conv", name,
+                        {x, grid_weights(builder, name + ".w", {out, 8, 1, 1}, seed)});
   }
   ValueId concat(std::vector<ValueId> inputs, std::int64_t axis = 1) {
     return builder.node("Concat", "concat", std::move(inputs), {{"axis", axis}});
@@ -31,7 +32,10 @@ TEST(Concat, EqualGridsNeedNoCopy) {
   const ValueId a = m.builder.round("a", m.conv("conv_a", 5, 1), 0.03f, std::uint8_t{128});
   const ValueId b = m.builder.round("b", m.conv("conv_b", 9, 2), 0.03f, std::uint8_t{128});
   const ValueId y = m.builder.round("y", m.concat({a, b}), 0.03f, std::uint8_t{128});
-  const ValueId last = m.builder.round("last", m.builder.node("MaxPool", "pool", {y}, {{"kernel_shape", std::vector<std::int64_t>{2, 2}}}), 0.03f, std::uint8_t{128});
+  const ValueId last = m.builder.round(
+      "last",
+      m.builder.node("MaxPool", "pool", {y}, {{"kernel_shape", std::vector<std::int64_t>{2, 2}}}),
+      0.03f, std::uint8_t{128});
   const Flow flow = m.check({last}, 0.0301);
   EXPECT_EQ(count_of(flow, "Concat"), 0);
   EXPECT_EQ(flow.float_nodes, 0);
@@ -42,7 +46,8 @@ TEST(Concat, DifferentGridsAreRescaledByTables) {
   const ValueId a = m.builder.round("a", m.conv("conv_a", 5, 1), 0.03f, std::uint8_t{128});
   const ValueId b = m.builder.round("b", m.conv("conv_b", 9, 2), 0.02f, std::int8_t{5});
   const ValueId y = m.builder.round("y", m.concat({a, b}), 0.04f, std::uint8_t{100});
-  const ValueId pool = m.builder.node("MaxPool", "pool", {y}, {{"kernel_shape", std::vector<std::int64_t>{2, 2}}});
+  const ValueId pool =
+      m.builder.node("MaxPool", "pool", {y}, {{"kernel_shape", std::vector<std::int64_t>{2, 2}}});
   const Flow flow = m.check({m.builder.round("last", pool, 0.04f, std::uint8_t{100})}, 0.0401);
   EXPECT_EQ(flow.float_nodes, 0);
   EXPECT_EQ(flow.float_round_trips, 0);
@@ -54,7 +59,8 @@ TEST(Concat, OperandsWithOtherConsumersAreCopied) {
   const ValueId a = m.builder.round("a", m.conv("conv_a", 5, 1), 0.03f, std::uint8_t{128});
   const ValueId b = m.builder.round("b", m.conv("conv_b", 9, 2), 0.02f, std::uint8_t{3});
   const ValueId y = m.builder.round("y", m.concat({a, b, a}), 0.04f, std::uint8_t{100});
-  const ValueId z = m.builder.round("z", m.builder.node("Sigmoid", "sigmoid", {a}), 1.0f / 255, std::uint8_t{0});
+  const ValueId z =
+      m.builder.round("z", m.builder.node("Sigmoid", "sigmoid", {a}), 1.0f / 255, std::uint8_t{0});
   const Flow flow = m.check({y, z, b}, 0.0401);
   EXPECT_EQ(flow.float_nodes, 0);
   EXPECT_GE(copies(flow), 2);
@@ -62,7 +68,8 @@ TEST(Concat, OperandsWithOtherConsumersAreCopied) {
 
 TEST(Concat, OperandsWithoutGrids) {
   Branches m;
-  const ValueId y = m.builder.round("y", m.concat({m.conv("conv_a", 5, 1), m.conv("conv_b", 9, 2)}), 0.04f, std::uint8_t{100});
+  const ValueId y = m.builder.round("y", m.concat({m.conv("conv_a", 5, 1), m.conv("conv_b", 9, 2)}),
+                                    0.04f, std::uint8_t{100});
   EXPECT_EQ(m.check({y}, 0.0401).float_nodes, 0);
 }
 
@@ -74,7 +81,9 @@ TEST(Concat, AlongAnyAxisAndOfConstants) {
     const ValueId c = m.builder.constant("c", random_floats({2, 8, 6, 6}, 9));
     const ValueId y = m.concat({a, b, c}, axis);
     const ValueId z = m.builder.node("Concat", "second", {a, m.x}, {{"axis", axis}});
-    m.check({y, m.builder.round("y", y, 0.04f, std::uint8_t{100}), m.builder.round("z", z, 0.04f, std::uint8_t{100})}, 0.0401);
+    m.check({y, m.builder.round("y", y, 0.04f, std::uint8_t{100}),
+             m.builder.round("z", z, 0.04f, std::uint8_t{100})},
+            0.0401);
   }
 }
 
@@ -82,15 +91,29 @@ TEST(Concat, AlongAnyAxisAndOfConstants) {
 TEST(Concat, OfMovedTensors) {
   for (const std::int64_t axis : {1, 3}) {
     Branches m;
-    const auto list = [&](const std::string& name, std::int64_t value) { return m.builder.vector<std::int64_t>(name, {value}); };
-    const ValueId even = m.builder.node("Slice", "even", {m.x, list("s0", 0), list("e0", 6), list("a0", 3), list("t0", 2)});
-    const ValueId odd = m.builder.node("Slice", "odd", {m.x, list("s1", 1), list("e1", 6), list("a1", 3), list("t1", 2)});
-    const ValueId padded = m.builder.node("Pad", "pad", {odd, m.builder.vector<std::int64_t>("pads", {0, axis == 1 ? 2 : 0, 0, 0, 0, 0, 0, axis == 1 ? 0 : 1})});
-    const ValueId turned = m.builder.node("Transpose", "turn", {m.builder.node("Transpose", "back", {even}, {{"perm", std::vector<std::int64_t>{0, 1, 3, 2}}})}, {{"perm", std::vector<std::int64_t>{0, 1, 3, 2}}});
+    const auto list = [&](const std::string& name, std::int64_t value) {
+      return m.builder.vector<std::int64_t>(name, {value});
+    };
+    const ValueId even = m.builder.node(
+        "Slice", "even", {m.x, list("s0", 0), list("e0", 6), list("a0", 3), list("t0", 2)});
+    const ValueId odd = m.builder.node(
+        "Slice", "odd", {m.x, list("s1", 1), list("e1", 6), list("a1", 3), list("t1", 2)});
+    const ValueId padded = m.builder.node(
+        "Pad", "pad",
+        {odd, m.builder.vector<std::int64_t>(
+                  "pads", {0, axis == 1 ? 2 : 0, 0, 0, 0, 0, 0, axis == 1 ? 0 : 1})});
+    const ValueId turned =
+        m.builder.node("Transpose", "turn",
+                       {m.builder.node("Transpose", "back", {even},
+                                       {{"perm", std::vector<std::int64_t>{0, 1, 3, 2}}})},
+                       {{"perm", std::vector<std::int64_t>{0, 1, 3, 2}}});
     const ValueId sizes = m.builder.vector<std::int64_t>("sizes", {1, 2});
-    const ValueId part = m.builder.node("Split", "split", {odd, sizes}, {{"axis", std::int64_t{3}}}, "", 2);
-    const ValueId joined = m.builder.node("Concat", "joined", {part + 1, part}, {{"axis", std::int64_t{3}}});
-    const ValueId y = m.builder.node("Concat", "y", {even, padded, turned, joined}, {{"axis", axis}});
+    const ValueId part =
+        m.builder.node("Split", "split", {odd, sizes}, {{"axis", std::int64_t{3}}}, "", 2);
+    const ValueId joined =
+        m.builder.node("Concat", "joined", {part + 1, part}, {{"axis", std::int64_t{3}}});
+    const ValueId y =
+        m.builder.node("Concat", "y", {even, padded, turned, joined}, {{"axis", axis}});
     m.check({m.builder.round("y.round", y, 0.02f, std::uint8_t{128}), y}, 0.0201);
   }
 }
@@ -100,7 +123,8 @@ TEST(Concat, OfDequantizedTensorsInRowsFirst) {
   const ValueId a = m.builder.round("a", m.conv("conv_a", 8, 1), 0.03f, std::uint8_t{128});
   const ValueId floats = m.builder.input("y", ElementType::f32, {-1, 8, 6, 6});
   const ValueId y = m.builder.node("Concat", "y", {floats, a}, {{"axis", std::int64_t{3}}});
-  expect_consistent(m.builder.build({y}), {random_floats({2, 8, 6, 6}, 7), random_floats({2, 8, 6, 6}, 8)}, 0.0301);
+  expect_consistent(m.builder.build({y}),
+                    {random_floats({2, 8, 6, 6}, 7), random_floats({2, 8, 6, 6}, 8)}, 0.0301);
 }
 
 }  // namespace

@@ -22,17 +22,20 @@ void expect_complete(const Graph& graph, const Flow& flow) {
     EXPECT_EQ(count[node.name], 1) << node.name;
     count.erase(node.name);
   }
-  for (const auto& [name, places] : count) ADD_FAILURE() << "'" << name << "' is no node of the file";
+  for (const auto& [name, places] : count)
+    ADD_FAILURE() << "'" << name << "' is no node of the file";
   std::map<std::string, int> names;
   for (const FlowNode& node : flow.nodes) EXPECT_EQ(++names[node.name], 1) << node.name;
 }
 
 struct FlowModel {
   ModelBuilder builder;
-  ValueId x = builder.round("r", builder.input("x", ElementType::f32, {1, 8, 6, 6}), 0.01f, std::uint8_t{128});
+  ValueId x = builder.round("r", builder.input("x", ElementType::f32, {1, 8, 6, 6}), 0.01f,
+                            std::uint8_t{128});
 
   ValueId conv(const std::string& name, ValueId from, unsigned seed = 1) {
-    return builder.node("Conv", name, {from, grid_weights(builder, name + ".w", {8, 8, 1, 1}, seed)});
+    return builder.node("Conv", name,
+                        {from, grid_weights(builder, name + ".w", {8, 8, 1, 1}, seed)});
   }
 };
 
@@ -44,12 +47,17 @@ TEST(Flow, EverySourceNodeIsInOnePlace) {
   const ValueId late = m.builder.node("Add", "late", {sum, m.x});
   const ValueId c = m.builder.round("c", sum, 0.04f, std::uint8_t{128});
   const ValueId d = m.builder.round("d", late, 0.04f, std::uint8_t{128});
-  const ValueId gate = m.builder.round("gate", m.builder.node("Sigmoid", "sigmoid", {c}), 1.0f / 255, std::uint8_t{0});
-  const ValueId silu = m.builder.round("silu", m.builder.node("Mul", "mul", {c, gate}), 0.03f, std::uint8_t{10});
-  const ValueId joined = m.builder.round("joined", m.builder.node("Concat", "concat", {silu, d}, {{"axis", std::int64_t{1}}}), 0.04f, std::uint8_t{128});
+  const ValueId gate = m.builder.round("gate", m.builder.node("Sigmoid", "sigmoid", {c}),
+                                       1.0f / 255, std::uint8_t{0});
+  const ValueId silu =
+      m.builder.round("silu", m.builder.node("Mul", "mul", {c, gate}), 0.03f, std::uint8_t{10});
+  const ValueId joined = m.builder.round(
+      "joined", m.builder.node("Concat", "concat", {silu, d}, {{"axis", std::int64_t{1}}}), 0.04f,
+      std::uint8_t{128});
   const ValueId flat = m.builder.node("Flatten", "flatten", {joined});
   const Graph graph = m.builder.build({m.builder.node("Identity", "identity", {flat})});
-  for (const bool fusion : {true, false}) expect_complete(graph, session_of(graph, 1, fusion).flow());
+  for (const bool fusion : {true, false})
+    expect_complete(graph, session_of(graph, 1, fusion).flow());
 }
 
 /// The sum is stored as float for one consumer; the Round reads its terms.
@@ -98,16 +106,20 @@ TEST(Flow, FloatOperatorBetweenIntegerOnesIsCounted) {
 /// Float at the edges of the model is no round trip.
 TEST(Flow, FloatHeadAndTailAreNoRoundTrips) {
   ModelBuilder builder;
-  const ValueId head = builder.node("Softplus", "head", {builder.input("x", ElementType::f32, {1, 8})});
+  const ValueId head =
+      builder.node("Softplus", "head", {builder.input("x", ElementType::f32, {1, 8})});
   const ValueId x = builder.round("r", head, 0.01f, std::uint8_t{0});
-  const ValueId product = builder.node("MatMul", "product", {x, grid_weights(builder, "w", {8, 8})});
+  const ValueId product =
+      builder.node("MatMul", "product", {x, grid_weights(builder, "w", {8, 8})});
   const Graph graph = builder.build({builder.node("Softmax", "tail", {product})});
   EXPECT_EQ(session_of(graph).flow().float_round_trips, 0);
 }
 
 TEST(Flow, MissingGridIsTheReason) {
   FlowModel m;
-  const ValueId a = m.conv("conv_a", m.builder.node("Softplus", "softplus", {m.builder.input("raw", ElementType::f32, {1, 8, 6, 6})}));
+  const ValueId a =
+      m.conv("conv_a", m.builder.node("Softplus", "softplus",
+                                      {m.builder.input("raw", ElementType::f32, {1, 8, 6, 6})}));
   const Graph graph = m.builder.build({a, m.conv("conv_b", m.x)});
   const Flow flow = session_of(graph).flow();
   expect_complete(graph, flow);
@@ -115,7 +127,8 @@ TEST(Flow, MissingGridIsTheReason) {
     if (node.op != "Conv") continue;
     const bool first = node.onnx_nodes.front() == "conv_a" || node.onnx_nodes.back() == "conv_a";
     EXPECT_EQ(node.precision, first ? "float" : "int8");
-    if (first) EXPECT_NE(node.reason.find("'softplus.0' has no grid"), std::string::npos) << node.reason;
+    if (first)
+      EXPECT_NE(node.reason.find("'softplus.0' has no grid"), std::string::npos) << node.reason;
     if (!first) EXPECT_TRUE(node.reason.empty()) << node.reason;
   }
 }

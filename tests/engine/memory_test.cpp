@@ -117,7 +117,8 @@ TEST(Memory, ElementwiseResultTakesThePlaceOfAnOperandThatDies) {
 
 TEST(Memory, InputsConstantsAndOutputsAreNotWrittenOver) {
   Programs p;
-  const TensorId x = p.input({64}), constant = p.tensor({64}), a = p.tensor({64}), b = p.tensor({64});
+  const TensorId x = p.input({64}), constant = p.tensor({64}), a = p.tensor({64}),
+                 b = p.tensor({64});
   p.program.tensor(constant).constant = Tensor(ElementType::u8, {64});
   p.operation(ByteBinaryOperation{}, {x, constant}, a);
   p.operation(TableOperation{}, {a}, b);
@@ -138,7 +139,8 @@ TEST(Memory, ResidualThatTheConvolutionReadsToo) {
     p.operation(ConvOperation{}, {same ? b : a, b}, c);
     p.program.outputs = {c};
     const MemoryPlan plan = place_tensors(p.program);
-    const bool in_place = plan.offset[static_cast<std::size_t>(b)] == plan.offset[static_cast<std::size_t>(c)];
+    const bool in_place =
+        plan.offset[static_cast<std::size_t>(b)] == plan.offset[static_cast<std::size_t>(c)];
     EXPECT_EQ(in_place, !same);
   }
 }
@@ -170,16 +172,26 @@ TEST(Memory, NoLiveTensorIsEverWrittenOver) {
     const auto pick = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
     Programs p;
     std::vector<TensorId> known = {p.input({4, 16}), p.input({4, 32})};
-    const auto any = [&] { return known[static_cast<std::size_t>(pick(static_cast<int>(known.size())))]; };
+    const auto any = [&] {
+      return known[static_cast<std::size_t>(pick(static_cast<int>(known.size())))];
+    };
     for (int i = 0; i < 25; ++i) {
       const TensorId a = any(), b = any();
       const Shape shape = p.program.tensor(a).shape;
       TensorId result = p.tensor(shape, p.program.tensor(a).type);
       switch (pick(7)) {
-        case 0: p.operation(TableOperation{}, {a}, result); break;
-        case 1: p.operation(ByteBinaryOperation{}, {a, b}, result); break;
-        case 2: p.operation(ByteSumOperation{}, {a, b, any()}, result); break;
-        case 3: p.operation(ConvOperation{}, {b, a}, result); break;
+        case 0:
+          p.operation(TableOperation{}, {a}, result);
+          break;
+        case 1:
+          p.operation(ByteBinaryOperation{}, {a, b}, result);
+          break;
+        case 2:
+          p.operation(ByteSumOperation{}, {a, b, any()}, result);
+          break;
+        case 3:
+          p.operation(ConvOperation{}, {b, a}, result);
+          break;
         case 4: {
           p.operation(CopyOperation{}, {a}, result);
           known.push_back(p.view(result, {element_count(shape)}));
@@ -196,7 +208,8 @@ TEST(Memory, NoLiveTensorIsEverWrittenOver) {
           p.program.tensor(result).type = ElementType::f32;
           p.operation(DequantizeOperation{}, {a}, result);
       }
-      if (p.program.operations.back().outputs[0] == result || p.program.tensor(result).shape.size() == 2)
+      if (p.program.operations.back().outputs[0] == result ||
+          p.program.tensor(result).shape.size() == 2)
         known.push_back(result);
       if (pick(10) == 0) p.program.outputs.push_back(known.back());
     }

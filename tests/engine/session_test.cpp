@@ -21,7 +21,9 @@ std::string error_of(const Body& body) {
   return "no error";
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 /// x -> Round -> Conv -> Relu -> Round -> average -> MatMul.
 Graph small_network() {
@@ -29,26 +31,37 @@ Graph small_network() {
   const ValueId input = builder.input("image", ElementType::f32, {-1, 3, 8, 8});
   const ValueId x = builder.round("x.round", input, 0.01f, std::uint8_t{128});
   const AttributeList pads = {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}};
-  const ValueId conv = builder.node("Conv", "conv", {x, grid_weights(builder, "w", {16, 3, 3, 3})}, pads);
-  const ValueId y = builder.round("y", builder.node("Relu", "relu", {conv}), 0.03f, std::uint8_t{0});
-  const ValueId mean = builder.round("mean", builder.node("GlobalAveragePool", "pool", {y}), 0.01f, std::uint8_t{0});
+  const ValueId conv =
+      builder.node("Conv", "conv", {x, grid_weights(builder, "w", {16, 3, 3, 3})}, pads);
+  const ValueId y =
+      builder.round("y", builder.node("Relu", "relu", {conv}), 0.03f, std::uint8_t{0});
+  const ValueId mean =
+      builder.round("mean", builder.node("GlobalAveragePool", "pool", {y}), 0.01f, std::uint8_t{0});
   const ValueId flat = builder.node("Flatten", "flatten", {mean});
-  return builder.build({builder.node("MatMul", "product", {flat, grid_weights(builder, "v", {16, 10})})});
+  return builder.build(
+      {builder.node("MatMul", "product", {flat, grid_weights(builder, "v", {16, 10})})});
 }
 
 TEST(SessionInputs, ErrorsNameWhatIsExpectedAndGiven) {
   const Session session = session_of(small_network());
-  const auto error = [&](std::vector<Tensor> inputs) { return error_of([&] { session.run(inputs); }); };
+  const auto error = [&](std::vector<Tensor> inputs) {
+    return error_of([&] { session.run(inputs); });
+  };
   EXPECT_EQ(error({}), "0 inputs were given, but the model has 1");
   const std::string missing = error({Tensor{}});
-  EXPECT_TRUE(contains(missing, "'image'") && contains(missing, "missing") && contains(missing, "f32 [?,3,8,8]")) << missing;
+  EXPECT_TRUE(contains(missing, "'image'") && contains(missing, "missing") &&
+              contains(missing, "f32 [?,3,8,8]"))
+      << missing;
   const std::string type = error({Tensor(ElementType::u8, {1, 3, 8, 8})});
-  EXPECT_TRUE(contains(type, "'image'") && contains(type, "u8 [1,3,8,8]") && contains(type, "f32 [?,3,8,8]")) << type;
+  EXPECT_TRUE(contains(type, "'image'") && contains(type, "u8 [1,3,8,8]") &&
+              contains(type, "f32 [?,3,8,8]"))
+      << type;
   const std::string shape = error({Tensor(ElementType::f32, {1, 3, 8, 9})});
   EXPECT_TRUE(contains(shape, "[1,3,8,9]") && contains(shape, "[?,3,8,8]")) << shape;
   const std::string rank = error({Tensor(ElementType::f32, {3, 8, 8})});
   EXPECT_TRUE(contains(rank, "[3,8,8]") && contains(rank, "[?,3,8,8]")) << rank;
-  EXPECT_EQ(session.run(std::vector{Tensor(ElementType::f32, {1, 3, 8, 8})})[0].shape(), (Shape{1, 10}));
+  EXPECT_EQ(session.run(std::vector{Tensor(ElementType::f32, {1, 3, 8, 8})})[0].shape(),
+            (Shape{1, 10}));
 }
 
 TEST(SessionInputs, NumberOfThreadsAndInstructionSet) {
@@ -65,7 +78,8 @@ TEST(SessionInputs, NumberOfThreadsAndInstructionSet) {
   for (const Isa isa : {Isa::avx2, Isa::avxvnni, Isa::avx512vnni, Isa::amx}) {
     if (cpu_supports(isa)) continue;
     options.isa = isa;
-    EXPECT_TRUE(contains(error_of([&] { Session::parse(file, options); }), std::string(isa_name(isa))));
+    EXPECT_TRUE(
+        contains(error_of([&] { Session::parse(file, options); }), std::string(isa_name(isa))));
   }
 }
 
@@ -78,22 +92,28 @@ TEST(SessionShapes, BatchIsPlannedAnewAndPlansAreKept) {
     const Tensor result = session.run(std::vector{part})[0];
     ASSERT_EQ(result.shape(), (Shape{n, 10}));
     for (std::int64_t i = 0; i < n * 10; ++i)
-      EXPECT_EQ(result.data<float>()[static_cast<std::size_t>(i)], first[0].data<float>()[static_cast<std::size_t>(i)]);
+      EXPECT_EQ(result.data<float>()[static_cast<std::size_t>(i)],
+                first[0].data<float>()[static_cast<std::size_t>(i)]);
   }
 }
 
 TEST(SessionShapes, EmptyBatch) {
   const Session session = session_of(small_network());
-  EXPECT_EQ(session.run(std::vector{Tensor(ElementType::f32, {0, 3, 8, 8})})[0].shape(), (Shape{0, 10}));
+  EXPECT_EQ(session.run(std::vector{Tensor(ElementType::f32, {0, 3, 8, 8})})[0].shape(),
+            (Shape{0, 10}));
 }
 
 TEST(SessionShapes, OneIsNoValidBatch) {
   ModelBuilder builder;
   const ValueId x = builder.input("x", ElementType::f32, {-1, 4});
-  const ValueId y = builder.node("Reshape", "pairs", {x, builder.vector<std::int64_t>("shape", {2, -1, 4})});
+  const ValueId y =
+      builder.node("Reshape", "pairs", {x, builder.vector<std::int64_t>("shape", {2, -1, 4})});
   const Session session = session_of(builder.build({y}));
   EXPECT_EQ(session.run(std::vector{random_floats({6, 4}, 1)})[0].shape(), (Shape{2, 3, 4}));
-  EXPECT_TRUE(contains(error_of([&] { session.run(std::vector{random_floats({3, 4}, 1)}); }), "'pairs'"));
+  EXPECT_TRUE(contains(error_of([&] {
+                         session.run(std::vector{random_floats({3, 4}, 1)});
+                       }),
+                       "'pairs'"));
 }
 
 TEST(SessionShapes, InputsThatDetermineShapesArePartOfThePlan) {
@@ -107,7 +127,10 @@ TEST(SessionShapes, InputsThatDetermineShapesArePartOfThePlan) {
     const Tensors result = session.run(std::vector{data, Tensor::from<std::int64_t>({2}, wanted)});
     EXPECT_EQ(difference(result[0], data.reshaped(wanted)), "");
   }
-  EXPECT_NE(error_of([&] { session.run(std::vector{data, Tensor::from<std::int64_t>({2}, Shape{5, 5})}); }), "no error");
+  EXPECT_NE(error_of([&] {
+              session.run(std::vector{data, Tensor::from<std::int64_t>({2}, Shape{5, 5})});
+            }),
+            "no error");
 }
 
 TEST(SessionShapes, FlowWantsKnownExtents) {
@@ -122,7 +145,9 @@ TEST(SessionShapes, FlowWantsKnownExtents) {
 TEST(SessionShapes, FirstResultsMayBeAbsent) {
   ModelBuilder builder;
   const ValueId x = builder.input("x", ElementType::f32, {2, 4});
-  const ValueId first = builder.node("Split", "split", {x, builder.vector<std::int64_t>("sizes", {1, 3})}, {{"axis", std::int64_t{1}}}, "", 2);
+  const ValueId first =
+      builder.node("Split", "split", {x, builder.vector<std::int64_t>("sizes", {1, 3})},
+                   {{"axis", std::int64_t{1}}}, "", 2);
   builder.graph().nodes.back().outputs[0] = no_value;
   expect_consistent(builder.build({first + 1}), {random_floats({2, 4}, 1)}, 0);
 }
@@ -130,9 +155,11 @@ TEST(SessionShapes, FirstResultsMayBeAbsent) {
 TEST(SessionShapes, ProductsWithoutTermsOrColumns) {
   for (const auto& [k, n] : {std::pair{0, 3}, std::pair{3, 0}}) {
     ModelBuilder builder;
-    const ValueId x = builder.round("r", builder.input("x", ElementType::f32, {2, k}), 0.1f, std::uint8_t{128});
+    const ValueId x =
+        builder.round("r", builder.input("x", ElementType::f32, {2, k}), 0.1f, std::uint8_t{128});
     const ValueId y = builder.node("MatMul", "product", {x, grid_weights(builder, "w", {k, n})});
-    expect_consistent(builder.build({builder.round("y", y, 0.1f, std::uint8_t{3})}), {Tensor(ElementType::f32, {2, k})}, 0);
+    expect_consistent(builder.build({builder.round("y", y, 0.1f, std::uint8_t{3})}),
+                      {Tensor(ElementType::f32, {2, k})}, 0);
   }
 }
 
@@ -162,7 +189,8 @@ TEST(SessionThreads, AnyNumberGivesTheSameBytes) {
   const Tensor input = random_floats({3, 3, 8, 8}, 5);
   const Tensors expected = session_of(graph, 1).run(std::vector{input});
   for (int threads = 2; threads <= 4; ++threads)
-    expect_identical(session_of(graph, threads).run(std::vector{input}), expected, std::to_string(threads));
+    expect_identical(session_of(graph, threads).run(std::vector{input}), expected,
+                     std::to_string(threads));
 }
 
 TEST(SessionProfile, HasOneEntryPerStep) {
@@ -214,14 +242,18 @@ TEST(Executor, AnExceptionOfAnyThreadReachesTheCaller) {
 /// The plan survives a failing run: a Gather index out of range.
 TEST(SessionFailures, TheNextRunWorks) {
   ModelBuilder builder;
-  const ValueId x = builder.round("r", builder.input("x", ElementType::f32, {4, 8}), 0.01f, std::uint8_t{128});
+  const ValueId x =
+      builder.round("r", builder.input("x", ElementType::f32, {4, 8}), 0.01f, std::uint8_t{128});
   const ValueId index = builder.input("index", ElementType::s64, {2});
   const ValueId picked = builder.node("Gather", "gather", {x, index});
-  const ValueId y = builder.round("y", builder.node("Sigmoid", "f", {picked}), 0.01f, std::uint8_t{0});
+  const ValueId y =
+      builder.round("y", builder.node("Sigmoid", "f", {picked}), 0.01f, std::uint8_t{0});
   for (const int threads : {1, 3}) {
     const Session session = session_of(builder.build({y}), threads);
     const Tensor data = random_floats({4, 8}, 1);
-    const auto run = [&](std::int64_t i) { return session.run(std::vector{data, Tensor::from<std::int64_t>({2}, Shape{0, i})}); };
+    const auto run = [&](std::int64_t i) {
+      return session.run(std::vector{data, Tensor::from<std::int64_t>({2}, Shape{0, i})});
+    };
     const Tensors good = run(3);
     EXPECT_NE(error_of([&] { run(4); }), "no error");
     expect_identical(run(3), good, "after a failure");

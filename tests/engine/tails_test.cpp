@@ -10,15 +10,19 @@ namespace {
 struct ConvModel {
   ModelBuilder builder;
   Shape shape = {-1, 8, 6, 6};
-  ValueId x = builder.round("x.round", builder.input("x", ElementType::f32, shape), 0.01f, std::uint8_t{120});
+  ValueId x = builder.round("x.round", builder.input("x", ElementType::f32, shape), 0.01f,
+                            std::uint8_t{120});
 
-  ValueId conv(const std::string& name, ValueId from, std::int64_t in, std::int64_t out, unsigned seed = 1) {
+  ValueId conv(const std::string& name, ValueId from, std::int64_t in, std::int64_t out,
+               unsigned seed = 1) {
     const AttributeList pads = {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}};
-    return builder.node("Conv", name, {from, grid_weights(builder, name + ".w", {out, in, 3, 3}, seed)}, pads);
+    return builder.node("Conv", name,
+                        {from, grid_weights(builder, name + ".w", {out, in, 3, 3}, seed)}, pads);
   }
   ValueId clip(const std::string& name, ValueId from, float low, float high) {
-    return builder.node("Clip", name,
-                        {from, builder.scalar(name + ".low", low), builder.scalar(name + ".high", high)});
+    return builder.node(
+        "Clip", name,
+        {from, builder.scalar(name + ".low", low), builder.scalar(name + ".high", high)});
   }
   Tensors input(std::int64_t batch = 2) { return {random_floats({batch, 8, 6, 6}, 3)}; }
 };
@@ -45,7 +49,8 @@ TEST(Tails, SignedGridsToo) {
 TEST(Tails, ClipWithOneBoundOrCrossedBounds) {
   ConvModel m;
   const ValueId conv = m.conv("conv", m.x, 8, 12);
-  const ValueId open = m.builder.node("Clip", "open", {conv, no_value, m.builder.scalar("high", 1.0f)});
+  const ValueId open =
+      m.builder.node("Clip", "open", {conv, no_value, m.builder.scalar("high", 1.0f)});
   const ValueId crossed = m.clip("crossed", m.conv("other", m.x, 8, 4), 2, -1);
   const ValueId a = m.builder.round("a", open, 0.05f, std::uint8_t{128});
   const ValueId b = m.builder.round("b", crossed, 0.05f, std::uint8_t{128});
@@ -64,7 +69,8 @@ TEST(Tails, ClampBehindAnAveragePoolWithoutRound) {
   const ValueId pool = m.builder.node("AveragePool", "pool", {m.x},
                                       {{"kernel_shape", std::vector<std::int64_t>{2, 2}}});
   const ValueId global = m.builder.node("GlobalAveragePool", "global", {m.x});
-  const Graph graph = m.builder.build({m.clip("clip", pool, -0.1f, 0.2f), m.builder.node("Relu", "relu", {global})});
+  const Graph graph = m.builder.build(
+      {m.clip("clip", pool, -0.1f, 0.2f), m.builder.node("Relu", "relu", {global})});
   expect_consistent(graph, m.input(), 1e-6);
 }
 
@@ -88,8 +94,10 @@ TEST(Residuals, AdditionJoinsTheConvolutionBeforeIt) {
   for (const bool first : {true, false}) {
     ConvModel m;
     const ValueId conv = m.builder.round("a", m.conv("conv", m.x, 8, 8), 0.03f, std::uint8_t{90});
-    const ValueId add = m.builder.node("Add", "add", first ? std::vector{conv, m.x} : std::vector{m.x, conv});
-    const ValueId y = m.builder.round("y", m.builder.node("Relu", "relu", {add}), 0.04f, std::uint8_t{0});
+    const ValueId add =
+        m.builder.node("Add", "add", first ? std::vector{conv, m.x} : std::vector{m.x, conv});
+    const ValueId y =
+        m.builder.round("y", m.builder.node("Relu", "relu", {add}), 0.04f, std::uint8_t{0});
     const Flow flow = expect_consistent(m.builder.build({y}), m.input(), 0.0401);
     EXPECT_EQ(count_of(flow, "Conv+Add+Relu"), 1);
     EXPECT_EQ(flow.float_nodes, 0);
@@ -102,8 +110,10 @@ TEST(Residuals, InputOfTheConvolutionItself) {
   ValueId x = m.x;
   for (int i = 0; i < 4; ++i) {
     const std::string name = std::to_string(i);
-    const ValueId conv = m.builder.round("c" + name, m.conv("conv" + name, x, 8, 8, 10 + i), 0.03f, std::uint8_t{128});
-    x = m.builder.round("r" + name, m.builder.node("Add", "add" + name, {x, conv}), 0.03f, std::uint8_t{128});
+    const ValueId conv = m.builder.round("c" + name, m.conv("conv" + name, x, 8, 8, 10 + i), 0.03f,
+                                         std::uint8_t{128});
+    x = m.builder.round("r" + name, m.builder.node("Add", "add" + name, {x, conv}), 0.03f,
+                        std::uint8_t{128});
   }
   const Flow flow = expect_consistent(m.builder.build({x}), m.input(), 0.5);
   EXPECT_EQ(count_of(flow, "Conv+Add"), 4);
@@ -113,8 +123,10 @@ TEST(Residuals, SecondOperandWrittenLater) {
   ConvModel m;
   const ValueId a = m.builder.round("a", m.conv("conv_a", m.x, 8, 8, 1), 0.03f, std::uint8_t{128});
   const ValueId b = m.builder.round("b", m.conv("conv_b", m.x, 8, 8, 2), 0.02f, std::uint8_t{10});
-  const ValueId y = m.builder.round("y", m.builder.node("Add", "add", {a, b}), 0.04f, std::uint8_t{128});
-  const ValueId z = m.builder.round("z", m.builder.node("Sub", "sub", {a, b}), 0.04f, std::uint8_t{128});
+  const ValueId y =
+      m.builder.round("y", m.builder.node("Add", "add", {a, b}), 0.04f, std::uint8_t{128});
+  const ValueId z =
+      m.builder.round("z", m.builder.node("Sub", "sub", {a, b}), 0.04f, std::uint8_t{128});
   expect_consistent(m.builder.build({y, z}), m.input(), 0.0401);
 }
 
@@ -123,7 +135,8 @@ TEST(Sums, ChainOfAdditionsWithLateRounds) {
   std::vector<ValueId> terms;
   for (int i = 0; i < 4; ++i) {
     const std::string name = std::to_string(i);
-    terms.push_back(m.builder.round("t" + name, m.conv("conv" + name, m.x, 8, 8, 20 + i), 0.02f + 0.003f * static_cast<float>(i), std::uint8_t{128}));
+    terms.push_back(m.builder.round("t" + name, m.conv("conv" + name, m.x, 8, 8, 20 + i),
+                                    0.02f + 0.003f * static_cast<float>(i), std::uint8_t{128}));
   }
   ValueId sum = terms[0];
   std::vector<ValueId> outputs;
@@ -153,7 +166,8 @@ TEST(Sums, MoreTermsThanTheKernelTakes) {
   ValueId sum = m.x;
   for (int i = 0; i < 12; ++i) {
     const std::string name = std::to_string(i);
-    const ValueId term = m.builder.round("t" + name, m.conv("conv" + name, m.x, 8, 8, 40 + i), 0.02f, std::uint8_t{128});
+    const ValueId term = m.builder.round("t" + name, m.conv("conv" + name, m.x, 8, 8, 40 + i),
+                                         0.02f, std::uint8_t{128});
     sum = m.builder.node("Add", "add" + name, {sum, term});
   }
   const ValueId y = m.builder.round("y", sum, 0.1f, std::uint8_t{128});
@@ -164,10 +178,13 @@ TEST(Sums, MoreTermsThanTheKernelTakes) {
 TEST(Sums, RescaledValuesThatOverflow) {
   for (const char* op : {"Add", "Mul", "Sub"}) {
     ModelBuilder builder;
-    const ValueId a = builder.round("a", builder.input("x", ElementType::f32, {4, 8}), 1e12f, std::uint8_t{128});
-    const ValueId b = builder.round("b", builder.input("y", ElementType::f32, {4, 8}), 1e12f, std::uint8_t{128});
+    const ValueId a =
+        builder.round("a", builder.input("x", ElementType::f32, {4, 8}), 1e12f, std::uint8_t{128});
+    const ValueId b =
+        builder.round("b", builder.input("y", ElementType::f32, {4, 8}), 1e12f, std::uint8_t{128});
     const ValueId y = builder.round("z", builder.node(op, "op", {a, b}), 1e-3f, std::uint8_t{128});
-    const Tensors inputs = {random_floats({4, 8}, 1, -1e14f, 1e14f), random_floats({4, 8}, 2, -1e14f, 1e14f)};
+    const Tensors inputs = {random_floats({4, 8}, 1, -1e14f, 1e14f),
+                            random_floats({4, 8}, 2, -1e14f, 1e14f)};
     expect_consistent(builder.build({y}), inputs, 0);
   }
 }
@@ -179,16 +196,20 @@ TEST(Layouts, OperandsOfOnePixelOrOneChannel) {
     ValueId a = m.builder.round("a", m.conv("conv_a", m.x, 8, out, 1), 0.03f, std::uint8_t{128});
     ValueId b = m.builder.round("b", m.conv("conv_b", m.x, 8, out, 2), 0.02f, std::uint8_t{10});
     if (out != 1) {
-      a = m.builder.round("ga", m.builder.node("GlobalAveragePool", "pa", {a}), 0.01f, std::uint8_t{128});
-      b = m.builder.round("gb", m.builder.node("GlobalAveragePool", "pb", {b}), 0.01f, std::uint8_t{128});
+      a = m.builder.round("ga", m.builder.node("GlobalAveragePool", "pa", {a}), 0.01f,
+                          std::uint8_t{128});
+      b = m.builder.round("gb", m.builder.node("GlobalAveragePool", "pb", {b}), 0.01f,
+                          std::uint8_t{128});
     }
     std::vector<ValueId> outputs;
     for (const char* op : {"Add", "Mul", "Sub", "Div", "Max"}) {
       outputs.push_back(m.builder.node(op, std::string("float") + op, {a, b}));
-      outputs.push_back(m.builder.round(op, m.builder.node(op, std::string("byte") + op, {b, a}), 0.05f, std::uint8_t{128}));
+      outputs.push_back(m.builder.round(op, m.builder.node(op, std::string("byte") + op, {b, a}),
+                                        0.05f, std::uint8_t{128}));
     }
     m.builder.graph().outputs = outputs;
-    Graph graph = m.builder.build({outputs[0], outputs[1], outputs[2], outputs[3], outputs[4], outputs[5], outputs[8], outputs[9]});
+    Graph graph = m.builder.build({outputs[0], outputs[1], outputs[2], outputs[3], outputs[4],
+                                   outputs[5], outputs[8], outputs[9]});
     expect_consistent(graph, m.input(3), 0.0501);
   }
 }
@@ -196,9 +217,12 @@ TEST(Layouts, OperandsOfOnePixelOrOneChannel) {
 TEST(Layouts, SqueezeAndExcite) {
   ConvModel m;
   const ValueId x = m.builder.round("a", m.conv("conv", m.x, 8, 8), 0.03f, std::uint8_t{128});
-  const ValueId mean = m.builder.round("mean", m.builder.node("GlobalAveragePool", "pool", {x}), 0.01f, std::uint8_t{128});
-  const ValueId gate = m.builder.round("gate", m.builder.node("HardSigmoid", "sigmoid", {mean}), 1.0f / 255, std::uint8_t{0});
-  const ValueId y = m.builder.round("y", m.builder.node("Mul", "mul", {x, gate}), 0.03f, std::uint8_t{128});
+  const ValueId mean = m.builder.round("mean", m.builder.node("GlobalAveragePool", "pool", {x}),
+                                       0.01f, std::uint8_t{128});
+  const ValueId gate = m.builder.round("gate", m.builder.node("HardSigmoid", "sigmoid", {mean}),
+                                       1.0f / 255, std::uint8_t{0});
+  const ValueId y =
+      m.builder.round("y", m.builder.node("Mul", "mul", {x, gate}), 0.03f, std::uint8_t{128});
   const Flow flow = expect_consistent(m.builder.build({y}), m.input(3), 0.0301);
   EXPECT_EQ(flow.float_nodes, 0);
 }
@@ -206,10 +230,14 @@ TEST(Layouts, SqueezeAndExcite) {
 /// Bytes come in rows first, a float operator wants channels last.
 TEST(Layouts, FloatConvolutionOfABytesInput) {
   ModelBuilder builder;
-  const ValueId x = builder.dequantize("dq", builder.input("x", ElementType::u8, {2, 3, 5, 5}), 0.02f, std::uint8_t{7});
-  const ValueId y = builder.node("Conv", "conv", {x, builder.constant("w", random_floats({4, 3, 3, 3}, 1))});
-  const Flow flow = expect_consistent(builder.build({y}), {random_integers<std::uint8_t>({2, 3, 5, 5}, 2)}, 1e-4);
-  const auto conv = std::find_if(flow.nodes.begin(), flow.nodes.end(), [](const FlowNode& node) { return node.op == "Conv"; });
+  const ValueId x = builder.dequantize("dq", builder.input("x", ElementType::u8, {2, 3, 5, 5}),
+                                       0.02f, std::uint8_t{7});
+  const ValueId y =
+      builder.node("Conv", "conv", {x, builder.constant("w", random_floats({4, 3, 3, 3}, 1))});
+  const Flow flow =
+      expect_consistent(builder.build({y}), {random_integers<std::uint8_t>({2, 3, 5, 5}, 2)}, 1e-4);
+  const auto conv = std::find_if(flow.nodes.begin(), flow.nodes.end(),
+                                 [](const FlowNode& node) { return node.op == "Conv"; });
   ASSERT_NE(conv, flow.nodes.end());
   EXPECT_EQ(conv->precision, "float");
   EXPECT_NE(conv->reason.find("'w' has no grid"), std::string::npos) << conv->reason;

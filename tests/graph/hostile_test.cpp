@@ -163,9 +163,10 @@ TEST(Hostile, GraphGivenTwiceIsMergedAsProtobufSays) {
   add_initializer(first, "a", 2, {1}).set_raw_data("A");
   add_initializer(second, "b", 2, {1}).set_raw_data("B");
   const Graph graph = parse(encode(first) + encode(second));
-  for (const Value& value : graph.values)
-    if (value.is_constant())
-      EXPECT_EQ(value.constant.data<std::uint8_t>()[0], value.name == "a" ? 'A' : 'B');
+  for (const Value& value : graph.values) {
+    if (!value.is_constant()) continue;
+    EXPECT_EQ(value.constant.data<std::uint8_t>()[0], value.name == "a" ? 'A' : 'B');
+  }
 }
 
 TEST(Hostile, MissingFilesAndFolders) {

@@ -13,12 +13,20 @@ namespace intact::tools {
 namespace {
 
 struct Options {
-  std::string model, output, mode, calibration, preprocess = "none", method = "minmax", json;
+  std::string model, output, mode, calibration, preprocess = "none", method = "mse", json;
   bool per_tensor = false;
   std::vector<std::string> exclude;
   int random = 0;
   EngineFlags engine;
 };
+
+CalibrationMethod parse_method(const std::string& name) {
+  if (name == "minmax") return CalibrationMethod::minmax;
+  if (name == "percentile") return CalibrationMethod::percentile;
+  if (name == "mse") return CalibrationMethod::mse;
+  throw Error(fmt::format(
+      "--method {} is not available in this version; minmax, percentile and mse are", name));
+}
 
 std::unique_ptr<SampleSource> calibration_samples(const Options& options) {
   // Only the inputs' names and shapes are wanted, so nothing is planned.
@@ -63,10 +71,8 @@ int quantize(const Options& options) {
   if (options.mode == "dynamic") {
     throw Error("--mode dynamic is not available in this version; --mode static is");
   }
-  if (options.method != "minmax") {
-    throw Error(fmt::format("--method {} is not available in this version; --method minmax is",
-                            options.method));
-  }
+  QuantizeOptions quantize_options;
+  quantize_options.method = parse_method(options.method);
   if (options.calibration.empty() == (options.random == 0)) {
     throw Error("--mode static needs samples: give either --calibration PATH or --random N");
   }
@@ -75,7 +81,6 @@ int quantize(const Options& options) {
   }
   const auto samples = calibration_samples(options);
   Progress progress("calibration", samples->count());
-  QuantizeOptions quantize_options;
   quantize_options.per_channel = !options.per_tensor;
   quantize_options.exclude = options.exclude;
   quantize_options.threads = options.engine.threads;
@@ -106,7 +111,7 @@ void add_quantize(CLI::App& app, Action& chosen) {
                       "Samples: images, .npy, .npz, or folders of them");
   command->add_option("--preprocess", options->preprocess,
                       "none, unit (/255), imagenet, or a JSON file (default none)");
-  command->add_option("--method", options->method, "How ranges are chosen (default minmax)")
+  command->add_option("--method", options->method, "How ranges are chosen (default mse)")
       ->check(CLI::IsMember({"minmax", "percentile", "entropy", "mse"}));
   command->add_flag("--per-tensor", options->per_tensor,
                     "One weight scale per tensor, not per channel");

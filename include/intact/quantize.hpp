@@ -1,6 +1,7 @@
 // Making quantized models from float ones.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -12,10 +13,16 @@
 
 namespace intact {
 
-enum class CalibrationMethod : std::uint8_t { minmax };
+/// How the range of a tensor's grid follows from its values in the samples. Model inputs and outputs
+/// keep their smallest and largest value with any method.
+enum class CalibrationMethod : std::uint8_t {
+  minmax,      ///< from the smallest to the largest value
+  percentile,  ///< without the 0.005 % of the values at either end
+  mse,         ///< where the mean squared quantization error is least
+};
 
 struct QuantizeOptions {
-  CalibrationMethod method = CalibrationMethod::minmax;
+  CalibrationMethod method = CalibrationMethod::mse;
   bool per_channel = true;           ///< weights: one scale per output channel, else one per tensor
   std::vector<std::string> exclude;  ///< names of nodes that stay float
   int threads = 0;                   ///< 0: the CPUs that this process may use

@@ -1,4 +1,4 @@
-// Range estimation: smallest and largest value.
+// Range estimation, by the extremes or from a histogram.
 #include "quantize/calibration/calibrator.hpp"
 
 #include <algorithm>
@@ -6,6 +6,8 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+
+#include "quantize/calibration/ranges.hpp"
 
 namespace intact {
 namespace {
@@ -27,6 +29,24 @@ class MinMax final : public Calibrator {
   bool empty_ = true;
 };
 
+/// Share of the values inside the range of the method percentile.
+constexpr double percentile = 0.9999;
+
+Range inner_percentile(const Histogram& histogram) {
+  return percentile_range(histogram, percentile);
+}
+
+class FromHistogram final : public Calibrator {
+ public:
+  explicit FromHistogram(Range (*choose)(const Histogram&)) : choose_(choose) {}
+  void observe(std::span<const float> values) override { histogram_.observe(values); }
+  Range range() const override { return choose_(histogram_); }
+
+ private:
+  Range (*choose_)(const Histogram&);
+  Histogram histogram_;
+};
+
 }  // namespace
 
 Range join(const Range& a, const Range& b) {
@@ -37,14 +57,22 @@ std::unique_ptr<Calibrator> make_calibrator(CalibrationMethod method) {
   switch (method) {
     case CalibrationMethod::minmax:
       return std::make_unique<MinMax>();
+    case CalibrationMethod::percentile:
+      return std::make_unique<FromHistogram>(inner_percentile);
+    case CalibrationMethod::mse:
+      return std::make_unique<FromHistogram>(least_squares_range);
   }
-  throw Error("the calibration method is unknown; minmax is available");
+  throw Error("the calibration method is unknown; minmax, percentile and mse are available");
 }
 
 const char* calibration_name(CalibrationMethod method) {
   switch (method) {
     case CalibrationMethod::minmax:
       return "minmax";
+    case CalibrationMethod::percentile:
+      return "percentile";
+    case CalibrationMethod::mse:
+      return "mse";
   }
   return "unknown";
 }

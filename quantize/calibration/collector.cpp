@@ -33,8 +33,10 @@ Collector::Collector(const Graph& graph, std::vector<ValueId> tensors, Calibrati
   Graph observing = graph;
   for (const ValueId id : graph.inputs) input_names_.push_back(graph.value(id).name);
   for (const ValueId id : tensors) {
+    // Images fill their range, and the largest output is the answer: nothing there is an outlier.
+    const bool at_border = position(graph.inputs, id) < graph.inputs.size() || graph.is_output(id);
     Observed observed{graph.value(id).name, false, position(graph.inputs, id),
-                      make_calibrator(method)};
+                      make_calibrator(at_border ? CalibrationMethod::minmax : method)};
     observed.is_input = observed.index < graph.inputs.size();
     if (!observed.is_input) {
       observed.index = position(observing.outputs, id);

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "intact/quantize.hpp"
+#include "quantize/calibration/calibrator.hpp"
 #include "quantized.hpp"
 
 namespace intact::testing {
@@ -46,7 +47,7 @@ TEST(QuantizeStatic, ReportsWhatItDid) {
   EXPECT_EQ(pair.report.float_bytes, std::filesystem::file_size(pair.float_path()));
   EXPECT_EQ(pair.report.int8_bytes, std::filesystem::file_size(pair.int8_path()));
   const auto metadata = pair.graph().metadata;
-  EXPECT_EQ(metadata.at("intact.method"), "static minmax");
+  EXPECT_EQ(metadata.at("intact.method"), "static mse");
   EXPECT_EQ(metadata.at("intact.samples"), "3");
   EXPECT_FALSE(metadata.at("intact.version").empty());
 }
@@ -56,6 +57,21 @@ TEST(QuantizeStatic, TwoRunsWriteTheSameBytes) {
   const auto expected = file_bytes(first.int8_path());
   quantize_static(first.float_path(), first.folder / "again.onnx", source_of(three_images()));
   EXPECT_EQ(file_bytes(first.folder / "again.onnx"), expected);
+}
+
+TEST(QuantizeStatic, ClipsInsideTheModelOnly) {
+  Samples samples = three_images();
+  samples[1][0].data<float>()[0] = 1000;
+  for (const auto method :
+       {CalibrationMethod::minmax, CalibrationMethod::percentile, CalibrationMethod::mse}) {
+    QuantizeOptions options;
+    options.method = method;
+    const Graph quantized = Pair(two_convolutions(), samples, options).graph();
+    EXPECT_EQ(quantized.metadata.at("intact.method"),
+              std::string("static ") + calibration_name(method));
+    const Node& input = node_named(quantized, "x/quantize");
+    EXPECT_GT(quantized.value(input.inputs[1]).constant.data<float>()[0], 1000.0f / 256);
+  }
 }
 
 TEST(QuantizeStatic, RaisesOlderOperatorSets) {

@@ -1,0 +1,105 @@
+// Search over bounds, one side after the other.
+#include "quantize/calibration/ranges.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "quantize/grids/grids.hpp"
+
+namespace intact {
+namespace {
+
+/// Candidates are largest * 2^(-k / per_octave).
+constexpr int per_octave = 32;
+constexpr int octaves = 6;
+constexpr int most_rounds = 4;
+
+/// The histogram's points as the error's inner loop wants them.
+class Distribution {
+ public:
+  explicit Distribution(const Histogram& histogram) {
+    for (const Histogram::Point& point : histogram.points()) {
+      values_.push_back(static_cast<float>(point.value));
+      shares_.push_back(static_cast<float>(static_cast<double>(point.count) /
+                                           static_cast<double>(histogram.total())));
+    }
+  }
+
+  /// Mean squared difference between the values and the grid over the range.
+  double error(const Range& range) const {
+    const Grid grid = activation_grid(range);
+    const float scale = grid.scale[0], per_step = 1 / scale;
+    const auto lowest = static_cast<float>(-grid.zero_point[0]);
+    const float highest = lowest + 255;
+    // Adding and subtracting this rounds to a whole number, and does so in vectors.
+    constexpr float whole = 12582912.0f;
+    constexpr std::size_t lanes = 16;
+    std::array<float, lanes> sums{};
+    const auto squared = [&](std::size_t i) {
+      const float steps = values_[i] * per_step;
+      const float inside = std::min(std::max(steps, lowest), highest);
+      const float distance = steps - ((inside + whole) - whole);
+      return shares_[i] * distance * distance;
+    };
+    std::size_t i = 0;
+    for (; i + lanes <= values_.size(); i += lanes)
+      for (std::size_t k = 0; k < lanes; ++k) sums[k] += squared(i + k);
+    for (; i < values_.size(); ++i) sums[0] += squared(i);
+    const auto sum = static_cast<double>(std::accumulate(sums.begin(), sums.end(), 0.0f));
+    return sum * static_cast<double>(scale) * static_cast<double>(scale);
+  }
+
+ private:
+  std::vector<float> values_, shares_;
+};
+
+/// Moves one bound of `range` to where the error is least. Ties go to the wider range.
+void search(const Distribution& distribution, float Range::*bound, float largest, Range& range) {
+  double least = std::numeric_limits<double>::infinity();
+  float best = largest;
+  for (int k = 0; k <= per_octave * octaves; ++k) {
+    range.*bound = largest * static_cast<float>(std::exp2(-static_cast<double>(k) / per_octave));
+    const double error = distribution.error(range);
+    if (error >= least) continue;
+    least = error;
+    best = range.*bound;
+  }
+  range.*bound = best;
+}
+
+}  // namespace
+
+Range least_squares_range(const Histogram& histogram) {
+  const Range widest = join(histogram.extremes(), {0, 0});
+  const Distribution distribution(histogram);
+  Range range = widest;
+  for (int round = 0; round < most_rounds; ++round) {
+    const Range before = range;
+    if (widest.max != 0) search(distribution, &Range::max, widest.max, range);
+    if (widest.min != 0) search(distribution, &Range::min, widest.min, range);
+    if (range == before || widest.min == 0 || widest.max == 0) break;
+  }
+  return range;
+}
+
+Range percentile_range(const Histogram& histogram, double share) {
+  const Range widest = join(histogram.extremes(), {0, 0});
+  const double outside = static_cast<double>(histogram.total()) * (1 - share) / 2;
+  const std::vector<Histogram::Point> points = histogram.points();
+  const auto bound = [&](auto begin, auto end, double sign, float widest_bound) {
+    double seen = 0;
+    for (; begin != end && begin->value * sign > 0; ++begin) {
+      seen += static_cast<double>(begin->count);
+      if (seen > outside) return static_cast<float>(begin->value);
+    }
+    return seen > 0 ? 0.0f : widest_bound;
+  };
+  const Range inner = {bound(points.begin(), points.end(), -1, widest.min),
+                       bound(points.rbegin(), points.rend(), 1, widest.max)};
+  return inner.min == inner.max ? widest : inner;
+}
+
+}  // namespace intact

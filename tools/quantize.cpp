@@ -13,7 +13,7 @@ namespace intact::tools {
 namespace {
 
 struct Options {
-  std::string model, output, mode, calibration, preprocess = "none", method = "mse", json;
+  std::string model, output, mode, calibration, preprocess = "none", method = "percentile", json;
   bool per_tensor = false;
   std::vector<std::string> exclude;
   int random = 0;
@@ -111,7 +111,7 @@ void add_quantize(CLI::App& app, Action& chosen) {
                       "Samples: images, .npy, .npz, or folders of them");
   command->add_option("--preprocess", options->preprocess,
                       "none, unit (/255), imagenet, or a JSON file (default none)");
-  command->add_option("--method", options->method, "How ranges are chosen (default mse)")
+  command->add_option("--method", options->method, "How ranges are chosen (default percentile)")
       ->check(CLI::IsMember({"minmax", "percentile", "entropy", "mse"}));
   command->add_flag("--per-tensor", options->per_tensor,
                     "One weight scale per tensor, not per channel");

@@ -22,7 +22,7 @@ enum class CalibrationMethod : std::uint8_t {
 };
 
 struct QuantizeOptions {
-  CalibrationMethod method = CalibrationMethod::mse;
+  CalibrationMethod method = CalibrationMethod::percentile;
   bool per_channel = true;           ///< weights: one scale per output channel, else one per tensor
   std::vector<std::string> exclude;  ///< names of nodes that stay float
   int threads = 0;                   ///< 0: the CPUs that this process may use

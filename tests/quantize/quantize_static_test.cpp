@@ -47,7 +47,7 @@ TEST(QuantizeStatic, ReportsWhatItDid) {
   EXPECT_EQ(pair.report.float_bytes, std::filesystem::file_size(pair.float_path()));
   EXPECT_EQ(pair.report.int8_bytes, std::filesystem::file_size(pair.int8_path()));
   const auto metadata = pair.graph().metadata;
-  EXPECT_EQ(metadata.at("intact.method"), "static mse");
+  EXPECT_EQ(metadata.at("intact.method"), "static percentile");
   EXPECT_EQ(metadata.at("intact.samples"), "3");
   EXPECT_FALSE(metadata.at("intact.version").empty());
 }

@@ -19,7 +19,8 @@
 namespace intact {
 namespace {
 
-constexpr std::array<std::string_view, 5> names = {"scalar", "avx2", "avxvnni", "avx512vnni", "amx"};
+constexpr std::array<std::string_view, 5> names = {"scalar", "avx2", "avxvnni", "avx512vnni",
+                                                   "amx"};
 
 std::uint64_t enabled_state() {
   unsigned eax, ebx, ecx, edx;
@@ -79,37 +80,47 @@ double quota_cpus() {
 
 bool cpu_supports(Isa isa) {
   switch (isa) {
-    case Isa::scalar: return true;
-    case Isa::avx2: return features().avx2;
-    case Isa::avxvnni: return features().avxvnni;
-    case Isa::avx512vnni: return features().avx512vnni;
-    case Isa::amx: return features().amx;
+    case Isa::scalar:
+      return true;
+    case Isa::avx2:
+      return features().avx2;
+    case Isa::avxvnni:
+      return features().avxvnni;
+    case Isa::avx512vnni:
+      return features().avx512vnni;
+    case Isa::amx:
+      return features().amx;
   }
   return false;
 }
 
 Isa best_isa() {
-  for (const Isa isa : {Isa::amx, Isa::avx512vnni, Isa::avxvnni, Isa::avx2})
+  for (const Isa isa : {Isa::avx512vnni, Isa::avx2})
     if (cpu_supports(isa)) return isa;
   return Isa::scalar;
 }
 
-std::string_view isa_name(Isa isa) { return names[static_cast<std::size_t>(isa)]; }
+std::string_view isa_name(Isa isa) {
+  return names[static_cast<std::size_t>(isa)];
+}
 
 Isa parse_isa(std::string_view name) {
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end())
-    throw Error(fmt::format("unknown instruction set '{}'; known are scalar, avx2, avxvnni, avx512vnni, amx", name));
+    throw Error(fmt::format(
+        "unknown instruction set '{}'; known are scalar, avx2, avxvnni, avx512vnni, amx", name));
   const Isa isa = static_cast<Isa>(found - names.begin());
   if (!cpu_supports(isa))
-    throw Error(fmt::format("this machine does not have {}; the best it has is {}", name, isa_name(best_isa())));
+    throw Error(fmt::format("this machine does not have {}; the best it has is {}", name,
+                            isa_name(best_isa())));
   return isa;
 }
 
 std::string cpu_name() {
   std::array<unsigned, 13> words{};
   for (unsigned i = 0; i < 3; ++i)
-    __get_cpuid(0x80000002 + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2], &words[4 * i + 3]);
+    __get_cpuid(0x80000002 + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2],
+                &words[4 * i + 3]);
   return std::string(reinterpret_cast<const char*>(words.data()));
 }
 

@@ -12,24 +12,37 @@ namespace intact {
 
 std::int32_t lowest(ElementType type) {
   switch (type) {
-    case ElementType::s4: return -8;
-    case ElementType::s8: return -128;
-    case ElementType::s16: return -32768;
-    case ElementType::s32: return std::numeric_limits<std::int32_t>::min();
-    default: return 0;
+    case ElementType::s4:
+      return -8;
+    case ElementType::s8:
+      return -128;
+    case ElementType::s16:
+      return -32768;
+    case ElementType::s32:
+      return std::numeric_limits<std::int32_t>::min();
+    default:
+      return 0;
   }
 }
 
 std::int32_t highest(ElementType type) {
   switch (type) {
-    case ElementType::u4: return 15;
-    case ElementType::s4: return 7;
-    case ElementType::u8: return 255;
-    case ElementType::s8: return 127;
-    case ElementType::u16: return 65535;
-    case ElementType::s16: return 32767;
-    case ElementType::s32: return std::numeric_limits<std::int32_t>::max();
-    default: throw Error(fmt::format("{} is not a type of quantized elements", element_name(type)));
+    case ElementType::u4:
+      return 15;
+    case ElementType::s4:
+      return 7;
+    case ElementType::u8:
+      return 255;
+    case ElementType::s8:
+      return 127;
+    case ElementType::u16:
+      return 65535;
+    case ElementType::s16:
+      return 32767;
+    case ElementType::s32:
+      return std::numeric_limits<std::int32_t>::max();
+    default:
+      throw Error(fmt::format("{} is not a type of quantized elements", element_name(type)));
   }
 }
 
@@ -39,17 +52,20 @@ void check_grid(const Grid& grid, const std::string& where) {
                             grid.scale.size(), grid.zero_point.size()));
   for (std::size_t i = 0; i < grid.scale.size(); ++i) {
     if (!std::isfinite(grid.scale[i]) || grid.scale[i] <= 0)
-      throw Error(fmt::format("{}: scale {} is {}; a scale must be finite and positive", where, i, grid.scale[i]));
+      throw Error(fmt::format("{}: scale {} is {}; a scale must be finite and positive", where, i,
+                              grid.scale[i]));
     if (grid.zero_point[i] < lowest(grid.type) || grid.zero_point[i] > highest(grid.type))
-      throw Error(fmt::format("{}: zero point {} is {}, outside of {}", where, i, grid.zero_point[i],
-                              element_name(grid.type)));
+      throw Error(fmt::format("{}: zero point {} is {}, outside of {}", where, i,
+                              grid.zero_point[i], element_name(grid.type)));
   }
 }
 
 std::string to_string(const Grid& grid) {
   if (!grid.per_tensor())
-    return fmt::format("({}, {} scales along axis {})", element_name(grid.type), grid.scale.size(), *grid.axis);
-  return fmt::format("({}, {:.4g}, {})", element_name(grid.type), grid.scale[0], grid.zero_point[0]);
+    return fmt::format("({}, {} scales along axis {})", element_name(grid.type), grid.scale.size(),
+                       *grid.axis);
+  return fmt::format("({}, {:.4g}, {})", element_name(grid.type), grid.scale[0],
+                     grid.zero_point[0]);
 }
 
 }  // namespace intact

@@ -15,29 +15,55 @@ namespace intact {
 
 std::size_t element_size(ElementType type) {
   switch (type) {
-    case ElementType::f32: case ElementType::u32: case ElementType::s32: return 4;
-    case ElementType::f64: case ElementType::u64: case ElementType::s64: return 8;
-    case ElementType::f16: case ElementType::bf16: case ElementType::u16: case ElementType::s16: return 2;
-    case ElementType::u8: case ElementType::s8: case ElementType::boolean: case ElementType::u4:
-    case ElementType::s4: return 1;
-    case ElementType::string: throw Unsupported("string tensors are not supported");
-    case ElementType::undefined: break;
+    case ElementType::f32:
+    case ElementType::u32:
+    case ElementType::s32:
+      return 4;
+    case ElementType::f64:
+    case ElementType::u64:
+    case ElementType::s64:
+      return 8;
+    case ElementType::f16:
+    case ElementType::bf16:
+    case ElementType::u16:
+    case ElementType::s16:
+      return 2;
+    case ElementType::u8:
+    case ElementType::s8:
+    case ElementType::boolean:
+    case ElementType::u4:
+    case ElementType::s4:
+      return 1;
+    case ElementType::string:
+      throw Unsupported("string tensors are not supported");
+    case ElementType::undefined:
+      break;
   }
   throw Error("a tensor has no element type");
 }
 
 std::string_view element_name(ElementType type) {
-  constexpr std::string_view names[] = {"undefined", "f32", "f64", "f16", "bf16", "u8", "s8", "u16", "s16",
-                                        "u32", "s32", "u64", "s64", "bool", "u4", "s4", "string"};
+  constexpr std::string_view names[] = {"undefined", "f32",  "f64", "f16", "bf16",  "u8",
+                                        "s8",        "u16",  "s16", "u32", "s32",   "u64",
+                                        "s64",       "bool", "u4",  "s4",  "string"};
   return names[static_cast<int>(type)];
 }
 
 bool is_integer(ElementType type) {
   switch (type) {
-    case ElementType::u8: case ElementType::s8: case ElementType::u16: case ElementType::s16:
-    case ElementType::u32: case ElementType::s32: case ElementType::u64: case ElementType::s64:
-    case ElementType::u4: case ElementType::s4: return true;
-    default: return false;
+    case ElementType::u8:
+    case ElementType::s8:
+    case ElementType::u16:
+    case ElementType::s16:
+    case ElementType::u32:
+    case ElementType::s32:
+    case ElementType::u64:
+    case ElementType::s64:
+    case ElementType::u4:
+    case ElementType::s4:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -46,12 +72,15 @@ std::int64_t element_count(const Shape& shape) {
   for (const std::int64_t extent : shape) {
     if (extent < 0) throw Error(fmt::format("shape {} has a negative extent", to_string(shape)));
     if (!checked_multiply(count, extent, &count))
-      throw Error(fmt::format("shape {} has more elements than fit into 64 bits", to_string(shape)));
+      throw Error(
+          fmt::format("shape {} has more elements than fit into 64 bits", to_string(shape)));
   }
   return count;
 }
 
-std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ",")); }
+std::string to_string(const Shape& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ","));
+}
 
 Tensor::Tensor(ElementType type, Shape shape) : type_(type), shape_(std::move(shape)) {
   size_ = element_count(shape_);
@@ -82,7 +111,8 @@ std::size_t Tensor::bytes() const {
 
 Tensor Tensor::reshaped(Shape shape) const {
   if (element_count(shape) != size_)
-    throw Error(fmt::format("cannot view a tensor of shape {} as {}", to_string(shape_), to_string(shape)));
+    throw Error(
+        fmt::format("cannot view a tensor of shape {} as {}", to_string(shape_), to_string(shape)));
   Tensor result = *this;
   result.shape_ = std::move(shape);
   return result;
@@ -99,9 +129,11 @@ void Tensor::check_type(ElementType wanted) const {
   // 4-bit elements are held one per byte and read as the 8-bit type of the same sign.
   const bool nibble = (type_ == ElementType::u4 && wanted == ElementType::u8) ||
                       (type_ == ElementType::s4 && wanted == ElementType::s8);
-  const bool half = (type_ == ElementType::f16 || type_ == ElementType::bf16) && wanted == ElementType::u16;
+  const bool half =
+      (type_ == ElementType::f16 || type_ == ElementType::bf16) && wanted == ElementType::u16;
   if (type_ != wanted && !nibble && !half)
-    throw Error(fmt::format("a tensor of type {} is read as {}", element_name(type_), element_name(wanted)));
+    throw Error(fmt::format("a tensor of type {} is read as {}", element_name(type_),
+                            element_name(wanted)));
 }
 
 }  // namespace intact

@@ -7,6 +7,7 @@
 
 #include <exception>
 #include <mutex>
+#include <optional>
 
 namespace intact {
 
@@ -18,26 +19,34 @@ void Barrier::wait() {
     return;
   }
   for (int spins = 0; generation_.load(std::memory_order_acquire) == generation; ++spins) {
-    if (spins < 20000) _mm_pause(); else sched_yield();
+    if (spins < 20000)
+      _mm_pause();
+    else
+      sched_yield();
   }
 }
 
 void run_parallel(int threads, const std::function<void(Part, Barrier&)>& body) {
-  Barrier barrier(threads);
   if (threads == 1) {
+    Barrier barrier(1);
     body({0, 1}, barrier);
     return;
   }
   std::exception_ptr failure;
   std::mutex failure_mutex;
-  std::atomic<bool> started{false};
+  // OpenMP may give fewer threads than asked for (nested regions, limits): the barrier counts those
+  // that are there.
+  std::optional<Barrier> barrier;
+  std::atomic<Barrier*> ready{nullptr};
   std::atomic<int> finished{0};
-  started.store(true, std::memory_order_release);
 #pragma omp parallel num_threads(threads)
   {
-    (void)started.load(std::memory_order_acquire);
+    const Part part{omp_get_thread_num(), omp_get_num_threads()};
+    if (part.index == 0) ready.store(&barrier.emplace(part.count), std::memory_order_release);
+    Barrier* shared = ready.load(std::memory_order_acquire);
+    for (; shared == nullptr; shared = ready.load(std::memory_order_acquire)) _mm_pause();
     try {
-      body({omp_get_thread_num(), omp_get_num_threads()}, barrier);
+      body(part, *shared);
     } catch (...) {
       const std::lock_guard lock(failure_mutex);
       if (!failure) failure = std::current_exception();

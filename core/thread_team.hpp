@@ -36,7 +36,8 @@ class Barrier {
 };
 
 /// Runs `body` once on each of `threads` threads (OpenMP team shared with oneDNN) and returns when
-/// all are done. With one thread it is a plain call. An exception thrown by a body is rethrown here.
+/// all are done. With one thread it is a plain call. An exception thrown by a body is rethrown
+/// here.
 void run_parallel(int threads, const std::function<void(Part, Barrier&)>& body);
 
 }  // namespace intact

@@ -21,7 +21,7 @@ class Recorder {
   }
   void add(const Step& step, double begin) {
     if (!profile_) return;
-    profile_->push_back({step.name, step.op, step.kernel, begin, now(), 0, step.macs, 0});
+    profile_->push_back({step.name, step.op, step.kernel, begin, now(), step.macs, step.bytes});
   }
 
  private:

@@ -15,8 +15,11 @@ namespace intact {
 namespace {
 
 constexpr Pass shaped_passes[] = {
-    {"infer_shapes", infer_shapes},       {"fold_pad", fold_pad},
-    {"hoist_rounds", hoist_rounds},       {"remove_dead_code", remove_dead_code},
+    {"infer_shapes", infer_shapes},
+    {"remove_identities", remove_identities},  // Casts, now that types are known
+    {"fold_pad", fold_pad},
+    {"hoist_rounds", hoist_rounds},
+    {"remove_dead_code", remove_dead_code},
     {"propagate_grids", propagate_grids},
 };
 

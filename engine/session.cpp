@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <list>
 #include <mutex>
 #include <set>
 
@@ -116,13 +117,19 @@ struct Session::State {
   ModelInfo info;
   WeightCache weights;
   std::mutex mutex;
-  std::map<std::string, std::shared_ptr<const Plan>> plans;
+  /// By input shapes, the last used first.
+  std::list<std::pair<std::string, std::shared_ptr<const Plan>>> plans;
+  static constexpr std::size_t most_plans = 32;
 
   State(Graph graph, const SessionOptions& given) : options(given) {
     isa = chosen_isa(given);
     if (given.threads < 0)
       throw Error(fmt::format("the number of threads is {}; it must be positive, or 0 for all CPUs",
                               given.threads));
+    constexpr int most_threads = 1024;
+    if (given.threads > most_threads)
+      throw Error(fmt::format("the number of threads is {}; at most {} are possible", given.threads,
+                              most_threads));
     threads = given.threads == 0 ? usable_cpus() : given.threads;
     info = model_info(graph);
     for (const ValueId id : graph.inputs) inputs.push_back(info_of(graph.value(id)));
@@ -166,7 +173,7 @@ struct Session::State {
     std::string key;
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       key += to_string(tensors[i].shape()) + ";";
-      if (keyed_by_value[i])
+      if (is_key(i, tensors[i]))
         key.append(static_cast<const char*>(tensors[i].raw()), tensors[i].bytes());
     }
     return key;
@@ -175,21 +182,28 @@ struct Session::State {
   std::shared_ptr<const Plan> plan_for(std::span<const Tensor> tensors) {
     const std::string key = key_of(tensors);
     const std::lock_guard lock(mutex);
-    auto& plan = plans[key];
-    if (plan) return plan;
-    try {
-      Graph graph = canonical;
-      for (std::size_t i = 0; i < tensors.size(); ++i) {
-        Value& value = graph.value(graph.inputs[i]);
-        value.shape = tensors[i].shape();
-        if (keyed_by_value[i]) value.constant = tensors[i].clone();
-      }
-      plan = std::make_shared<const Plan>(std::move(graph), options, isa, threads, weights);
-    } catch (...) {
-      plans.erase(key);
-      throw;
+    for (auto known = plans.begin(); known != plans.end(); ++known) {
+      if (known->first != key) continue;
+      plans.splice(plans.begin(), plans, known);
+      return plans.front().second;
     }
-    return plan;
+    Graph graph = canonical;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      Value& value = graph.value(graph.inputs[i]);
+      value.shape = tensors[i].shape();
+      if (is_key(i, tensors[i])) value.constant = tensors[i].clone();
+    }
+    plans.emplace_front(
+        key, std::make_shared<const Plan>(std::move(graph), options, isa, threads, weights));
+    if (plans.size() > most_plans) plans.pop_back();
+    return plans.front().second;
+  }
+
+  /// Values of shapes are few; a large input that shapes depend on is data, and its plan is
+  /// refused.
+  bool is_key(std::size_t input, const Tensor& tensor) const {
+    constexpr std::int64_t largest_shape = 1024;
+    return keyed_by_value[input] && tensor.size() <= largest_shape;
   }
 };
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/thread_team.hpp"
@@ -41,6 +42,7 @@ class Step {
   Precision precision = Precision::int8;
   Isa isa = Isa::scalar;
   std::int64_t macs = 0;
+  std::int64_t bytes = 0;  ///< of activations read and written
   std::vector<TensorId> inputs, outputs;
 
   /// Runs outside of the parallel region because it brings its own threads (oneDNN).
@@ -48,8 +50,8 @@ class Step {
   std::size_t scratch_bytes = 0;  ///< per thread
 };
 
-/// Packed weights shared by the plans of a session: the packed form depends on the operator and the
-/// kernel, not on batch and image size.
+/// Packed weights shared by the plans of a session: the packed form depends on the weights and the
+/// kernel, not on batch and image size. Keys name the kernel and the form, and hash the contents.
 class WeightCache {
  public:
   using Block = std::shared_ptr<std::byte>;
@@ -65,6 +67,14 @@ class WeightCache {
     return block;
   }
   static Block allocate(std::size_t bytes);
+  /// Hash of the bytes of a vector or tensor for a key.
+  template <class T>
+  static std::size_t hash(const std::vector<T>& values) {
+    return hash(values.data(), values.size() * sizeof(T));
+  }
+  static std::size_t hash(const void* data, std::size_t bytes) {
+    return std::hash<std::string_view>{}({static_cast<const char*>(data), bytes});
+  }
 
  private:
   std::mutex mutex_;

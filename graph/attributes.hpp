@@ -14,17 +14,23 @@ namespace intact {
 using Attribute = std::variant<std::int64_t, float, std::string, Tensor, std::vector<std::int64_t>,
                                std::vector<float>, std::vector<std::string>>;
 
-/// Readers return the default when the attribute is absent and throw Error when it has another type.
+/// Readers return the default when the attribute is absent and throw Error when it has another
+/// type.
 class Attributes {
  public:
   bool has(const std::string& name) const { return values_.contains(name); }
   void set(const std::string& name, Attribute value) { values_[name] = std::move(value); }
   void erase(const std::string& name) { values_.erase(name); }
 
-  std::int64_t integer(const std::string& name, std::int64_t fallback) const { return read(name, fallback); }
+  std::int64_t integer(const std::string& name, std::int64_t fallback) const {
+    return read(name, fallback);
+  }
   float number(const std::string& name, float fallback) const { return read(name, fallback); }
-  std::string text(const std::string& name, const std::string& fallback) const { return read(name, fallback); }
-  std::vector<std::int64_t> integers(const std::string& name, std::vector<std::int64_t> fallback = {}) const {
+  std::string text(const std::string& name, const std::string& fallback) const {
+    return read(name, fallback);
+  }
+  std::vector<std::int64_t> integers(const std::string& name,
+                                     std::vector<std::int64_t> fallback = {}) const {
     return read(name, std::move(fallback));
   }
   std::vector<float> numbers(const std::string& name, std::vector<float> fallback = {}) const {
@@ -35,7 +41,8 @@ class Attributes {
   const std::map<std::string, Attribute>& all() const { return values_; }
 
  private:
-  template <class T> T read(const std::string& name, T fallback) const {
+  template <class T>
+  T read(const std::string& name, T fallback) const {
     const auto found = values_.find(name);
     if (found == values_.end()) return fallback;
     if (const T* value = std::get_if<T>(&found->second)) return *value;

@@ -25,7 +25,9 @@ struct InferContext {
   /// Values of constant inputs; undefined tensors for the others. (On a grid: real numbers.)
   std::span<const Tensor> constants;
 
-  bool has(std::size_t i) const { return i < inputs.size() && inputs[i].type != ElementType::undefined; }
+  bool has(std::size_t i) const {
+    return i < inputs.size() && inputs[i].type != ElementType::undefined;
+  }
 };
 
 /// Inputs of an evaluation; absent operands are undefined tensors.
@@ -80,14 +82,15 @@ void infer_shapes(Graph& graph);
 /// are passed as real numbers (f32). `observe`, when given, sees every node's outputs.
 /// Throws Error naming the node for anything that fails.
 std::vector<Tensor> interpret(const Graph& graph, std::span<const Tensor> inputs,
-                              void (*observe)(void* user, const Node& node, std::span<const Tensor> outputs) = nullptr,
+                              void (*observe)(void* user, const Node& node,
+                                              std::span<const Tensor> outputs) = nullptr,
                               void* user = nullptr);
 
 /// The real numbers of a constant: itself, or dequantized when it lies on a grid.
 Tensor real_constant(const Value& value);
 
-/// round half to even(x / scale) + zero_point, saturated to the grid's type, in double. NaN gives the
-/// lowest integer, as the kernels do.
+/// round half to even(x / scale) + zero_point, saturated to the grid's type, in double. NaN gives
+/// the lowest integer, as the kernels do.
 double round_to_integer(double x, double scale, std::int32_t zero_point, ElementType type);
 
 }  // namespace intact

@@ -77,8 +77,8 @@ Timings run_streams(const Session& session, const std::vector<Tensor>& inputs, i
   return timings;
 }
 
-/// The kernel's high-water mark of this process. (getrusage would report the parent's where that was
-/// larger at the time of the fork.)
+/// The kernel's high-water mark of this process. (getrusage would report the parent's where that
+/// was larger at the time of the fork.)
 double peak_rss_mb() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);)
@@ -97,14 +97,14 @@ void write_trace(const std::string& path, const std::vector<StepTime>& steps) {
          {"ts", step.begin_us},
          {"dur", step.end_us - step.begin_us},
          {"pid", 1},
-         {"tid", step.thread},
+         {"tid", 1},
          {"args",
           {{"op", step.op}, {"kernel", step.kernel}, {"macs", step.macs}, {"bytes", step.bytes}}}});
   }
   write_json(path, {{"traceEvents", events}, {"displayTimeUnit", "ms"}});
 }
 
-/// Per step: the median over runs of its time on its slowest thread.
+/// Per step: the median over runs of its time.
 Json profile_nodes(const Session& session, const std::vector<Tensor>& inputs, int runs) {
   std::vector<std::string> order;
   std::map<std::string, StepTime> steps;

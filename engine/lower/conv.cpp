@@ -83,6 +83,7 @@ bool lower_conv(Lowering& lowering, const Node& node) {
   const ValueId x = node.inputs[0], w = node.inputs[1];
   const bool constant_bias = !node.has_input(2) || lowering.is_constant(node.inputs[2]);
   if (!lowering.is_constant(w) || !constant_bias || lowering.shape(x).size() > 5) return false;
+  if (lowering.value(x).type != ElementType::f32) return false;
   const SpatialGeometry geometry = conv_geometry(node, lowering.shape(x), lowering.shape(w));
   const std::int64_t groups = node.attributes.integer("group", 1);
 

@@ -154,7 +154,8 @@ bool lower_slice(Lowering& lowering, const Node& node) {
   copy.src_strides = from.strides();
   for (std::size_t i = 0; i < copy.extents.size(); ++i) {
     copy.src_offset += range->begin[i] * copy.src_strides[i];
-    copy.src_strides[i] *= range->step[i];
+    // The step of a single element is never taken, and may be any number.
+    if (copy.extents[i] > 1) copy.src_strides[i] *= range->step[i];
   }
   const TensorId target = add_tensor(lowering, node, std::move(output));
   lowering.emit_move(node, std::move(copy), source, target);

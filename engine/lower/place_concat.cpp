@@ -19,6 +19,19 @@ bool writes_with_pitch(const Program& program, const Operation& operation,
          !std::holds_alternative<ReferenceOperation>(operation.kind);
 }
 
+/// The Concat stays visible as a copy that remains, or as removed.
+void hand_over_sources(Program& program, const Operation& placed, TensorId target) {
+  if (placed.sources.empty()) return;
+  for (Operation& other : program.operations) {
+    const bool remains = &other != &placed && std::holds_alternative<CopyOperation>(other.kind) &&
+                         !other.outputs.empty() && other.outputs[0] == target;
+    if (!remains) continue;
+    other.sources.insert(other.sources.end(), placed.sources.begin(), placed.sources.end());
+    return;
+  }
+  program.removed.push_back({placed.sources, "its inputs are written where its output lies"});
+}
+
 bool place(Program& program, Operation& operation) {
   const auto* copy = std::get_if<CopyOperation>(&operation.kind);
   if (copy == nullptr || copy->flip != 0 || copy->fill) return false;
@@ -42,7 +55,7 @@ bool place(Program& program, Operation& operation) {
   if (!writes_with_pitch(program, producer, slot)) return false;
   if (auto* moved = std::get_if<CopyOperation>(&producer.kind)) moved->dst_strides = strides;
   program.tensor(source) = slot;
-  program.removed.push_back({operation.sources, "its inputs are written where its output lies"});
+  hand_over_sources(program, operation, target);
   operation.outputs.clear();
   operation.inputs.clear();
   return true;
@@ -52,7 +65,6 @@ bool place(Program& program, Operation& operation) {
 
 void place_concat(Program& program) {
   for (Operation& operation : program.operations) place(program, operation);
-  std::erase_if(program.removed, [](const Removed& removed) { return removed.sources.empty(); });
   erase_empty(program);
 }
 

@@ -1,6 +1,7 @@
 // Pools, global pools and ReduceMean over the image.
 #include <algorithm>
 
+#include "core/checked.hpp"
 #include "engine/lower/integer_product.hpp"
 #include "graph/ops/spatial.hpp"
 
@@ -83,7 +84,11 @@ bool lower_byte_pool(Lowering& lowering, const Node& node, const Pool& pool) {
   operation.pad_end = trailing_three(pool.geometry.pad_end);
   operation.src_zero_point = stored_zero_point(grid);
   constexpr std::int64_t largest_window = std::int64_t{1} << 22;  // sums of bytes stay within int32
-  if (operation.shape.taps() > largest_window) return false;
+  std::int64_t window = 0;
+  const auto& kernel = operation.shape.kernel;
+  if (!checked_multiply(kernel[0], kernel[1], &window) ||
+      !checked_multiply(window, kernel[2], &window) || window > largest_window)
+    return false;
   const Tail preview = lowering.peek_tail(node);
   if (preview.grid && !(255.0f * grid.scale[0] / preview.grid->scale[0] < largest_rescaled))
     return false;

@@ -14,13 +14,10 @@ struct Sum {
   std::vector<const Node*> nodes;  ///< additions, in topological order
 };
 
-Layout layout_of(const Lowering& lowering, const Sum& sum) {
-  return lowering.layout_of(sum.terms[0]);
-}
-
 /// One element along the innermost axis of `out` in this layout, and 1 along all others.
 bool is_per_channel(const Shape& given, const Shape& out, Layout layout) {
   if (given.size() > out.size() || given.empty()) return false;
+  if (layout == Layout::channels_last && out.size() < 3) return false;
   Shape padded(out.size() - given.size(), 1);
   padded.insert(padded.end(), given.begin(), given.end());
   const std::size_t inner = layout == Layout::channels_last ? 1 : out.size() - 1;
@@ -45,7 +42,8 @@ bool read_sum(const Lowering& lowering, ValueId id, const Shape& shape, Sum& sum
       return false;
     sum.addend = input;
     sum.nodes.push_back(node);
-    return is_per_channel(constant.constant.shape(), shape, layout_of(lowering, sum));
+    return is_per_channel(constant.constant.shape(), shape, Layout::plain) ||
+           is_per_channel(constant.constant.shape(), shape, Layout::channels_last);
   }
   if (!read_sum(lowering, node->inputs[0], shape, sum) ||
       !read_sum(lowering, node->inputs[1], shape, sum))
@@ -53,6 +51,18 @@ bool read_sum(const Lowering& lowering, ValueId id, const Shape& shape, Sum& sum
   sum.nodes.push_back(node);
   return true;
 }
+
+/// That of the first term, unless the addend runs along another axis.
+Layout layout_of(const Lowering& lowering, const Sum& sum) {
+  const Layout layout = lowering.layout_of(sum.terms[0]);
+  if (sum.addend == no_value) return layout;
+  const Shape& addend = lowering.value(sum.addend).constant.shape();
+  if (is_per_channel(addend, lowering.shape(sum.terms[0]), layout)) return layout;
+  return layout == Layout::plain ? Layout::channels_last : Layout::plain;
+}
+
+/// Ratios of scales that exceed this saturate any sum; infinite ones would make it NaN.
+constexpr float largest_ratio = 1e30f;
 
 bool is_sum(const Lowering& lowering, ValueId id, Sum& sum) {
   return lowering.value(id).shape && read_sum(lowering, id, lowering.shape(id), sum) &&
@@ -80,12 +90,13 @@ void emit_sum(Lowering& lowering, const Node& node, const Sum& sum, Tail tail) {
   for (const ValueId term : sum.terms) {
     const Grid& grid = *lowering.value(term).grid;
     operation.zero_point.push_back(stored_zero_point(grid));
-    operation.multiplier.push_back(grid.scale[0] / divisor);
+    operation.multiplier.push_back(std::min(grid.scale[0] / divisor, largest_ratio));
     terms.push_back(lowering.bytes(term, layout));
   }
   if (sum.addend != no_value) {
     const Tensor real = real_constant(lowering.value(sum.addend));
-    for (const float x : real.data<float>()) operation.addend.push_back(x / divisor);
+    for (const float x : real.data<float>())
+      operation.addend.push_back(std::clamp(x / divisor, -largest_ratio, largest_ratio));
   }
   operation.stage = lowering.stage_of(tail);
   std::vector<std::string> sources;

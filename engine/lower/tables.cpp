@@ -51,7 +51,9 @@ std::vector<double> tabulate(const Lowering& lowering, ValueId id, ValueId sourc
       else
         inputs.push_back(known.at(input));
     }
-    known[node->outputs[0]] = definition_of(*node).evaluate({*node, inputs})[0];
+    const Tensor result = definition_of(*node).evaluate({*node, inputs})[0];
+    // A Cast to float is the one elementwise operator that does not stay in double.
+    known[node->outputs[0]] = result.type() == ElementType::f32 ? in_double(result) : result;
   }
   const auto values = known.at(id).data<double>();
   return {values.begin(), values.end()};

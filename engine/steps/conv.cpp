@@ -67,9 +67,13 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Con
     return candidate.refuses(conv.shape, weights) == nullptr;
   });
   const std::size_t bytes = kernel.packed_bytes(conv.shape);
-  auto packed =
-      context.weights.get(fmt::format("{}/{}/{}", operation.name, kernel.name, bytes), bytes,
-                          [&](void* target) { kernel.pack(conv.shape, weights, target); });
+  const std::string key =
+      fmt::format("{}/{}/{}/{:x}/{:x}/{:x}/{:x}/{:x}/{}", operation.name, kernel.name, bytes,
+                  WeightCache::hash(conv.weights), WeightCache::hash(conv.bias),
+                  WeightCache::hash(conv.multiplier), WeightCache::hash(conv.float_bias),
+                  WeightCache::hash(conv.weight_zero_point), conv.src_zero_point);
+  auto packed = context.weights.get(
+      key, bytes, [&](void* target) { kernel.pack(conv.shape, weights, target); });
   auto step =
       std::make_unique<ConvStep>(kernel, std::move(packed), context.program, operation, conv);
   step->kernel = kernel.name;

@@ -60,10 +60,8 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
   step->bind(DNNL_ARG_SRC, src, operation.inputs[0]);
   step->bind(DNNL_ARG_DST, dst, operation.outputs[0]);
   const Descriptor wanted = primitive.weights_desc();
-  const std::string key =
-      fmt::format("{}/{}/{}", operation.name, primitive.impl_info_str(), wanted.get_size());
   step->bind(DNNL_ARG_WEIGHTS, wanted,
-             onednn::reordered(context.weights, key, given, conv.weights.raw(), wanted));
+             onednn::reordered(context.weights, operation.name, given, conv.weights.raw(), wanted));
   if (conv.bias.defined())
     step->bind(
         DNNL_ARG_BIAS, bias,

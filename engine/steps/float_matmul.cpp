@@ -59,10 +59,8 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
   step->bind(DNNL_ARG_DST, dst, operation.outputs[0]);
   const Descriptor wanted = primitive.weights_desc();
   if (constant) {
-    const std::string key =
-        fmt::format("{}/{}/{}", operation.name, primitive.impl_info_str(), wanted.get_size());
     step->bind(DNNL_ARG_WEIGHTS, wanted,
-               onednn::reordered(context.weights, key, given, b.constant.raw(), wanted));
+               onednn::reordered(context.weights, operation.name, given, b.constant.raw(), wanted));
   } else {
     step->bind(DNNL_ARG_WEIGHTS, wanted, operation.inputs[1]);
   }

@@ -1,20 +1,35 @@
 // From operations to steps.
 #include <cstdlib>
 
-#include "engine/steps/steps.hpp"
+#include "engine/steps/onednn.hpp"
 
 namespace intact {
 
 WeightCache::Block WeightCache::allocate(std::size_t bytes) {
   const std::size_t rounded = (bytes + 127) / 64 * 64;
   void* memory = std::aligned_alloc(64, rounded);
-  if (memory == nullptr) throw Error(fmt::format("no memory for {} bytes of weights", bytes));
+  if (memory == nullptr) throw Error(fmt::format("no memory for {} bytes", bytes));
   return Block(static_cast<std::byte*>(memory), std::free);
 }
 
+namespace {
+
+std::int64_t bytes_of(const Program& program, TensorId id) {
+  if (id == no_tensor || program.tensor(id).constant.defined()) return 0;
+  const StoredTensor& tensor = program.tensor(id);
+  return element_count(tensor.shape) * static_cast<std::int64_t>(element_size(tensor.type));
+}
+
+}  // namespace
+
 std::unique_ptr<Step> make_step(StepContext& context, Operation& operation) {
-  auto step =
-      std::visit([&](auto& kind) { return make(context, operation, kind); }, operation.kind);
+  std::unique_ptr<Step> step;
+  try {
+    step = std::visit([&](auto& kind) { return make(context, operation, kind); }, operation.kind);
+  } catch (const dnnl::error& error) {
+    throw Unsupported(
+        fmt::format("'{}': oneDNN does not support this form: {}", operation.name, error.what()));
+  }
   step->name = operation.name;
   step->op = operation.op;
   step->sources = operation.sources;
@@ -23,6 +38,8 @@ std::unique_ptr<Step> make_step(StepContext& context, Operation& operation) {
   step->macs = operation.macs;
   step->inputs = operation.inputs;
   step->outputs = operation.outputs;
+  for (const auto* tensors : {&operation.inputs, &operation.outputs})
+    for (const TensorId id : *tensors) step->bytes += bytes_of(context.program, id);
   return step;
 }
 

@@ -41,8 +41,11 @@ dnnl::primitive_attr attributes(float lower, float upper) {
   return attr;
 }
 
-WeightCache::Block reordered(WeightCache& cache, const std::string& key, const Descriptor& from,
+WeightCache::Block reordered(WeightCache& cache, const std::string& name, const Descriptor& from,
                              const void* data, const Descriptor& to) {
+  const std::string key =
+      fmt::format("{}/{:x}/{:x}", name, WeightCache::hash(&to.data, sizeof to.data),
+                  WeightCache::hash(data, from.get_size()));
   return cache.get(key, to.get_size(), [&](void* target) {
     dnnl::memory source(from, cpu(), const_cast<void*>(data));
     dnnl::memory result(to, cpu(), target);
@@ -73,8 +76,12 @@ void PrimitiveStep::run(const Frame& frame, Part) const {
                       dnnl::memory(constant.descriptor, cpu(), constant.source.get()));
   if (scratch_bytes != 0)
     arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(scratchpad_, cpu(), frame.scratch));
-  primitive_.execute(stream, arguments);
-  stream.wait();
+  try {
+    primitive_.execute(stream, arguments);
+    stream.wait();
+  } catch (const dnnl::error& error) {
+    throw Error(fmt::format("'{}': oneDNN failed: {}", name, error.what()));
+  }
 }
 
 }  // namespace intact::onednn

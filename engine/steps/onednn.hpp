@@ -22,7 +22,7 @@ Descriptor dense(const Dims& dims, bool channels_last);
 dnnl::primitive_attr attributes(float lower, float upper);
 
 /// A constant in the form that a primitive wants, shared through the session's weight cache.
-WeightCache::Block reordered(WeightCache& cache, const std::string& key, const Descriptor& from,
+WeightCache::Block reordered(WeightCache& cache, const std::string& name, const Descriptor& from,
                              const void* data, const Descriptor& to);
 
 /// A primitive with its arguments: tensors of the frame, and constants.

@@ -18,15 +18,16 @@ std::span<const Pass> canonical_passes();
 /// Runs them in order; checks the invariants after each in debug builds.
 void canonicalize(Graph& graph);
 
-void import_quantization(Graph& graph);        ///< Q/DQ -> Round, Bytes, FromBytes
-void import_quantized_operators(Graph& graph); ///< QLinearConv, QLinearAdd, ... -> operator + Round
-void fold_constants(Graph& graph);             ///< nodes with constant inputs
-void cancel_bytes(Graph& graph);               ///< FromBytes(Bytes(x)) on one grid, equal Rounds, moves on bytes
-void fold_bias(Graph& graph);              ///< Add of a constant per channel into the convolution before it
-void fold_batch_normalization(Graph& graph);   ///< into the Conv, ConvTranspose or Gemm before it
-void fold_pad(Graph& graph);                   ///< Pad with the real zero into the Conv or pool behind it
-void remove_identities(Graph& graph);          ///< Identity, Dropout, Cast to the same type, ...
-void remove_dead_code(Graph& graph);           ///< nodes that no output needs
+void import_quantization(Graph& graph);  ///< Q/DQ -> Round, Bytes, FromBytes
+void import_quantized_operators(
+    Graph& graph);                  ///< QLinearConv, QLinearAdd, ... -> operator + Round
+void fold_constants(Graph& graph);  ///< nodes with constant inputs
+void cancel_bytes(Graph& graph);  ///< FromBytes(Bytes(x)) on one grid, equal Rounds, moves on bytes
+void fold_bias(Graph& graph);     ///< Add of a constant per channel into the convolution before it
+void fold_batch_normalization(Graph& graph);  ///< into the Conv, ConvTranspose or Gemm before it
+void fold_pad(Graph& graph);           ///< Pad with the real zero into the Conv or pool behind it
+void remove_identities(Graph& graph);  ///< Identity, Dropout, Cast to the same type, ...
+void remove_dead_code(Graph& graph);   ///< nodes that no output needs
 
 /// Round in front of Reshape, Transpose, ...; needs shapes.
 void hoist_rounds(Graph& graph);

@@ -10,7 +10,7 @@ namespace intact {
 
 /// True when CPU and operating system (XCR0) both support the instruction set.
 bool cpu_supports(Isa isa);
-/// The greatest supported instruction set.
+/// The greatest supported instruction set that kernels exist for.
 Isa best_isa();
 std::string_view isa_name(Isa isa);
 /// Throws Error for an unknown name, naming the known ones, and for an instruction set that this

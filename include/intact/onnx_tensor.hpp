@@ -7,8 +7,8 @@
 
 namespace intact {
 
-/// Reads a TensorProto (.pb). Throws Error naming the file when it is missing, broken or larger than
-/// its data, Unsupported for element types that Intact lacks.
+/// Reads a TensorProto (.pb). Throws Error naming the file when it is missing, broken or larger
+/// than its data, Unsupported for element types that Intact lacks.
 Tensor load_onnx_tensor(const std::filesystem::path& path);
 
 }  // namespace intact

@@ -13,8 +13,8 @@
 
 namespace intact {
 
-/// How the range of a tensor's grid follows from its values in the samples. Model inputs and outputs
-/// keep their smallest and largest value with any method.
+/// How the range of a tensor's grid follows from its values in the samples. Model inputs and
+/// outputs keep their smallest and largest value with any method.
 enum class CalibrationMethod : std::uint8_t {
   minmax,      ///< from the smallest to the largest value
   percentile,  ///< without the 0.005 % of the values at either end
@@ -42,9 +42,11 @@ struct QuantizeReport {
 };
 
 /// Static quantization: u8 asymmetric activations, s8 symmetric weights, int32 bias; writes a
-/// standard QDQ model. Throws Error when no sample is given, when a tensor is not finite (naming it),
-/// when `exclude` names no node, or when the output cannot be written.
-QuantizeReport quantize_static(const std::filesystem::path& float_model, const std::filesystem::path& output,
-                               const CalibrationSource& calibration, const QuantizeOptions& options = {});
+/// standard QDQ model. Throws Error when no sample is given, when a tensor is not finite (naming
+/// it), when `exclude` names no node, or when the output cannot be written.
+QuantizeReport quantize_static(const std::filesystem::path& float_model,
+                               const std::filesystem::path& output,
+                               const CalibrationSource& calibration,
+                               const QuantizeOptions& options = {});
 
 }  // namespace intact

@@ -21,7 +21,8 @@ struct SessionOptions {
   /// Cap of the instruction set; by default INTACT_ISA, else the best the machine has. Throws Error
   /// when the machine lacks it.
   std::optional<Isa> isa;
-  /// False keeps every operator with the Round behind it in a kernel of its own. Same bytes either way.
+  /// False keeps every operator with the Round behind it in a kernel of its own. Same bytes either
+  /// way.
   bool fusion = true;
   /// Interpret the file node by node with the reference operators instead of planning it.
   bool reference = false;
@@ -64,16 +65,17 @@ struct Flow {
 /// Time of one step in one run, in microseconds since the run began.
 struct StepTime {
   std::string name, op, kernel;
-  double begin_us = 0, end_us = 0;
-  int thread = 0;
-  std::int64_t macs = 0, bytes = 0;
+  double begin_us = 0, end_us = 0;  ///< of all threads, with the barrier behind the step
+  std::int64_t macs = 0;
+  std::int64_t bytes = 0;  ///< of activations read and written
 };
 
 struct ModelInfo {
   std::string name;
-  std::vector<std::pair<std::string, int>> opsets;           ///< domain, version
-  std::vector<std::pair<std::string, int>> operators;        ///< "Conv" or "com.microsoft.QLinearAdd", count
-  std::int64_t parameters = 0;                               ///< elements of all constants
+  std::vector<std::pair<std::string, int>> opsets;  ///< domain, version
+  std::vector<std::pair<std::string, int>>
+      operators;                ///< "Conv" or "com.microsoft.QLinearAdd", count
+  std::int64_t parameters = 0;  ///< elements of all constants
   std::size_t file_bytes = 0;
   std::vector<std::pair<std::string, std::string>> metadata;
 };
@@ -98,10 +100,12 @@ class Session {
   /// One inference: inputs in the order of inputs(), results in the order of outputs(). The first
   /// run with new input shapes plans them. Throws Error when number, type or shape do not fit
   /// (naming what is expected). `profile`, when given, receives the time of each step.
-  std::vector<Tensor> run(std::span<const Tensor> inputs, std::vector<StepTime>* profile = nullptr) const;
+  std::vector<Tensor> run(std::span<const Tensor> inputs,
+                          std::vector<StepTime>* profile = nullptr) const;
 
   /// What runs in which precision and why, for these input shapes (by default the declared ones,
-  /// with 1 for an unknown first extent; Error when others are unknown). Not for reference sessions.
+  /// with 1 for an unknown first extent; Error when others are unknown). Not for reference
+  /// sessions.
   Flow flow(std::span<const Shape> input_shapes = {}) const;
 
   /// Declared shapes with unknown extents replaced by those of `defaults`: 1 for an unknown first

@@ -133,6 +133,37 @@ TEST(SessionShapes, InputsThatDetermineShapesArePartOfThePlan) {
             "no error");
 }
 
+TEST(SessionShapes, BiasMadeFromAShapeBelongsToItsPlan) {
+  // The bias is the batch size: a constant of each plan, but not the same one.
+  ModelBuilder builder;
+  const ValueId x = builder.input("x", ElementType::f32, {-1, 4});
+  const ValueId batch =
+      builder.node("Gather", "batch",
+                   {builder.node("Shape", "shape", {x}), builder.vector<std::int64_t>("i", {0})});
+  const ValueId bias =
+      builder.node("Expand", "bias",
+                   {builder.node("Cast", "cast", {batch}, {{"to", std::int64_t{1}}}),
+                    builder.vector<std::int64_t>("width", {3})});
+  const ValueId weights = builder.constant("w", Tensor(ElementType::f32, {4, 3}));
+  const ValueId y =
+      builder.node("Add", "add", {builder.node("MatMul", "product", {x, weights}), bias});
+  const Session session = session_of(builder.build({y}));
+  for (const std::int64_t n : {2, 5, 2})
+    EXPECT_EQ(session.run(std::vector{random_floats({n, 4}, 1)})[0].data<float>()[0],
+              static_cast<float>(n));
+}
+
+TEST(SessionShapes, CastToFloatBehindAGridIsNothing) {
+  ModelBuilder builder;
+  const ValueId x = builder.input("x", ElementType::f32, {1, 8});
+  const ValueId cast = builder.node(
+      "Cast", "cast", {builder.round<std::uint8_t>("x", x, 0.1f, 100)}, {{"to", std::int64_t{1}}});
+  const ValueId y =
+      builder.round<std::uint8_t>("y", builder.node("Tanh", "tanh", {cast}), 0.01f, 128);
+  const Graph graph = builder.build({y});
+  EXPECT_EQ(expect_consistent(graph, {random_floats({1, 8}, 1)}, 0.0101).float_round_trips, 0);
+}
+
 TEST(SessionShapes, FlowWantsKnownExtents) {
   ModelBuilder builder;
   const ValueId x = builder.input("x", ElementType::f32, {-1, -1});
@@ -191,6 +222,20 @@ TEST(SessionThreads, AnyNumberGivesTheSameBytes) {
   for (int threads = 2; threads <= 4; ++threads)
     expect_identical(session_of(graph, threads).run(std::vector{input}), expected,
                      std::to_string(threads));
+}
+
+TEST(SessionThreads, InsideAParallelRegionOfTheCaller) {
+  // OpenMP gives nested regions one thread: the steps must not wait for the others.
+  const Session session = session_of(small_network(), 2);
+  const std::vector input{random_floats({1, 3, 8, 8}, 1)};
+  const Tensors expected = session.run(input);
+  std::vector<Tensors> results(2);
+#pragma omp parallel num_threads(2)
+  {
+#pragma omp critical
+    results[0] = session.run(input);
+  }
+  EXPECT_EQ(difference(results[0][0], expected[0]), "");
 }
 
 TEST(SessionProfile, HasOneEntryPerStep) {

@@ -8,11 +8,10 @@
 namespace intact {
 namespace {
 
-/// The convolution whose result is operand `which` of an addition and of nothing else, when the
+/// The operation whose result is the first operand of an addition and of nothing else, when the
 /// other operand is complete before it runs. -1 otherwise.
-int producer_to_extend(const Program& program, const Uses& uses, const Operation& addition,
-                       std::size_t which) {
-  const TensorId own = addition.inputs[which], other = addition.inputs[1 - which];
+int producer_to_extend(const Program& program, const Uses& uses, const Operation& addition) {
+  const TensorId own = addition.inputs[0], other = addition.inputs[1];
   const int writer = uses.writer_of_single_use(own);
   if (writer < 0) return -1;
   const StoredTensor& a = program.tensor(own);
@@ -45,7 +44,7 @@ void fuse_residual(Program& program) {
     if (add == nullptr || add->operation != kernels::ByteBinary::add ||
         add->stage.output != kernels::Output::u8 || !add->stage.table.empty())
       continue;
-    const int writer = producer_to_extend(program, Uses(program), operation, 0);
+    const int writer = producer_to_extend(program, Uses(program), operation);
     if (writer < 0) continue;
     Operation& producer = program.operations[static_cast<std::size_t>(writer)];
     auto* conv = std::get_if<ConvOperation>(&producer.kind);

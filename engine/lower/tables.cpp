@@ -11,15 +11,11 @@
 namespace intact {
 namespace {
 
-const Node* producer(const Lowering& lowering, ValueId id) {
-  return lowering.producer(id);
-}
-
 /// Nodes between the grid `source` and `id`, in topological order.
 void collect(const Lowering& lowering, ValueId id, ValueId source,
              std::vector<const Node*>& nodes) {
   if (id == source || id == no_value || lowering.is_constant(id)) return;
-  const Node* node = producer(lowering, id);
+  const Node* node = lowering.producer(id);
   if (std::find(nodes.begin(), nodes.end(), node) != nodes.end()) return;
   for (const ValueId input : node->inputs) collect(lowering, input, source, nodes);
   nodes.push_back(node);

@@ -83,15 +83,6 @@ void Rewriter::finish() {
   graph_.nodes = std::move(nodes_);
 }
 
-bool replace_value(Graph& graph, ValueId from, ValueId to) {
-  if (graph.is_output(from)) {
-    if (!can_become_output(graph, to)) return false;
-    become_output(graph, from, to);
-  }
-  graph.replace_uses(from, to);
-  return true;
-}
-
 void remove_sources(Graph& graph, Node& node, const char* reason) {
   if (!node.sources.empty()) graph.removed.push_back({std::move(node.sources), reason});
   node.sources.clear();

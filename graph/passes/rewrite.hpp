@@ -52,10 +52,6 @@ class Rewriter {
   std::vector<int> producer_;
 };
 
-/// The same for one edge outside of a Rewriter: every use of `from` becomes `to`, and a graph
-/// output keeps its name. False when both have to stay.
-bool replace_value(Graph& graph, ValueId from, ValueId to);
-
 void remove_sources(Graph& graph, Node& node, const char* reason);
 void append_sources(Node& node, std::vector<std::string> sources);
 

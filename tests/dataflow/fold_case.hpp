@@ -1,0 +1,33 @@
+// Fold cases: one small quantized graph per spelling of quantization and per operator that has to
+// run on integers. fold_cases_test.cpp runs every case of every list below through the same checks.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/graph/model_builder.hpp"
+
+namespace intact::testing {
+
+/// What a case builds: the outputs of the model, and inputs to run it on.
+struct FoldModel {
+  std::vector<ValueId> outputs;
+  std::vector<Tensor> inputs;
+};
+
+struct FoldCase {
+  std::string name;  ///< a C identifier: "conv_silu_one_round"
+  std::function<FoldModel(ModelBuilder&)> build;
+  int opset = 17;
+  /// Steps that may stay in float (with a reason): 0 unless the file leaves an operator without a
+  /// grid.
+  int float_nodes = 0;
+  /// Outputs without a Round: allowed error relative to the largest magnitude.
+  double relative_error = 1e-5;
+};
+
+// One list per topic, each in <topic>_cases.cpp.
+std::vector<FoldCase> convolution_cases();
+
+}  // namespace intact::testing

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "fold_case.hpp"
+#include "graph/definition.hpp"
 #include "graph/reals.hpp"
 #include "tests/engine/model_run.hpp"
 

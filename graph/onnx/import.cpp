@@ -9,12 +9,15 @@
 #include "graph/onnx/lift.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/onnx/proto.hpp"
+#include "graph/onnx/upgrade.hpp"
 #include "intact/error.hpp"
 
 namespace intact {
 namespace {
 
-constexpr int oldest_opset = 7, newest_opset = 25;
+constexpr int oldest_opset = 1, newest_opset = 25;
+/// Older models are brought into the form of this set, the oldest that the operators implement.
+constexpr int oldest_implemented_opset = 7;
 
 class Importer {
  public:
@@ -42,6 +45,7 @@ class Importer {
   void read_attribute(const onnx::AttributeProto& proto, Node& node);
   void resolve_operands(const onnx::GraphProto& proto);
   void restore_order();
+  void check_operators();
   ValueId define(const std::string& name, const std::string& by);
 
   std::string label_;
@@ -219,8 +223,15 @@ void Importer::read_node(const onnx::NodeProto& proto, Node& node) {
   // Contributed domains have one version; exporters often forget to import them.
   node.version = opset == graph_.opsets.end() ? 1 : opset->second;
   for (const onnx::AttributeProto& attribute : proto.attribute()) read_attribute(attribute, node);
+}
+
+/// Raises models of old operator sets and checks that every operator is implemented.
+void Importer::check_operators() {
+  const auto opset = graph_.opsets.find("");
   try {
-    definition_of(node);
+    if (opset != graph_.opsets.end() && opset->second < oldest_implemented_opset)
+      raise_opset(graph_, oldest_implemented_opset);
+    for (const Node& node : graph_.nodes) definition_of(node);
   } catch (const Unsupported& error) {
     fail_unsupported(error.what());
   }
@@ -274,6 +285,7 @@ Graph Importer::import(std::span<const std::byte> bytes) {
   resolve_operands(proto);
   read_outputs(proto);
   restore_order();
+  check_operators();
   graph_.file_bytes = bytes.size() + external_.file_bytes();
   return std::move(graph_);
 }

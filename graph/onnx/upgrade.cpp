@@ -1,4 +1,4 @@
-// What changed between operator sets 7 and 25 in a way that is not compatible, operator by operator
+// What changed between operator sets 1 and 25 in a way that is not compatible, operator by operator
 // (github.com/onnx/onnx/blob/main/docs/Changelog.md). Operators that are not listed only gained
 // types, operands and attributes whose defaults keep the old meaning.
 #include "graph/onnx/upgrade.hpp"
@@ -8,12 +8,16 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "graph/passes/rewrite.hpp"
 #include "intact/error.hpp"
 
 namespace intact {
 namespace {
+
+/// No tensor has more axes; keeps sums of axes far from overflow.
+constexpr std::int64_t max_legacy_axis = 1000;
 
 /// One node on its way up; the nodes that take its place are collected in order.
 struct Upgrade {
@@ -30,20 +34,27 @@ struct Upgrade {
                     Tensor::from<std::int64_t>({static_cast<std::int64_t>(values.size())}, values));
   }
   /// A node of the new operator set in front of or behind `node`.
-  Node helper(const Node& node, const char* op, std::vector<ValueId> inputs) {
+  Node helper(const Node& node, const char* op, std::vector<ValueId> inputs,
+              std::string_view what = {}) {
     Node result;
     result.op = op;
     result.version = version;
-    result.name = fmt::format("{}/{}", node.name, op);
+    result.name = fmt::format("{}/{}{}", node.name, what, op);
     result.inputs = std::move(inputs);
     result.outputs = {graph.add_value(names.get(result.name))};
     return result;
   }
 };
 
-[[noreturn]] void refuse(const Node& node, const Upgrade& upgrade, const char* reason) {
+[[noreturn]] void refuse(const Node& node, const Upgrade& upgrade, std::string_view reason) {
   throw Unsupported(fmt::format("{} cannot be written for opset {}: {}", describe(node),
                                 upgrade.version, reason));
+}
+
+/// The tensor of an operand that the operator cannot do without.
+const Value& required(const Node& node, const Upgrade& upgrade, std::size_t index) {
+  if (!node.has_input(index)) refuse(node, upgrade, fmt::format("it has no input {}", index));
+  return upgrade.graph.value(node.inputs[index]);
 }
 
 void set_input(Node& node, std::size_t index, ValueId id) {
@@ -56,6 +67,131 @@ void move_to_input(Upgrade& upgrade, Node& node, const char* attribute, std::siz
   if (!node.attributes.has(attribute)) return;
   set_input(node, index, upgrade.integers(node, attribute, node.attributes.integers(attribute)));
   node.attributes.erase(attribute);
+}
+
+std::optional<std::int64_t> rank_of(const Value& value) {
+  if (value.shape) return static_cast<std::int64_t>(value.shape->size());
+  if (value.declared) return static_cast<std::int64_t>(value.declared->size());
+  return std::nullopt;
+}
+
+/// Gives operand `small`, whose axes lie on those of input 0 from `axis` on, as many trailing axes
+/// of extent 1 as numpy's alignment at the last axis needs. The rank of input 0 need not be known:
+/// the ones are counted from its shape, which is constant once the model's inputs have theirs.
+void append_axes(Upgrade& upgrade, Node& node, std::size_t small, std::int64_t axis) {
+  const Value& value = required(node, upgrade, small);
+  required(node, upgrade, 0);
+  const std::optional<std::int64_t> rank = rank_of(value);
+  if (!rank) refuse(node, upgrade, fmt::format("the rank of '{}' is not known", value.name));
+  if (axis == -*rank) return;  // at the last axis already
+  if (axis < 0 || axis > max_legacy_axis)
+    refuse(node, upgrade, fmt::format("axis {} with an operand of rank {}", axis, *rank));
+  const std::vector<std::int64_t> first = {axis + *rank};
+  const std::vector<std::int64_t> end = {std::numeric_limits<std::int32_t>::max()};
+  Node large_shape = upgrade.helper(node, "Shape", {node.inputs[0]}, "large");
+  Node tail = upgrade.helper(node, "Slice", {large_shape.outputs[0]});
+  tail.attributes.set("starts", first);
+  tail.attributes.set("ends", end);
+  Node none = upgrade.helper(node, "Mul", {tail.outputs[0], upgrade.integers(node, "zero", {0})});
+  Node ones = upgrade.helper(node, "Add", {none.outputs[0], upgrade.integers(node, "one", {1})});
+  Node shape = upgrade.helper(node, "Shape", {node.inputs[small]});
+  Node wanted = upgrade.helper(node, "Concat", {shape.outputs[0], ones.outputs[0]});
+  wanted.attributes.set("axis", std::int64_t{0});
+  Node reshape = upgrade.helper(node, "Reshape", {node.inputs[small], wanted.outputs[0]});
+  node.inputs[small] = reshape.outputs[0];
+  for (Node* made : {&large_shape, &tail, &none, &ones, &shape, &wanted, &reshape})
+    upgrade.nodes.push_back(std::move(*made));
+}
+
+/// Before opset 7 the second operand was aligned at `axis`, without one at the last axis.
+void broadcast_7(Upgrade& upgrade, Node& node) {
+  if (node.attributes.integer("broadcast", 0) != 0 && node.attributes.has("axis"))
+    append_axes(upgrade, node, 1, node.attributes.integer("axis", 0));
+  node.attributes.erase("broadcast");
+  node.attributes.erase("axis");
+}
+
+/// A slope per channel was a vector.
+void prelu_7(Upgrade& upgrade, Node& node) {
+  const Value& slope = required(node, upgrade, 1);
+  const std::optional<std::int64_t> rank = rank_of(slope);
+  const bool shared = slope.shape && slope.shape->size() == 1 && slope.shape->front() == 1;
+  if (rank != 0 && !shared) append_axes(upgrade, node, 1, 1);
+}
+
+void gemm_7(Upgrade&, Node& node) {
+  node.attributes.erase("broadcast");
+}
+
+/// Without is_test the operator trained.
+void inference_7(Upgrade& upgrade, Node& node) {
+  if (node.attributes.integer("is_test", 0) == 0)
+    refuse(node, upgrade, "is_test is 0, which is training; only inference is supported");
+  node.attributes.erase("is_test");
+}
+
+void reshape_5(Upgrade& upgrade, Node& node) {
+  move_to_input(upgrade, node, "shape", 1);
+}
+
+/// The names of element types in the order of their numbers.
+void cast_6(Upgrade& upgrade, Node& node) {
+  constexpr std::array<std::string_view, 14> names = {
+      "UNDEFINED", "FLOAT",  "UINT8", "INT8",    "UINT16", "INT16",  "INT32",
+      "INT64",     "STRING", "BOOL",  "FLOAT16", "DOUBLE", "UINT32", "UINT64"};
+  const std::string to = node.attributes.text("to", "");
+  const auto found = std::find(names.begin() + 1, names.end(), to);
+  if (found == names.end()) refuse(node, upgrade, fmt::format("its type '{}' is unknown", to));
+  node.attributes.set("to", std::int64_t{found - names.begin()});
+}
+
+void concat_4(Upgrade&, Node& node) {
+  if (!node.attributes.has("axis")) node.attributes.set("axis", std::int64_t{1});
+}
+
+void pad_2(Upgrade&, Node& node) {
+  if (!node.attributes.has("paddings")) return;
+  node.attributes.set("pads", node.attributes.integers("paddings"));
+  node.attributes.erase("paddings");
+}
+
+void split_2(Upgrade& upgrade, Node& node) {
+  if (!node.has_input(1)) return;
+  const Value& split = upgrade.graph.value(node.inputs[1]);
+  if (!split.is_constant() || split.type != ElementType::s64)
+    refuse(node, upgrade, "its split is no constant of int64");
+  const auto extents = split.constant.data<std::int64_t>();
+  node.attributes.set("split", std::vector<std::int64_t>(extents.begin(), extents.end()));
+  node.inputs.resize(1);
+}
+
+void tile_6(Upgrade& upgrade, Node& node) {
+  refuse(node, upgrade, "it repeats along one axis");
+}
+
+void selu_6(Upgrade&, Node& node) {
+  if (!node.attributes.has("alpha")) node.attributes.set("alpha", 1.6732f);
+  if (!node.attributes.has("gamma")) node.attributes.set("gamma", 1.0507f);
+}
+
+void norm_2(Upgrade& upgrade, Node& node) {
+  const float p = node.attributes.number("p", 2.0f);
+  if (!(p >= 1 && p <= 1000) || p != std::floor(p))
+    refuse(node, upgrade, fmt::format("its norm p is {}, not an integer", p));
+  node.attributes.set("p", static_cast<std::int64_t>(p));
+}
+
+void recurrent_7(Upgrade&, Node& node) {
+  node.attributes.erase("output_sequence");
+}
+
+void upsample_7(Upgrade& upgrade, Node& node) {
+  if (!node.attributes.has("height_scale") || !node.attributes.has("width_scale"))
+    refuse(node, upgrade, "it has no height_scale and width_scale");
+  node.attributes.set("scales", std::vector<float>{1, 1, node.attributes.number("height_scale", 1),
+                                                   node.attributes.number("width_scale", 1)});
+  node.attributes.erase("height_scale");
+  node.attributes.erase("width_scale");
 }
 
 void batch_normalization_9(Upgrade& upgrade, Node& node) {
@@ -145,12 +281,6 @@ void resize_11(Upgrade& upgrade, Node& node) {
   node.attributes.set("nearest_mode", std::string("floor"));
 }
 
-std::optional<std::int64_t> rank_of(const Value& value) {
-  if (value.shape) return static_cast<std::int64_t>(value.shape->size());
-  if (value.declared) return static_cast<std::int64_t>(value.declared->size());
-  return std::nullopt;
-}
-
 /// Before opset 13 Softmax saw a matrix: the axes before `axis`, and the rest.
 void softmax_13(Upgrade& upgrade, Node& node) {
   const std::int64_t axis = node.attributes.integer("axis", 1);
@@ -198,6 +328,34 @@ struct Change {
 
 /// Ascending for each operator. A change may rename: later entries of the new name then apply.
 constexpr std::array changes = {
+    Change{"Concat", 4, concat_4},
+    Change{"GlobalLpPool", 2, norm_2},
+    Change{"LpPool", 2, norm_2},
+    Change{"Pad", 2, pad_2},
+    Change{"Split", 2, split_2},
+    Change{"Reshape", 5, reshape_5},
+    Change{"Cast", 6, cast_6},
+    Change{"Selu", 6, selu_6},
+    Change{"Tile", 6, tile_6},
+    Change{"Add", 7, broadcast_7},
+    Change{"Sub", 7, broadcast_7},
+    Change{"Mul", 7, broadcast_7},
+    Change{"Div", 7, broadcast_7},
+    Change{"Pow", 7, broadcast_7},
+    Change{"And", 7, broadcast_7},
+    Change{"Or", 7, broadcast_7},
+    Change{"Xor", 7, broadcast_7},
+    Change{"Greater", 7, broadcast_7},
+    Change{"Less", 7, broadcast_7},
+    Change{"Equal", 7, broadcast_7},
+    Change{"PRelu", 7, prelu_7},
+    Change{"Gemm", 7, gemm_7},
+    Change{"BatchNormalization", 7, inference_7},
+    Change{"Dropout", 7, inference_7},
+    Change{"RNN", 7, recurrent_7},
+    Change{"GRU", 7, recurrent_7},
+    Change{"LSTM", 7, recurrent_7},
+    Change{"Upsample", 7, upsample_7},
     Change{"BatchNormalization", 9, batch_normalization_9},
     Change{"Upsample", 10, upsample_10},
     Change{"Slice", 10, slice_10},
@@ -240,6 +398,7 @@ void raise_opset(Graph& graph, int version) {
     if (node.domain.empty() && node.version < version) {
       Upgrade upgrade{graph, names, version, {}};
       const int from = node.version;
+      node.attributes.erase("consumed_inputs");  // a hint of sets before 6, without meaning
       for (const Change& change : changes)
         if (node.op == change.op && from < change.since && change.since <= version)
           change.apply(upgrade, node);

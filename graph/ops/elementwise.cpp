@@ -29,18 +29,10 @@ TensorType common_type(const InferContext& context, std::size_t first, std::size
   return common;
 }
 
-void check_no_legacy_broadcast(const Node& node) {
-  if (node.version < 7 && (node.attributes.integer("broadcast", 0) != 0))
-    refuse_unsupported(node,
-                       "the attributes broadcast and axis of operator sets before 7 are not "
-                       "supported; convert the model to operator set 7 or later");
-}
-
 namespace {
 
 std::vector<TensorType> infer_pair(const InferContext& context) {
   check_operands(context.node, 2, 2);
-  check_no_legacy_broadcast(context.node);
   const TensorType type = common_type(context, 0, 2);
   if (type.type == ElementType::boolean)
     refuse(context.node, "operands are booleans; they must be numbers");
@@ -104,7 +96,6 @@ std::vector<Tensor> evaluate_mod(const EvalContext& context) {
 
 std::vector<TensorType> infer_pow(const InferContext& context) {
   check_operands(context.node, 2, 2);
-  check_no_legacy_broadcast(context.node);
   TensorType type = context.inputs[0];
   if (type.shape && context.inputs[1].shape)
     type.shape = broadcast(context.node, *type.shape, *context.inputs[1].shape);
@@ -146,7 +137,6 @@ std::vector<Tensor> evaluate_pow(const EvalContext& context) {
 
 std::vector<TensorType> infer_variadic(const InferContext& context) {
   check_operands(context.node, 1, static_cast<std::size_t>(-1));
-  check_no_legacy_broadcast(context.node);
   return {common_type(context, 0, context.inputs.size())};
 }
 

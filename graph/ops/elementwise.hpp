@@ -14,8 +14,6 @@ namespace intact {
 
 /// Broadcast shape and common type of operands [first, last); throws Error when they do not fit.
 TensorType common_type(const InferContext& context, std::size_t first, std::size_t last);
-/// Refuses the attributes `axis` and `broadcast` of operator sets before 7.
-void check_no_legacy_broadcast(const Node& node);
 
 /// Type that a computation on elements of `type` uses: f32 for half precision.
 inline ElementType computing_type(ElementType type) {

@@ -11,7 +11,6 @@ namespace {
 
 std::vector<TensorType> infer_comparison(const InferContext& context) {
   check_operands(context.node, 2, 2);
-  check_no_legacy_broadcast(context.node);
   return {{ElementType::boolean, common_type(context, 0, 2).shape}};
 }
 

@@ -38,12 +38,6 @@ TEST(Elementwise, RefusesOperandsOfDifferentTypes) {
   EXPECT_NE(text.find("f32"), std::string::npos) << text;
 }
 
-TEST(Elementwise, RefusesBroadcastingByAttributes) {
-  EXPECT_THROW(Op("Add").at(6).with("broadcast", 1)(floats({1}, {1}), floats({1}, {1})),
-               Unsupported);
-  EXPECT_NO_THROW(Op("Add").at(6)(floats({1}, {1}), floats({1}, {1})));
-}
-
 TEST(Elementwise, RefusesAMissingOperand) {
   EXPECT_THROW(Op("Add")(floats({1}, {1})), Error);
   EXPECT_THROW(Op("Where")(booleans({1}, {true}), Tensor{}, floats({1}, {1})), Error);

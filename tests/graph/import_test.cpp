@@ -45,13 +45,14 @@ TEST(Import, ReadsNodesInputsAndOutputs) {
   EXPECT_EQ(graph.file_bytes, encode(model).size());
 }
 
-TEST(Import, OperatorSets7To25) {
-  EXPECT_EQ(parse_error(relu_model(7)), "");
+TEST(Import, OperatorSets1To25) {
+  EXPECT_EQ(parse_error(relu_model(1)), "");
+  EXPECT_EQ(parse(relu_model(6)).nodes.at(0).version, 7);
   EXPECT_EQ(parse_error(relu_model(25)), "");
-  EXPECT_EQ(parse_error(relu_model(6)),
-            "the model: operator set 6 is not supported; Intact reads 7 to 25");
+  EXPECT_EQ(parse_error(relu_model(0)),
+            "the model: operator set 0 is not supported; Intact reads 1 to 25");
   EXPECT_EQ(parse_error(relu_model(26)),
-            "the model: operator set 26 is not supported; Intact reads 7 to 25");
+            "the model: operator set 26 is not supported; Intact reads 1 to 25");
 }
 
 TEST(Import, UnknownOperatorIsNamed) {

@@ -8,6 +8,10 @@
 
 namespace intact {
 
+std::int64_t multiply_adds(const kernels::ConvShape& shape) {
+  return shape.out_pixels() * shape.out_channels * shape.taps() * shape.group_in_channels();
+}
+
 kernels::ConvShape conv_shape(const Shape& input, const Shape& output, std::int64_t groups,
                               const SpatialGeometry& geometry) {
   kernels::ConvShape shape;
@@ -34,10 +38,6 @@ std::array<std::int64_t, 3> trailing_three(const Shape& values) {
 }
 
 namespace {
-
-std::int64_t multiply_adds(const kernels::ConvShape& shape) {
-  return shape.out_pixels() * shape.out_channels * shape.taps() * shape.group_in_channels();
-}
 
 /// [O, I/g, spatial...] to [O][tap][I/g].
 std::vector<std::int8_t> taps_outside(std::vector<std::int8_t> weights,

@@ -24,7 +24,8 @@ bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, i
   const bool byte = grid.type == ElementType::u8 || grid.type == ElementType::s8 ||
                     grid.type == ElementType::u4 || grid.type == ElementType::s4;
   const auto channels = static_cast<std::size_t>(product.shape.out_channels);
-  if (!byte || (!grid.per_tensor() && (*grid.axis != axis || grid.scale.size() != channels))) {
+  const auto on_axis = static_cast<std::size_t>(value.constant.shape()[axis]);
+  if (!byte || (!grid.per_tensor() && (*grid.axis != axis || grid.scale.size() != on_axis))) {
     reason =
         fmt::format("the grid {} of the weights '{}' is not 8-bit per tensor or per output channel",
                     to_string(grid), value.name);
@@ -41,7 +42,7 @@ bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, i
   product.weight_scale.resize(channels);
   product.weight_zero_point.resize(channels);
   for (std::size_t c = 0; c < channels; ++c) {
-    const std::size_t k = grid.per_tensor() ? 0 : c;
+    const std::size_t k = c % grid.scale.size();
     product.weight_scale[c] = grid.scale[k];
     product.weight_zero_point[c] = grid.zero_point[k] - shift;
   }
@@ -113,8 +114,8 @@ bool fits(const ConvOperation& conv, std::string& reason) {
 
 }  // namespace
 
-bool lower_integer_product(Lowering& lowering, const Node& node, const Node& last,
-                           IntegerProduct& product, Layout layout, std::string& reason) {
+std::optional<ConvOperation> convolution_of(const Lowering& lowering, const Node& last,
+                                            IntegerProduct& product, std::string& reason) {
   const Grid& grid = *lowering.value(product.activation).grid;
   const float scale_x = grid.scale[0];
   const auto channels = static_cast<std::size_t>(product.shape.out_channels);
@@ -132,10 +133,15 @@ bool lower_integer_product(Lowering& lowering, const Node& node, const Node& las
     conv.multiplier[c] = scale_x * product.weight_scale[c] / divisor;
   place_bias(lowering, product, scale_x, divisor, conv);
   conv.stage = lowering.stage_of(preview);
-  if (!fits(conv, reason)) return false;
+  if (!fits(conv, reason)) return std::nullopt;
+  return conv;
+}
 
-  const std::int64_t macs = conv.shape.out_pixels() * conv.shape.out_channels * conv.shape.taps() *
-                            conv.shape.group_in_channels();
+bool lower_integer_product(Lowering& lowering, const Node& node, const Node& last,
+                           IntegerProduct& product, Layout layout, std::string& reason) {
+  std::optional<ConvOperation> conv = convolution_of(lowering, last, product, reason);
+  if (!conv) return false;
+  const std::int64_t macs = multiply_adds(conv->shape);
   const TensorId input = lowering.bytes(product.activation, layout);
   Tail tail = lowering.take_tail(last);
   if (&last != &node) {
@@ -144,7 +150,7 @@ bool lower_integer_product(Lowering& lowering, const Node& node, const Node& las
     tail.op = node.op + "+" + tail.op;
   }
   const TensorId output = lowering.result_tensor(tail, layout);
-  lowering.emit(node, tail, std::move(conv), {input}, output).macs = macs;
+  lowering.emit(node, tail, std::move(*conv), {input}, output).macs = macs;
   return true;
 }
 

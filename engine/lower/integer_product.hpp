@@ -17,10 +17,16 @@ struct IntegerProduct {
 };
 
 /// Fills weights (in the file's order, as s8), zero points and scales of a constant on an 8-bit
-/// grid whose channels run along `axis`. False, with the reason, when the operands are not on byte
+/// grid whose channels run along `axis` (for every group again where it has those of one group
+/// only). False, with the reason, when the operands are not on byte
 /// grids.
 bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, int axis,
                   IntegerProduct& product, std::string& reason);
+
+/// The convolution with the tail behind `last`, whose stage it carries; takes product.weights.
+/// Nothing, with the reason, when the accumulator or the requantized value could overflow.
+std::optional<ConvOperation> convolution_of(const Lowering& lowering, const Node& last,
+                                            IntegerProduct& product, std::string& reason);
 
 /// Emits the convolution with the tail behind `last`: the node itself, or the addition of a
 /// constant behind it that became product.bias. False, with the reason, when the accumulator or the
@@ -28,6 +34,7 @@ bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, i
 bool lower_integer_product(Lowering& lowering, const Node& node, const Node& last,
                            IntegerProduct& product, Layout layout, std::string& reason);
 
+std::int64_t multiply_adds(const kernels::ConvShape& shape);
 kernels::ConvShape conv_shape(const Shape& input, const Shape& output, std::int64_t groups,
                               const SpatialGeometry& geometry);
 /// Spatial values for {depth, height, width}, with leading zeros.

@@ -127,6 +127,7 @@ class Lowering {
 bool lower_quantization(Lowering&, const Node&);  ///< Round, Bytes, FromBytes
 bool lower_unary(Lowering&, const Node&);         ///< byte tables; float functions
 bool lower_conv(Lowering&, const Node&);
+bool lower_conv_transpose(Lowering&, const Node&);
 bool lower_matmul(Lowering&, const Node&);  ///< MatMul and Gemm
 bool lower_pool(Lowering&, const Node&);    ///< pools and ReduceMean over the image
 bool lower_sum(Lowering&, const Node&);     ///< Add and Round over sums of grids

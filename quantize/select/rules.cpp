@@ -46,12 +46,16 @@ Choice judge_product(const Graph& graph, const Node& node) {
   if (!is_float_constant(graph, weights)) return kept("its weights are not constant");
   const Shape& shape = graph.value(weights).constant.shape();
   if (element_count(shape) == 0) return kept("it has no weights");
-  if (node.is("Conv")) {
+  if (node.is("Conv") || node.is("ConvTranspose")) {
     if (shape.size() < 3 || shape.size() > 5)
       return kept("there is no integer kernel for more than three spatial axes");
   } else if (shape.size() != 2) {
     return kept("its weights are not a matrix");
   }
+  if (node.is("ConvTranspose") && node.attributes.integer("group", 1) != 1)
+    return kept(
+        "ConvTranspose in groups is quantized by hand only: no axis of its weights has one "
+        "element per output channel");
   if (node.is("Gemm") &&
       (node.attributes.integer("transA", 0) != 0 || node.attributes.number("alpha", 1) != 1 ||
        (node.has_input(2) && node.attributes.number("beta", 1) != 1)))
@@ -141,7 +145,7 @@ constexpr std::array rules = {
     Rule{"Resize", judge_move},         Rule{"DepthToSpace", judge_move},
     Rule{"SpaceToDepth", judge_move},   Rule{"Gather", judge_move},
     Rule{"Expand", judge_move},         Rule{"Tile", judge_move},
-    Rule{"Concat", judge_concat},
+    Rule{"Concat", judge_concat},       Rule{"ConvTranspose", judge_product},
 };
 
 }  // namespace

@@ -252,17 +252,39 @@ TEST(Quantize, OutputThatIsReadOnKeepsItsName) {
   expect_integer_and_close(pair, samples, few_steps);
 }
 
+TEST(Quantize, TransposedConvolutionRunsOnIntegers) {
+  ModelBuilder model;
+  const ValueId x = model.input("x", ElementType::f32, {1, 3, 5, 5});
+  const ValueId w = model.constant("w", random_floats({4, 3, 4, 4}, 1, -0.5f, 0.5f));
+  const ValueId up =
+      model.node("ConvTranspose", "up",
+                 {conv(model, "first", x, 3, 4), w, model.vector<float>("b", {0.3f, -0.2f, 0.1f})},
+                 {{"strides", std::vector<std::int64_t>{2, 2}},
+                  {"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  const Graph graph = model.build({conv(model, "last", up, 3, 2)});
+  const Samples samples = images({1, 3, 5, 5});
+  const Pair pair(graph, samples);
+  EXPECT_TRUE(pair.report.kept_float.empty());
+  const Graph quantized = pair.graph();
+  EXPECT_EQ(writer(quantized, node_named(quantized, "up").inputs[1])->attributes.integer("axis", 0),
+            1);
+  expect_integer_and_close(pair, samples, few_steps);
+}
+
 TEST(Quantize, FloatOperatorsHaveReasons) {
   ModelBuilder model;
   const ValueId x = model.input("x", ElementType::f32, {1, 3, 4, 4});
   const ValueId up = model.node(
       "ConvTranspose", "up",
-      {conv(model, "first", x, 3, 4), model.constant("w", random_floats({4, 3, 2, 2}, 1))});
+      {conv(model, "first", x, 3, 4), model.constant("w", random_floats({4, 2, 2, 2}, 1))},
+      {{"group", std::int64_t{2}}});
   const ValueId sum = model.node("Add", "sum", {up, up});
-  const ValueId flat = model.node("Flatten", "flat", {conv(model, "last", sum, 3, 2)});
+  const ValueId flat = model.node("Flatten", "flat", {conv(model, "last", sum, 4, 2)});
   const Graph graph = model.build({model.node("Softmax", "softmax", {flat})});
   const Pair pair(graph, images({1, 3, 4, 4}));
-  EXPECT_EQ(kept_reason(pair.report, "up"), "there is no integer kernel for ConvTranspose");
+  EXPECT_EQ(kept_reason(pair.report, "up"),
+            "ConvTranspose in groups is quantized by hand only: no axis of its weights has one "
+            "element per output channel");
   EXPECT_EQ(kept_reason(pair.report, "sum"), "its operand 'up.0' is written by a float operator");
   EXPECT_EQ(kept_reason(pair.report, "flat"), "no integer operator reads its result");
   EXPECT_EQ(kept_reason(pair.report, "softmax"), "there is no integer kernel for Softmax");

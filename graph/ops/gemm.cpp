@@ -1,5 +1,6 @@
-// Gemm, MatMul and MatMulInteger.
+// Gemm, MatMul, MatMulInteger and Det.
 #include <algorithm>
+#include <cmath>
 
 #include "graph/ops/checks.hpp"
 #include "graph/ops/dispatch.hpp"
@@ -182,6 +183,54 @@ std::vector<Tensor> evaluate_gemm(const EvalContext& context) {
   return {convert(y, type.type)};
 }
 
+/// Square matrices in the last two axes.
+std::vector<TensorType> infer_determinant(const InferContext& context) {
+  check_operands(context.node, 1, 1);
+  check_type(context, 0, {ElementType::f32, ElementType::f64, ElementType::f16, ElementType::bf16});
+  TensorType type = context.inputs[0];
+  if (!type.shape) return {type};
+  const std::size_t rank = type.shape->size();
+  if (rank < 2 || (*type.shape)[rank - 1] != (*type.shape)[rank - 2])
+    refuse(context.node, "the input has shape {}; its last two axes must be a square matrix",
+           to_string(*type.shape));
+  type.shape->resize(rank - 2);
+  return {type};
+}
+
+/// Gaussian elimination with the greatest pivot of each column; overwrites `a` [n, n].
+double determinant(double* a, std::int64_t n) {
+  double product = 1;
+  for (std::int64_t column = 0; column < n; ++column) {
+    std::int64_t pivot = column;
+    for (std::int64_t row = column + 1; row < n; ++row)
+      if (std::fabs(a[row * n + column]) > std::fabs(a[pivot * n + column])) pivot = row;
+    if (a[pivot * n + column] == 0) return 0;
+    if (pivot != column) {
+      std::swap_ranges(a + pivot * n, a + (pivot + 1) * n, a + column * n);
+      product = -product;
+    }
+    product *= a[column * n + column];
+    for (std::int64_t row = column + 1; row < n; ++row) {
+      const double factor = a[row * n + column] / a[column * n + column];
+      for (std::int64_t k = column; k < n; ++k) a[row * n + k] -= factor * a[column * n + k];
+    }
+  }
+  return product;
+}
+
+std::vector<Tensor> evaluate_determinant(const EvalContext& context) {
+  const TensorType type = output_types(context, infer_determinant)[0];
+  Tensor x = convert(context.inputs[0], ElementType::f64).clone();
+  const std::int64_t n = x.shape().back();
+  Tensor y = allocate(context.node, {ElementType::f64, type.shape});
+  double* matrix = x.data<double>().data();
+  for (double& value : y.data<double>()) {
+    value = determinant(matrix, n);
+    matrix += n * n;
+  }
+  return {convert(y, type.type)};
+}
+
 const Definition definitions[] = {
     {.op = "Gemm", .infer = infer_gemm, .evaluate = evaluate_gemm},
     {.op = "MatMul", .infer = infer_matmul, .evaluate = evaluate_matmul},
@@ -189,6 +238,7 @@ const Definition definitions[] = {
      .first = 10,
      .infer = infer_matmul_integer,
      .evaluate = evaluate_matmul_integer},
+    {.op = "Det", .infer = infer_determinant, .evaluate = evaluate_determinant},
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/checked.hpp"
 #include "graph/ops/checks.hpp"
 #include "graph/ops/dispatch.hpp"
 #include "graph/ops/evaluation.hpp"
@@ -168,6 +169,85 @@ std::vector<Tensor> evaluate_max(const EvalContext& context) {
   return {y, indices};
 }
 
+// --- MaxUnpool
+
+/// Extents of the image that a MaxPool with these attributes would have read.
+Shape unpooled_shape(const Node& node, const Shape& x) {
+  const Shape kernel = node.attributes.integers("kernel_shape");
+  const std::size_t axes = kernel.size();
+  if (axes == 0 || x.size() != axes + 2)
+    refuse(node,
+           "the input has shape {} and kernel_shape {} entries; [batch, channels, spatial...] "
+           "with one entry per spatial axis is needed",
+           to_string(x), axes);
+  const Shape strides = node.attributes.integers("strides", Shape(axes, 1));
+  const Shape pads = node.attributes.integers("pads", Shape(2 * axes, 0));
+  if (strides.size() != axes || pads.size() != 2 * axes)
+    refuse(node, "strides has {} and pads {} entries; {} and {} are needed", strides.size(),
+           pads.size(), axes, 2 * axes);
+  Shape shape = x;
+  for (std::size_t i = 0; i < axes; ++i) {
+    std::int64_t& extent = shape[i + 2];
+    const bool fits = extent > 0 && kernel[i] > 0 && strides[i] > 0 && pads[i] >= 0 &&
+                      pads[i + axes] >= 0 && checked_multiply(extent - 1, strides[i], &extent) &&
+                      checked_add(extent, kernel[i], &extent) &&
+                      checked_add(extent, -pads[i], &extent) &&
+                      checked_add(extent, -pads[i + axes], &extent) && extent > 0;
+    if (!fits)
+      refuse(node, "spatial axis {} of {} has no image under these kernel_shape, strides and pads",
+             i, to_string(x));
+  }
+  return shape;
+}
+
+/// The operands are the pooled elements, their indices and, optionally, the shape of the output.
+std::vector<TensorType> infer_unpool(const InferContext& context) {
+  const Node& node = context.node;
+  check_operands(node, 2, 3);
+  check_type(context, 1, {ElementType::s64});
+  const TensorType& x = context.inputs[0];
+  if (!x.shape) return {{x.type, std::nullopt}};
+  check_shape(context, 1, *x.shape, "the indices");
+  const TensorType type = sized(node, x.type, unpooled_shape(node, *x.shape));
+  if (!context.has(2)) return {type};
+  if (!context.constants[2].defined()) return {{x.type, std::nullopt}};
+  const Shape wanted = integers_of(node, context.constants[2], "the output shape");
+  const Shape& least = *type.shape;
+  bool fits = wanted.size() == least.size() && wanted[0] == least[0] && wanted[1] == least[1];
+  for (std::size_t i = 2; fits && i < least.size(); ++i) fits = wanted[i] >= least[i];
+  if (!fits)
+    refuse(node, "the output shape is {}; it must contain {}", to_string(wanted), to_string(least));
+  return {sized(node, x.type, wanted)};
+}
+
+/// Indices count the elements of the whole unpooled tensor, which lies at the origin of the output.
+std::vector<Tensor> evaluate_unpool(const EvalContext& context) {
+  const TensorType type = output_types(context, infer_unpool)[0];
+  const Node& node = context.node;
+  const Tensor& x = context.inputs[0];
+  const Shape unpooled = unpooled_shape(node, x.shape());
+  const std::int64_t bound = element_count(unpooled);
+  const auto indices = context.inputs[1].data<std::int64_t>();
+  Tensor y = allocate(node, type);
+  visit_width(x.type(), [&]<class T>(T) {
+    const auto* in = static_cast<const T*>(x.raw());
+    auto* out = static_cast<T*>(y.raw());
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      if (indices[i] < 0 || indices[i] >= bound)
+        refuse(node, "index {} is outside of the {} elements of {}", indices[i], bound,
+               to_string(unpooled));
+      std::int64_t rest = indices[i], at = 0, step = 1;
+      for (std::size_t axis = unpooled.size(); axis-- > 0;) {
+        at += rest % unpooled[axis] * step;
+        rest /= unpooled[axis];
+        step *= (*type.shape)[axis];
+      }
+      out[at] = in[i];
+    }
+  });
+  return {y};
+}
+
 const Definition definitions[] = {
     {.op = "AveragePool", .infer = infer_average, .evaluate = evaluate_average},
     {.op = "GlobalAveragePool", .infer = infer_average, .evaluate = evaluate_average},
@@ -176,6 +256,7 @@ const Definition definitions[] = {
     // The largest of grid points is one of them, and scales are positive.
     {.op = "MaxPool", .infer = infer_max, .evaluate = evaluate_max, .moves_data = true},
     {.op = "GlobalMaxPool", .infer = infer_max, .evaluate = evaluate_max, .moves_data = true},
+    {.op = "MaxUnpool", .infer = infer_unpool, .evaluate = evaluate_unpool, .shape_operands = {2}},
 };
 
 }  // namespace

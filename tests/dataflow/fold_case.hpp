@@ -31,5 +31,6 @@ std::vector<FoldCase> movement_cases();
 // One list per topic, each in <topic>_cases.cpp.
 std::vector<FoldCase> convolution_cases();
 std::vector<FoldCase> conv_transpose_cases();
+std::vector<FoldCase> normalization_cases();
 
 }  // namespace intact::testing

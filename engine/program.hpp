@@ -12,6 +12,7 @@
 #include "graph/graph.hpp"
 #include "kernels/conv/conv.hpp"
 #include "kernels/elementwise/elementwise.hpp"
+#include "kernels/rows/rows.hpp"
 
 namespace intact {
 
@@ -156,6 +157,13 @@ struct FloatUnaryOperation {
   float alpha = 0, beta = 0;
 };
 
+/// Softmax or layer normalization along the last axis of a plain tensor; bytes or floats on either
+/// side, as the stored tensors say. Inputs: x [, gamma [, beta]].
+struct RowOperation {
+  kernels::RowFunction function = kernels::RowFunction::softmax;
+  float epsilon = 0;
+};
+
 /// The reference evaluation of a node on plain tensors: any operator without a kernel.
 struct ReferenceOperation {
   Node node;
@@ -166,7 +174,7 @@ using OperationKind =
     std::variant<ConvOperation, PoolOperation, ByteBinaryOperation, ByteSumOperation,
                  TableOperation, QuantizeOperation, DequantizeOperation, CopyOperation,
                  FloatConvOperation, FloatMatMulOperation, FloatPoolOperation, FloatBinaryOperation,
-                 FloatUnaryOperation, ReferenceOperation>;
+                 FloatUnaryOperation, RowOperation, ReferenceOperation>;
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

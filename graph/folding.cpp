@@ -76,10 +76,6 @@ std::optional<int> moved_axis(const Graph& graph, const Node& node, int axis) {
   return reshaped_axis(*input.shape, *output.shape, axis);
 }
 
-bool is_data_input(const Node& node, std::size_t i) {
-  return i == 0 || node.is("Concat");
-}
-
 bool can_fold(const Graph& graph, const Node& node, const Definition& definition) {
   if (definition.random || definition.evaluate == nullptr) return false;
   if ((node.is("Shape") || node.is("Size")) && node.has_input(0))
@@ -142,9 +138,20 @@ void finish(Graph& graph, Node& node) {
 
 }  // namespace
 
-std::optional<Grid> moved_grid(const Graph& graph, const Node& node) {
+bool moves_data(const Node& node) {
+  if (node.is("Resize") || node.is("Upsample"))
+    return node.attributes.text("mode", "nearest") == "nearest" &&
+           node.attributes.text("coordinate_transformation_mode", "") != "tf_crop_and_resize";
   const Definition* definition = find_definition(node.op, node.domain);
-  if (definition == nullptr || !definition->moves_data || !node.has_input(0)) return std::nullopt;
+  return definition != nullptr && definition->moves_data;
+}
+
+bool is_data_input(const Node& node, std::size_t input) {
+  return input == 0 || node.is("Concat");
+}
+
+std::optional<Grid> moved_grid(const Graph& graph, const Node& node) {
+  if (!moves_data(node) || !node.has_input(0)) return std::nullopt;
   const std::optional<Grid>& first = graph.value(node.inputs[0]).grid;
   if (!first) return std::nullopt;
   for (std::size_t i = 1; i < node.inputs.size(); ++i)

@@ -20,6 +20,14 @@ std::vector<TensorType> infer_node(const Graph& graph, const Node& node);
 /// Operators without an evaluation stay. Throws what inference and evaluation throw.
 bool fold_node(Graph& graph, Node& node, std::int64_t max_elements);
 
+/// Output elements are copies of elements of the data inputs: the definition says so of the
+/// operator, or it is a Resize that takes the nearest element and fills nothing in.
+bool moves_data(const Node& node);
+
+/// Of a moving operator: the input holds the elements that are moved, not shapes, indices or
+/// scales.
+bool is_data_input(const Node& node, std::size_t input);
+
 /// The grid of the output of an operator that only moves data, when its data inputs lie on one
 /// grid; a channel axis moves along. Nothing for other operators and where the channel axis is
 /// lost.

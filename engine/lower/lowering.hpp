@@ -133,6 +133,7 @@ bool lower_pool(Lowering&, const Node&);    ///< pools and ReduceMean over the i
 bool lower_sum(Lowering&, const Node&);     ///< Add and Round over sums of grids
 bool lower_binary(Lowering&, const Node&);  ///< Add, Sub, Mul, ...
 bool lower_concat(Lowering&, const Node&);
+bool lower_rows(Lowering&, const Node&);       ///< Softmax, LayerNormalization along the last axis
 bool lower_movement(Lowering&, const Node&);   ///< Reshape, Transpose, Slice, Pad, ...
 bool lower_reference(Lowering&, const Node&);  ///< anything: the reference evaluation
 

@@ -1,15 +1,11 @@
 // Operators that only move data: views where the memory order allows it, else strided copies.
+#include "engine/lower/movement.hpp"
+
 #include <algorithm>
 #include <numeric>
 #include <optional>
 
-#include "engine/lower/lowering.hpp"
-
 namespace intact {
-namespace {
-
-/// The stored tensor that a moving operator reads, whatever its layout: bytes of a grid that the
-/// output shares, else its own type.
 TensorId moved(Lowering& lowering, const Node& node, std::size_t input) {
   const ValueId id = node.inputs[input];
   const Layout layout = lowering.layout_of(id);
@@ -17,15 +13,6 @@ TensorId moved(Lowering& lowering, const Node& node, std::size_t input) {
     return lowering.bytes(id, layout);
   if (lowering.value(id).type == ElementType::f32) return lowering.real(id, layout);
   return lowering.plain(id);
-}
-
-/// Moving operators whose output type is that of the first input; the output keeps its grid or
-/// none.
-bool keeps_form(const Lowering& lowering, const Node& node) {
-  if (node.domain != "" || node.inputs.empty()) return false;
-  const Value& x = lowering.value(node.inputs[0]);
-  const Value& y = lowering.value(node.outputs[0]);
-  return x.type == y.type && (!y.grid || y.grid == x.grid);
 }
 
 StoredTensor output_like(const Lowering& lowering, const Node& node, const StoredTensor& source) {
@@ -38,11 +25,22 @@ StoredTensor output_like(const Lowering& lowering, const Node& node, const Store
   return output;
 }
 
-TensorId add_tensor(Lowering& lowering, const Node& node, StoredTensor tensor) {
+TensorId add_moved(Lowering& lowering, const Node& node, StoredTensor tensor) {
   lowering.program().tensors.push_back(std::move(tensor));
   const auto id = static_cast<TensorId>(lowering.program().tensors.size() - 1);
   lowering.bind(node.outputs[0], id);
   return id;
+}
+
+namespace {
+
+/// Moving operators whose output type is that of the first input; the output keeps its grid or
+/// none.
+bool keeps_form(const Lowering& lowering, const Node& node) {
+  if (node.domain != "" || node.inputs.empty()) return false;
+  const Value& x = lowering.value(node.inputs[0]);
+  const Value& y = lowering.value(node.outputs[0]);
+  return x.type == y.type && (!y.grid || y.grid == x.grid);
 }
 
 bool lower_reshape(Lowering& lowering, const Node& node) {
@@ -56,7 +54,7 @@ bool lower_reshape(Lowering& lowering, const Node& node) {
   }
   StoredTensor view = output_like(lowering, node, lowering.program().tensor(source));
   view.root = source;
-  add_tensor(lowering, node, std::move(view));
+  add_moved(lowering, node, std::move(view));
   lowering.note_removed(node, "a view of its input");
   return true;
 }
@@ -87,13 +85,13 @@ bool lower_transpose(Lowering& lowering, const Node& node) {
         !equal_order(output.shape, permuted, output.strides()))
       continue;
     output.root = source;
-    add_tensor(lowering, node, std::move(output));
+    add_moved(lowering, node, std::move(output));
     lowering.note_removed(node, "the elements already lie in this order");
     return true;
   }
   output.layout = Layout::plain;
   CopyOperation copy{output.shape, permuted, output.strides(), 0, 0, 0, std::nullopt};
-  const TensorId target = add_tensor(lowering, node, std::move(output));
+  const TensorId target = add_moved(lowering, node, std::move(output));
   lowering.emit_move(node, std::move(copy), source, target);
   return true;
 }
@@ -157,7 +155,7 @@ bool lower_slice(Lowering& lowering, const Node& node) {
     // The step of a single element is never taken, and may be any number.
     if (copy.extents[i] > 1) copy.src_strides[i] *= range->step[i];
   }
-  const TensorId target = add_tensor(lowering, node, std::move(output));
+  const TensorId target = add_moved(lowering, node, std::move(output));
   lowering.emit_move(node, std::move(copy), source, target);
   return true;
 }
@@ -227,7 +225,7 @@ bool lower_pad(Lowering& lowering, const Node& node) {
   std::vector<std::uint8_t> zero(element_size(from.type), 0);
   if (from.grid) zero[0] = static_cast<std::uint8_t>(from.zero_point());
   copy.fill = zero;
-  const TensorId target = add_tensor(lowering, node, std::move(output));
+  const TensorId target = add_moved(lowering, node, std::move(output));
   lowering.emit_move(node, std::move(copy), source, target);
   return true;
 }
@@ -243,7 +241,7 @@ bool lower_movement(Lowering& lowering, const Node& node) {
   if (node.op == "Slice") return lower_slice(lowering, node);
   if (node.op == "Split") return lower_split(lowering, node);
   if (node.op == "Pad") return lower_pad(lowering, node);
-  return false;
+  return lower_rearrange(lowering, node);
 }
 
 }  // namespace intact

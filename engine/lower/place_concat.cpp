@@ -19,6 +19,18 @@ bool writes_with_pitch(const Program& program, const Operation& operation,
          !std::holds_alternative<ReferenceOperation>(operation.kind);
 }
 
+/// The stride of a loop in the dense tensor of `shape` and strides `from`, when the tensor is laid
+/// out with strides `to` instead. A loop may step over several elements of its axis, which is the
+/// one of the largest stride that fits into it.
+std::int64_t restrided(std::int64_t stride, const Shape& shape,
+                       const std::vector<std::int64_t>& from, const std::vector<std::int64_t>& to) {
+  std::size_t axis = shape.size();
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    if (shape[i] != 1 && from[i] <= stride && (axis == shape.size() || from[i] > from[axis]))
+      axis = i;
+  return axis == shape.size() ? stride : stride / from[axis] * to[axis];
+}
+
 /// The Concat stays visible as a copy that remains, or as removed.
 void hand_over_sources(Program& program, const Operation& placed, TensorId target) {
   if (placed.sources.empty()) return;
@@ -53,7 +65,9 @@ bool place(Program& program, Operation& operation) {
     if (slot.shape[i] != 1 && strides[i] != copy->dst_strides[i]) return false;
   Operation& producer = program.operations[static_cast<std::size_t>(writer)];
   if (!writes_with_pitch(program, producer, slot)) return false;
-  if (auto* moved = std::get_if<CopyOperation>(&producer.kind)) moved->dst_strides = strides;
+  if (auto* moved = std::get_if<CopyOperation>(&producer.kind))
+    for (std::int64_t& stride : moved->dst_strides)
+      stride = restrided(stride, slot.shape, copy->src_strides, strides);
   program.tensor(source) = slot;
   hand_over_sources(program, operation, target);
   operation.outputs.clear();

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "engine/lower/lowering.hpp"
+#include "graph/folding.hpp"
 
 namespace intact {
 namespace {
@@ -17,21 +18,23 @@ bool is_shape_type(ElementType type) {
 }
 
 /// Moving operators keep the grid: bytes in, bytes out.
-bool moves_bytes(const Lowering& lowering, const Node& node, const Definition& definition) {
-  if (!definition.moves_data || !lowering.on_byte_grid(node.outputs[0])) return false;
-  for (const ValueId input : node.inputs)
-    if (input != no_value && lowering.value(input).type == ElementType::f32 &&
+bool moves_bytes(const Lowering& lowering, const Node& node) {
+  if (!moves_data(node) || !lowering.on_byte_grid(node.outputs[0])) return false;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const ValueId input = node.inputs[i];
+    if (input != no_value && is_data_input(node, i) &&
         (!lowering.on_byte_grid(input) ||
          lowering.value(input).grid != lowering.value(node.outputs[0]).grid))
       return false;
+  }
   return true;
 }
 
 }  // namespace
 
 bool lower_reference(Lowering& lowering, const Node& node) {
-  const Definition& definition = definition_of(node);
-  const bool on_bytes = moves_bytes(lowering, node, definition);
+  definition_of(node);  // refuses an operator that is not implemented
+  const bool on_bytes = moves_bytes(lowering, node);
   ReferenceOperation reference{node, {}};
   std::vector<TensorId> inputs;
   for (const ValueId input : node.inputs) {

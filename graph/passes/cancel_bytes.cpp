@@ -5,7 +5,7 @@
 #include <map>
 #include <utility>
 
-#include "graph/definition.hpp"
+#include "graph/folding.hpp"
 #include "graph/passes/grid_operands.hpp"
 #include "graph/passes/grids.hpp"
 #include "graph/passes/passes.hpp"
@@ -129,8 +129,7 @@ bool moves(const Node& node) {
   if (node.is("MaxPool") || node.is("ReduceMax") || node.is("ReduceMin")) return true;
   // Before opset 11 Pad has no operand that could hold another padding than the real zero.
   if (node.is("Pad")) return node.version >= 11;
-  const Definition* definition = find_definition(node.op, node.domain);
-  return definition != nullptr && definition->moves_data;
+  return moves_data(node);
 }
 
 bool Canceller::move_reals(Node& node) {

@@ -1,18 +1,21 @@
 // Round(Reshape(x)) is Reshape(Round(x)), Round(Concat(x, y)) is Concat(Round(x), Round(y)):
-// rounding moves in front of operators that only rearrange elements, next to the operators that
-// compute them, so that it can become part of their kernels.
+// rounding moves in front of operators that only rearrange or repeat elements, next to the
+// operators that compute them, so that it can become part of their kernels.
 #include <algorithm>
 #include <array>
 
+#include "graph/folding.hpp"
 #include "graph/passes/passes.hpp"
 
 namespace intact {
 namespace {
 
 bool rearranges(const Node& node) {
-  constexpr std::array<std::string_view, 5> ops = {"Reshape", "Flatten", "Squeeze", "Unsqueeze",
-                                                   "Transpose"};
-  return node.domain.empty() && std::find(ops.begin(), ops.end(), node.op) != ops.end();
+  constexpr std::array<std::string_view, 11> ops = {
+      "Reshape",      "Flatten", "Squeeze", "Unsqueeze", "Transpose", "DepthToSpace",
+      "SpaceToDepth", "Expand",  "Tile",    "Resize",    "Upsample"};
+  return node.domain.empty() && std::find(ops.begin(), ops.end(), node.op) != ops.end() &&
+         moves_data(node);
 }
 
 /// Swaps the Round at `round` with the moving node before it. False when it has to stay.

@@ -2,7 +2,7 @@
 // known only at run time, and block-wise ones, stay as they are.
 #include <fmt/format.h>
 
-#include "graph/definition.hpp"
+#include "graph/folding.hpp"
 #include "graph/passes/grid_operands.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
@@ -112,9 +112,7 @@ void import_dequantize(Graph& graph, Rewriter& rewriter, Node node, const Grid& 
 
 /// Operators that move data keep the element type; shape inference has not run yet.
 void pass_type_on(Graph& graph, const Node& node) {
-  const Definition* definition = find_definition(node.op, node.domain);
-  const bool keeps = definition != nullptr && (definition->moves_data || node.is("Pad"));
-  if (!keeps || !node.has_input(0)) return;
+  if ((!moves_data(node) && !node.is("Pad")) || !node.has_input(0)) return;
   const std::size_t moved = node.is("Split") ? node.outputs.size() : 1;
   for (std::size_t i = 0; i < moved; ++i)
     if (node.outputs[i] != no_value && graph.value(node.outputs[i]).type == ElementType::undefined)

@@ -199,6 +199,24 @@ TEST(Copy, StepsReversalAndRepetition) {
   }
 }
 
+/// Nearest neighbours with integer factors: each row and each element again and again, as planes
+/// and with channels last.
+TEST(Copy, RepeatsRowsAndElements) {
+  for (const CopyKernel& kernel : runnable(copy_kernels()))
+    for (const int element_bytes : {1, 4})
+      for (std::int64_t width = 1; width < 70; width += width < 36 ? 1 : 11)
+        for (const std::int64_t repeat : {2, 3, 5})
+          for (const std::int64_t channels : {1, 3, 20}) {
+            CopyArgs args;
+            args.rank = 5;
+            args.element_bytes = element_bytes;
+            args.extents = {2, repeat, width, repeat, channels};
+            args.src_strides = {width * channels, 0, channels, 0, 1};
+            args.dst_strides = dense_strides(args, {0, 1, 2, 3, 4}, 0);
+            check(kernel, args, 1 + static_cast<int>(width % 3));
+          }
+}
+
 TEST(Copy, NothingToDo) {
   for (const CopyKernel& kernel : runnable(copy_kernels())) {
     std::uint8_t src = 1, dst = 2;

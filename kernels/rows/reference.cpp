@@ -1,0 +1,84 @@
+// The scalar definition of the row kernels: element after element, sums by index.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/elementwise/lanes_scalar.hpp"
+#include "kernels/rows/implementations.hpp"
+// Over the lanes included above.
+#include "kernels/elementwise/functions.hpp"
+
+namespace intact::kernels::reference {
+namespace {
+
+float element(const RowArgs& args, std::int64_t row, std::int64_t i) {
+  const std::ptrdiff_t at = row * args.src_pitch + i;
+  if (args.input == Output::f32) return static_cast<const float*>(args.src)[at];
+  const int q = static_cast<const std::uint8_t*>(args.src)[at];
+  return static_cast<float>(q - args.src_zero_point) * args.src_scale;
+}
+
+void write(const RowArgs& args, std::int64_t row, std::int64_t i, float y) {
+  const std::ptrdiff_t at = row * args.dst_pitch + i;
+  if (args.output == Output::f32) {
+    static_cast<float*>(args.dst)[at] = y;
+    return;
+  }
+  const float steps = y / args.dst_scale;
+  const float bounded = std::isnan(steps)
+                            ? static_cast<float>(-args.dst_zero_point)
+                            : std::clamp(steps, static_cast<float>(-args.dst_zero_point),
+                                         static_cast<float>(255 - args.dst_zero_point));
+  static_cast<std::uint8_t*>(args.dst)[at] = static_cast<std::uint8_t>(
+      static_cast<std::int32_t>(std::nearbyintf(bounded)) + args.dst_zero_point);
+}
+
+/// partial = add(partial, i) for the sum that element i belongs to; then all of them.
+template <class Add>
+float sum_of(std::int64_t length, const Add& add) {
+  float partial[16] = {};
+  for (std::int64_t i = 0; i < length; ++i) partial[i % 16] = add(partial[i % 16], i);
+  for (int half = 8; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) partial[i] += partial[i + half];
+  return partial[0];
+}
+
+void softmax(const RowArgs& args, std::int64_t row) {
+  float* e = args.scratch;
+  float highest = -INFINITY;
+  for (std::int64_t i = 0; i < args.length; ++i) highest = std::max(highest, element(args, row, i));
+  for (std::int64_t i = 0; i < args.length; ++i)
+    e[i] = exponential({element(args, row, i) - highest}).value;
+  const float sum = sum_of(args.length, [&](float s, std::int64_t i) { return s + e[i]; });
+  for (std::int64_t i = 0; i < args.length; ++i) write(args, row, i, e[i] / sum);
+}
+
+void layer_norm(const RowArgs& args, std::int64_t row) {
+  const auto length = static_cast<float>(args.length);
+  float* d = args.scratch;
+  const float mean =
+      sum_of(args.length, [&](float s, std::int64_t i) { return s + element(args, row, i); }) /
+      length;
+  for (std::int64_t i = 0; i < args.length; ++i) d[i] = element(args, row, i) - mean;
+  const float squares =
+      sum_of(args.length, [&](float s, std::int64_t i) { return std::fmaf(d[i], d[i], s); });
+  const float deviation = std::sqrt(squares / length + args.epsilon);
+  for (std::int64_t i = 0; i < args.length; ++i) {
+    const float normalized = d[i] / deviation;
+    write(args, row, i,
+          args.beta ? std::fmaf(normalized, args.gamma[i], args.beta[i])
+                    : normalized * args.gamma[i]);
+  }
+}
+
+}  // namespace
+
+void rows(const RowArgs& args) {
+  for (std::int64_t row = 0; row < args.rows; ++row) {
+    if (args.function == RowFunction::softmax)
+      softmax(args, row);
+    else
+      layer_norm(args, row);
+  }
+}
+
+}  // namespace intact::kernels::reference

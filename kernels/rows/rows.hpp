@@ -1,0 +1,57 @@
+// Operators along the innermost axis: softmax and layer normalization of `rows` rows of `length`
+// elements each. Row r of the source and destination is at data + r * pitch (in elements). Bytes in
+// are dequantized, bytes out are quantized, in between is one row of floats in scratch: byte forms
+// equal dequantize, the float form and quantize to the bit. Nothing outside [row][0, length) of dst
+// is written, nothing outside of it is read. dst may be the source where both have one type.
+// Plain header.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/thread_team.hpp"
+#include "intact/isa.hpp"
+#include "kernels/epilogue.hpp"
+
+namespace intact::kernels {
+
+/// Sums are 16 partial sums (element i belongs to sum i % 16, in ascending order) that are added in
+/// halves: 8 and 8, 4 and 4, 2 and 2, 1 and 1.
+/// softmax: e[i] = exp(x[i] - max(x)), y[i] = e[i] / sum(e).
+/// layer_norm: d[i] = x[i] - sum(x) / length, s = sqrt(sum(d * d) / length + epsilon) with the
+/// products added by fma, y[i] = d[i] / s * gamma[i], or fma(d[i] / s, gamma[i], beta[i]).
+enum class RowFunction : std::uint8_t { softmax, layer_norm };
+
+struct RowArgs {
+  RowFunction function = RowFunction::softmax;
+  std::int64_t rows = 0, length = 0;  ///< length >= 1
+  Output input = Output::u8;          ///< type of the source
+  const void* src = nullptr;
+  std::ptrdiff_t src_pitch = 0;
+  float src_scale = 1;  ///< u8: x = float(q - src_zero_point) * src_scale
+  std::int32_t src_zero_point = 0;
+  Output output = Output::u8;
+  void* dst = nullptr;
+  std::ptrdiff_t dst_pitch = 0;
+  float dst_scale = 1;  ///< u8: q = clamp(half_even(y / dst_scale) + dst_zero_point, 0, 255)
+  std::int32_t dst_zero_point = 0;  ///< NaN becomes 0
+  const float* gamma = nullptr;     ///< [length]
+  const float* beta = nullptr;      ///< [length] or null
+  float epsilon = 0;
+  float* scratch = nullptr;  ///< of this thread, row_scratch(length) floats
+};
+
+/// A row, rounded up to whole groups of 16.
+inline std::int64_t row_scratch(std::int64_t length) {
+  return (length + 15) / 16 * 16;
+}
+
+struct RowKernel {
+  const char* name;
+  Isa isa;
+  void (*run)(const RowArgs&, Part part);
+};
+std::span<const RowKernel> rows_kernels();
+
+}  // namespace intact::kernels

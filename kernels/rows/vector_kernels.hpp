@@ -1,0 +1,157 @@
+// Softmax and layer normalization, written once over the lane types of whichever lanes_*.hpp was
+// included before this file. A row is padded in scratch to whole groups of 16 with elements that do
+// not count (softmax: -infinity; layer normalization: 0), so only loads and stores know of tails.
+#pragma once
+
+#include "kernels/elementwise/functions.hpp"
+#include "kernels/rows/rows.hpp"
+
+namespace intact::kernels {
+namespace {
+
+[[gnu::always_inline]] inline std::int64_t padded_length(const RowArgs& args) {
+  return (args.length + 15) / 16 * 16;
+}
+
+/// One element per lane of a group of 16.
+struct Group {
+  static constexpr int registers = 16 / Floats::size;
+  Floats part[registers];
+
+  [[gnu::always_inline]] explicit Group(float x) {
+    for (Floats& lanes : part) lanes = constant(x);
+  }
+};
+
+/// Calls body(lanes, sum) for all of a padded row and the register of `group` they belong to.
+template <class Body>
+[[gnu::always_inline]] inline void accumulate(const float* row, std::int64_t padded, Group& group,
+                                              const Body& body) {
+  for (std::int64_t i = 0; i < padded; i += 16)
+    for (int k = 0; k < Group::registers; ++k) {
+      Floats x;
+      load(x, row + i + k * Floats::size);
+      group.part[k] = body(x, group.part[k]);
+    }
+}
+
+/// Replaces every element of a padded row by body(element).
+template <class Body>
+[[gnu::always_inline]] inline void replace(float* row, std::int64_t padded, const Body& body) {
+  for (std::int64_t i = 0; i < padded; i += Floats::size) {
+    Floats x;
+    load(x, row + i);
+    store(row + i, body(x));
+  }
+}
+
+/// Combines the 16 lanes in halves.
+template <class Combine>
+[[gnu::always_inline]] inline float combined(const Group& group, const Combine& combine) {
+  float lanes[16];
+  for (int k = 0; k < Group::registers; ++k) store(lanes + k * Floats::size, group.part[k]);
+  for (int half = 8; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lanes[i] = combine(lanes[i], lanes[i + half]);
+  return lanes[0];
+}
+[[gnu::always_inline]] inline float total(const Group& group) {
+  return combined(group, [](float a, float b) { return a + b; });
+}
+
+[[gnu::always_inline]] inline int lanes_left(std::int64_t count) {
+  return count < Floats::size ? static_cast<int>(count) : Floats::size;
+}
+
+void load_row(const RowArgs& args, std::int64_t row) {
+  const Ints zero_point = integer_constant(args.src_zero_point);
+  const Floats scale = constant(args.src_scale);
+  for (std::int64_t i = 0; i < args.length; i += Floats::size) {
+    const int count = lanes_left(args.length - i);
+    const std::ptrdiff_t at = row * args.src_pitch + i;
+    Floats x;
+    if (args.input == Output::u8)
+      x = to_floats(widen_first(static_cast<const std::uint8_t*>(args.src) + at, count) -
+                    zero_point) *
+          scale;
+    else
+      load_first(x, static_cast<const float*>(args.src) + at, count);
+    store(args.scratch + i, x);
+  }
+}
+
+/// Sets what a padded row has beyond its elements.
+void pad_row(const RowArgs& args, float x) {
+  for (std::int64_t i = args.length; i < padded_length(args); ++i) args.scratch[i] = x;
+}
+
+/// body(i, count, x): the result of lanes i .. i + count - 1 from those of scratch.
+template <class Body>
+[[gnu::always_inline]] inline void store_row(const RowArgs& args, std::int64_t row,
+                                             const Body& body) {
+  const Floats scale = constant(args.dst_scale);
+  const Floats lowest = constant(static_cast<float>(-args.dst_zero_point));
+  const Floats greatest = constant(static_cast<float>(255 - args.dst_zero_point));
+  for (std::int64_t i = 0; i < args.length; i += Floats::size) {
+    const int count = lanes_left(args.length - i);
+    const std::ptrdiff_t at = row * args.dst_pitch + i;
+    Floats x;
+    load(x, args.scratch + i);
+    const Floats y = body(i, count, x);
+    if (args.output == Output::u8) {
+      // The bounds are integers, so clamping may come before rounding, where it cannot overflow.
+      const Ints q = round(minimum(maximum(y / scale, lowest), greatest));
+      store_first(static_cast<std::uint8_t*>(args.dst) + at, narrow(q, args.dst_zero_point), count);
+    } else {
+      store_first(static_cast<float*>(args.dst) + at, y, count);
+    }
+  }
+}
+
+void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
+  constexpr float infinity = __builtin_inff();
+  pad_row(args, -infinity);
+  // Any NaN makes the sum NaN, whatever the maximum is.
+  Group highest(-infinity);
+  accumulate(args.scratch, padded, highest,
+             [](Floats x, Floats so_far) { return maximum(x, so_far); });
+  const Floats shift = constant(combined(highest, [](float a, float b) { return a > b ? a : b; }));
+  replace(args.scratch, padded, [&](Floats x) { return exponential(x - shift); });
+  Group sums(0.0f);
+  accumulate(args.scratch, padded, sums, [](Floats x, Floats sum) { return sum + x; });
+  const Floats sum = constant(total(sums));
+  store_row(args, row, [&](std::int64_t, int, Floats e) { return e / sum; });
+}
+
+void layer_norm_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
+  const float length = static_cast<float>(args.length);
+  pad_row(args, 0.0f);
+  Group sums(0.0f);
+  accumulate(args.scratch, padded, sums, [](Floats x, Floats sum) { return sum + x; });
+  const Floats mean = constant(total(sums) / length);
+  replace(args.scratch, padded, [&](Floats x) { return x - mean; });
+  pad_row(args, 0.0f);
+  Group squares(0.0f);
+  accumulate(args.scratch, padded, squares, [](Floats d, Floats sum) { return fma(d, d, sum); });
+  const Floats deviation = constant(__builtin_sqrtf(total(squares) / length + args.epsilon));
+  store_row(args, row, [&](std::int64_t i, int count, Floats d) {
+    Floats gamma, beta;
+    load_first(gamma, args.gamma + i, count);
+    if (args.beta == nullptr) return d / deviation * gamma;
+    load_first(beta, args.beta + i, count);
+    return fma(d / deviation, gamma, beta);
+  });
+}
+
+void all_rows(const RowArgs& args) {
+  const std::int64_t padded = padded_length(args);
+  for (std::int64_t row = 0; row < args.rows; ++row) {
+    load_row(args, row);
+    if (args.function == RowFunction::softmax)
+      softmax_row(args, row, padded);
+    else
+      layer_norm_row(args, row, padded);
+  }
+}
+
+}  // namespace
+}  // namespace intact::kernels

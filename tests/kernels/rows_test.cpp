@@ -1,0 +1,151 @@
+// Row kernels: every kernel gives the bits of the reference, and the byte forms those of
+// dequantize, float form, quantize.
+#include "kernels/rows/rows.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <numeric>
+
+#include "buffers.hpp"
+#include "kernels/quantize/quantize.hpp"
+
+namespace intact::kernels {
+namespace {
+
+constexpr std::int64_t lengths[] = {1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 197, 1000};
+constexpr std::int64_t count = 5;
+
+struct Problem {
+  Buffer<std::uint8_t> bytes;
+  Buffer<float> floats, gamma, beta;
+  std::vector<float> scratch;
+  RowArgs args;
+
+  Problem(RowFunction function, std::int64_t length, Output input, Output output, bool biased)
+      : bytes(size(length), 1),
+        floats(size(length), 2),
+        gamma(static_cast<std::size_t>(length), 3),
+        beta(static_cast<std::size_t>(length), 4),
+        scratch(static_cast<std::size_t>(row_scratch(length))) {
+    args.function = function;
+    args.rows = count;
+    args.length = length;
+    args.input = input;
+    args.src = input == Output::u8 ? static_cast<const void*>(bytes.data()) : floats.data();
+    args.src_pitch = length + 3;
+    args.src_scale = 0.037f;
+    args.src_zero_point = 121;
+    args.output = output;
+    args.dst_pitch = length + 5;
+    args.dst_scale = function == RowFunction::softmax ? 1.0f / 256 : 0.041f;
+    args.dst_zero_point = function == RowFunction::softmax ? 3 : 117;
+    args.gamma = gamma.data();
+    args.beta = biased ? beta.data() : nullptr;
+    args.epsilon = 1e-5f;
+    args.scratch = scratch.data();
+  }
+  static std::size_t size(std::int64_t length) {
+    return static_cast<std::size_t>(count * (length + 5));
+  }
+};
+
+template <class Element>
+Buffer<Element> result(const RowKernel& kernel, const Problem& problem, int parts) {
+  Buffer<Element> dst(Problem::size(problem.args.length), 9);
+  RowArgs args = problem.args;
+  args.dst = dst.data();
+  run_in_parts(kernel, args, parts);
+  return dst;
+}
+
+template <class Element>
+void compare(const Problem& problem) {
+  const Buffer<Element> expected = result<Element>(rows_kernels().back(), problem, 1);
+  for (const RowKernel& kernel : runnable(rows_kernels()))
+    for (const int parts : {1, 3, 7})
+      ASSERT_EQ(first_difference(result<Element>(kernel, problem, parts), expected), equal)
+          << kernel.name << ", length " << problem.args.length << ", parts " << parts;
+}
+
+template <class Check>
+void for_each_function(const Check& check) {
+  for (const std::int64_t length : lengths) {
+    check(RowFunction::softmax, length, false);
+    check(RowFunction::layer_norm, length, false);
+    check(RowFunction::layer_norm, length, true);
+  }
+}
+
+TEST(Rows, EqualTheReference) {
+  for_each_function([](RowFunction function, std::int64_t length, bool biased) {
+    for (const Output input : {Output::u8, Output::f32}) {
+      compare<std::uint8_t>(Problem(function, length, input, Output::u8, biased));
+      compare<float>(Problem(function, length, input, Output::f32, biased));
+    }
+  });
+}
+
+TEST(Rows, EqualTheReferenceOnInfinitiesAndNan) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for_each_function([&](RowFunction function, std::int64_t length, bool biased) {
+    for (const float special : {infinity, -infinity, std::nanf(""), 3e38f})
+      for (const Output output : {Output::u8, Output::f32}) {
+        Problem problem(function, length, Output::f32, output, biased);
+        problem.floats.data()[length / 2] = special;
+        problem.floats.data()[problem.args.src_pitch] = special;
+        if (output == Output::u8)
+          compare<std::uint8_t>(problem);
+        else
+          compare<float>(problem);
+      }
+  });
+}
+
+TEST(Rows, BytesEqualDequantizeFloatQuantize) {
+  for_each_function([](RowFunction function, std::int64_t length, bool biased) {
+    Problem problem(function, length, Output::u8, Output::u8, biased);
+    const RowArgs& args = problem.args;
+    const RowKernel& kernel = rows_kernels().back();
+    const Buffer<std::uint8_t> direct = result<std::uint8_t>(kernel, problem, 1);
+
+    Problem real(function, length, Output::f32, Output::f32, biased);
+    for (std::size_t i = 0; i < Problem::size(length); ++i)
+      real.floats.data()[i] =
+          static_cast<float>(problem.bytes.data()[i] - args.src_zero_point) * args.src_scale;
+    Buffer<float> floats = result<float>(kernel, real, 1);
+    Buffer<std::uint8_t> rounded(Problem::size(length), 9);
+    QuantizeArgs quantize;
+    quantize.channels = length;
+    quantize.pixels = count;
+    quantize.src = floats.data();
+    quantize.src_strides[1] = 1;
+    quantize.src_strides[2] = args.dst_pitch;
+    quantize.scale = args.dst_scale;
+    quantize.zero_point = args.dst_zero_point;
+    quantize.upper = 255;
+    quantize.dst = rounded.data();
+    quantize.dst_pitch = args.dst_pitch;
+    quantize_kernels().back().run(quantize, {});
+    ASSERT_EQ(first_difference(direct, rounded), equal) << "length " << length;
+  });
+}
+
+TEST(Rows, SoftmaxSumsToOneAndLayerNormToBeta) {
+  Problem softmax(RowFunction::softmax, 197, Output::f32, Output::f32, false);
+  Buffer<float> y = result<float>(rows_kernels().back(), softmax, 1);
+  EXPECT_NEAR(std::accumulate(y.data(), y.data() + 197, 0.0), 1.0, 1e-6);
+
+  Problem norm(RowFunction::layer_norm, 197, Output::f32, Output::f32, true);
+  std::fill_n(norm.gamma.data(), 197, 1.0f);
+  std::fill_n(norm.beta.data(), 197, 0.5f);
+  Buffer<float> z = result<float>(rows_kernels().back(), norm, 1);
+  double mean = 0, square = 0;
+  for (int i = 0; i < 197; ++i) mean += z.data()[i] / 197.0;
+  for (int i = 0; i < 197; ++i) square += (z.data()[i] - mean) * (z.data()[i] - mean) / 197.0;
+  EXPECT_NEAR(mean, 0.5, 1e-5);
+  EXPECT_NEAR(square, 1.0, 1e-4);
+}
+
+}  // namespace
+}  // namespace intact::kernels

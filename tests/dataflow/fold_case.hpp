@@ -29,5 +29,6 @@ struct FoldCase {
 
 // One list per topic, each in <topic>_cases.cpp.
 std::vector<FoldCase> convolution_cases();
+std::vector<FoldCase> products_cases();
 
 }  // namespace intact::testing

@@ -17,7 +17,7 @@ namespace {
 
 std::vector<FoldCase> all_cases() {
   std::vector<FoldCase> all;
-  for (const auto list : {convolution_cases})
+  for (const auto list : {convolution_cases, products_cases})
     for (FoldCase& fold : list()) all.push_back(std::move(fold));
   return all;
 }

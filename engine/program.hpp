@@ -70,6 +70,14 @@ struct ConvOperation {
   }
 };
 
+/// Matrix products of two tensors of bytes, one per matrix of the output. Inputs: a, b.
+struct ActivationMatMulOperation {
+  /// Of one pair of matrices, without weights: those are the bytes of b, lowered by 128.
+  ConvOperation product;
+  bool transpose_b = false;                      ///< b's matrices are [N][K], else [K][N]
+  std::vector<std::int64_t> matrix_a, matrix_b;  ///< per matrix of the output: its operands
+};
+
 /// Pooling on bytes. Inputs: activation.
 struct PoolOperation {
   bool average = false, count_include_pad = false;
@@ -171,10 +179,10 @@ struct ReferenceOperation {
 };
 
 using OperationKind =
-    std::variant<ConvOperation, PoolOperation, ByteBinaryOperation, ByteSumOperation,
-                 TableOperation, QuantizeOperation, DequantizeOperation, CopyOperation,
-                 FloatConvOperation, FloatMatMulOperation, FloatPoolOperation, FloatBinaryOperation,
-                 FloatUnaryOperation, RowOperation, ReferenceOperation>;
+    std::variant<ConvOperation, ActivationMatMulOperation, PoolOperation, ByteBinaryOperation,
+                 ByteSumOperation, TableOperation, QuantizeOperation, DequantizeOperation,
+                 CopyOperation, FloatConvOperation, FloatMatMulOperation, FloatPoolOperation,
+                 FloatBinaryOperation, FloatUnaryOperation, RowOperation, ReferenceOperation>;
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

@@ -20,6 +20,7 @@ Bytes composed(const Bytes& first, const Bytes& second) {
 OutputStage* byte_stage(OperationKind& kind) {
   OutputStage* stage = nullptr;
   if (auto* conv = std::get_if<ConvOperation>(&kind); conv && !conv->residual) stage = &conv->stage;
+  if (auto* matmul = std::get_if<ActivationMatMulOperation>(&kind)) stage = &matmul->product.stage;
   if (auto* pool = std::get_if<PoolOperation>(&kind)) stage = &pool->stage;
   if (auto* binary = std::get_if<ByteBinaryOperation>(&kind)) stage = &binary->stage;
   if (auto* sum = std::get_if<ByteSumOperation>(&kind)) stage = &sum->stage;

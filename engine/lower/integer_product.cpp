@@ -82,40 +82,55 @@ void place_bias(const Lowering& lowering, const IntegerProduct& product, float s
     conv.float_bias[c] = real.data<float>()[at(c)] / divisor;
 }
 
-/// Largest |accumulator| of any channel and of any prefix of its sum, and |t| that the epilogue
-/// sees.
-bool fits(const ConvOperation& conv, std::string& reason) {
-  const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
-  const std::size_t depth = conv.weights.size() / channels;
-  for (std::size_t c = 0; c < channels; ++c) {
-    // Kernels sum products with the raw bytes first and correct for zero points at the end: both
-    // parts must fit, each alone and together.
-    std::int64_t magnitude = 0;
-    const std::int64_t zero = conv.weight_zero_point.empty() ? 0 : conv.weight_zero_point[c];
-    const std::int8_t* const weights = conv.weights.data() + c * depth;
-    for (std::size_t k = 0; k < depth; ++k) magnitude += std::abs(int{weights[k]});
-    const std::int64_t raw = 255 * (magnitude + std::abs(zero) * static_cast<std::int64_t>(depth));
-    const std::int64_t bound = 2 * raw + std::abs(std::int64_t{conv.bias[c]});
-    if (bound >= std::int64_t{1} << 31) {
-      reason =
-          fmt::format("the 32-bit accumulator of channel {} could overflow ({} terms)", c, depth);
-      return false;
-    }
-    const double t = static_cast<double>(bound) * conv.multiplier[c] +
-                     (conv.float_bias.empty() ? 0.0 : std::abs(conv.float_bias[c]));
-    if (conv.stage.output == kernels::Output::u8 && !(t < 2.0e9)) {
-      reason = fmt::format(
-          "the scales of channel {} differ so much that the rescaled sum could overflow", c);
-      return false;
-    }
+/// The largest |accumulator| of a channel and of any prefix of its sum, and |t| that the epilogue
+/// sees. `magnitude`: the sum of |weight| over its `depth` terms.
+bool channel_fits(const ConvOperation& conv, std::size_t c, std::int64_t depth,
+                  std::int64_t magnitude, std::string& reason) {
+  // Kernels sum products with the raw bytes first and correct for zero points at the end: both
+  // parts must fit, each alone and together.
+  const std::int64_t zero = conv.weight_zero_point.empty() ? 0 : conv.weight_zero_point[c];
+  const std::int64_t raw = 255 * (magnitude + std::abs(zero) * depth);
+  const std::int64_t bound = 2 * raw + std::abs(std::int64_t{conv.bias[c]});
+  if (bound >= std::int64_t{1} << 31) {
+    reason =
+        fmt::format("the 32-bit accumulator of channel {} could overflow ({} terms)", c, depth);
+    return false;
+  }
+  const double t = static_cast<double>(bound) * conv.multiplier[c] +
+                   (conv.float_bias.empty() ? 0.0 : std::abs(conv.float_bias[c]));
+  if (conv.stage.output == kernels::Output::u8 && !(t < 2.0e9)) {
+    reason = fmt::format(
+        "the scales of channel {} differ so much that the rescaled sum could overflow", c);
+    return false;
   }
   return true;
 }
 
-}  // namespace
+/// With the weights that the operation has.
+bool fits(const ConvOperation& conv, std::string& reason) {
+  const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
+  const std::size_t depth = conv.weights.size() / channels;
+  for (std::size_t c = 0; c < channels; ++c) {
+    std::int64_t magnitude = 0;
+    const std::int8_t* const weights = conv.weights.data() + c * depth;
+    for (std::size_t k = 0; k < depth; ++k) magnitude += std::abs(int{weights[k]});
+    if (!channel_fits(conv, c, static_cast<std::int64_t>(depth), magnitude, reason)) return false;
+  }
+  return true;
+}
 
-std::optional<ConvOperation> convolution_of(const Lowering& lowering, const Node& last,
-                                            IntegerProduct& product, std::string& reason) {
+/// With any bytes as weights.
+bool fits_any_weights(const ConvOperation& conv, std::string& reason) {
+  constexpr std::int64_t most_terms = std::int64_t{1} << 31;  // magnitudes stay within 64 bits
+  const std::int64_t depth = std::min(conv.shape.in_channels, most_terms);
+  for (std::size_t c = 0; c < static_cast<std::size_t>(conv.shape.out_channels); ++c)
+    if (!channel_fits(conv, c, depth, 128 * depth, reason)) return false;
+  return true;
+}
+
+/// The operation but for its weights, with the tail behind `last`.
+ConvOperation without_weights(const Lowering& lowering, const Node& last,
+                              const IntegerProduct& product) {
   const Grid& grid = *lowering.value(product.activation).grid;
   const float scale_x = grid.scale[0];
   const auto channels = static_cast<std::size_t>(product.shape.out_channels);
@@ -125,7 +140,6 @@ std::optional<ConvOperation> convolution_of(const Lowering& lowering, const Node
   ConvOperation conv;
   conv.shape = product.shape;
   conv.src_zero_point = stored_zero_point(grid);
-  conv.weights = std::move(product.weights);
   conv.weight_zero_point = product.weight_zero_point;
   conv.bias.assign(channels, 0);
   conv.multiplier.resize(channels);
@@ -133,6 +147,27 @@ std::optional<ConvOperation> convolution_of(const Lowering& lowering, const Node
     conv.multiplier[c] = scale_x * product.weight_scale[c] / divisor;
   place_bias(lowering, product, scale_x, divisor, conv);
   conv.stage = lowering.stage_of(preview);
+  return conv;
+}
+
+void emit_product(Lowering& lowering, const Node& node, const Node& last, OperationKind kind,
+                  std::vector<TensorId> inputs, Layout layout, std::int64_t macs) {
+  Tail tail = lowering.take_tail(last);
+  if (&last != &node) {
+    lowering.mark_done(last);
+    tail.sources.insert(tail.sources.begin(), node.sources.begin(), node.sources.end());
+    tail.op = node.op + "+" + tail.op;
+  }
+  const TensorId output = lowering.result_tensor(tail, layout);
+  lowering.emit(node, tail, std::move(kind), std::move(inputs), output).macs = macs;
+}
+
+}  // namespace
+
+std::optional<ConvOperation> convolution_of(const Lowering& lowering, const Node& last,
+                                            IntegerProduct& product, std::string& reason) {
+  ConvOperation conv = without_weights(lowering, last, product);
+  conv.weights = std::move(product.weights);
   if (!fits(conv, reason)) return std::nullopt;
   return conv;
 }
@@ -143,14 +178,25 @@ bool lower_integer_product(Lowering& lowering, const Node& node, const Node& las
   if (!conv) return false;
   const std::int64_t macs = multiply_adds(conv->shape);
   const TensorId input = lowering.bytes(product.activation, layout);
-  Tail tail = lowering.take_tail(last);
-  if (&last != &node) {
-    lowering.mark_done(last);
-    tail.sources.insert(tail.sources.begin(), node.sources.begin(), node.sources.end());
-    tail.op = node.op + "+" + tail.op;
-  }
-  const TensorId output = lowering.result_tensor(tail, layout);
-  lowering.emit(node, tail, std::move(*conv), {input}, output).macs = macs;
+  emit_product(lowering, node, last, std::move(*conv), {input}, layout, macs);
+  return true;
+}
+
+bool lower_activation_product(Lowering& lowering, const Node& node, const Node& last,
+                              IntegerProduct& product, ValueId second,
+                              ActivationMatMulOperation matmul, std::string& reason) {
+  const Grid& grid = *lowering.value(second).grid;
+  const auto columns = static_cast<std::size_t>(product.shape.out_channels);
+  product.weight_scale.assign(columns, grid.scale[0]);
+  product.weight_zero_point.assign(columns, stored_zero_point(grid) - 128);
+  matmul.product = without_weights(lowering, last, product);
+  if (!fits_any_weights(matmul.product, reason)) return false;
+  const kernels::ConvShape& shape = product.shape;
+  const std::int64_t macs = static_cast<std::int64_t>(matmul.matrix_a.size()) * shape.out_pixels() *
+                            shape.out_channels * shape.in_channels;
+  const TensorId a = lowering.bytes(product.activation, Layout::plain);
+  const TensorId b = lowering.bytes(second, Layout::plain);
+  emit_product(lowering, node, last, std::move(matmul), {a, b}, Layout::plain, macs);
   return true;
 }
 

@@ -35,6 +35,12 @@ bool lower_integer_product(Lowering& lowering, const Node& node, const Node& las
                            IntegerProduct& product, Layout layout, std::string& reason);
 
 std::int64_t multiply_adds(const kernels::ConvShape& shape);
+/// The same for the matrix product of two tensors on byte grids. `product`: activation, bias and
+/// the shape of one pair of matrices; `second`: the other operand; `matmul`: which matrices meet.
+bool lower_activation_product(Lowering& lowering, const Node& node, const Node& last,
+                              IntegerProduct& product, ValueId second,
+                              ActivationMatMulOperation matmul, std::string& reason);
+
 kernels::ConvShape conv_shape(const Shape& input, const Shape& output, std::int64_t groups,
                               const SpatialGeometry& geometry);
 /// Spatial values for {depth, height, width}, with leading zeros.

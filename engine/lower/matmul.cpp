@@ -55,16 +55,71 @@ bool read_product(const Lowering& lowering, const Node& node, Product& product) 
   return element_count(shape) == columns && !shape.empty() && shape.back() == columns;
 }
 
+/// Which matrix of an operand each matrix of the output reads: row-major indices of its leading
+/// axes, repeated along those that are broadcast.
+std::vector<std::int64_t> operand_matrices(const Shape& operand, const Shape& output) {
+  std::vector<std::int64_t> matrices = {0};
+  std::int64_t stride = 1;
+  const std::size_t missing = output.size() - operand.size();
+  for (std::size_t axis = output.size() - 2; axis-- > 0;) {
+    const std::int64_t extent = axis < missing ? 1 : operand[axis - missing];
+    const std::int64_t step = extent == 1 ? 0 : stride;
+    const std::vector<std::int64_t> inner = std::move(matrices);
+    matrices.clear();
+    for (std::int64_t i = 0; i < output[axis]; ++i)
+      for (const std::int64_t matrix : inner) matrices.push_back(matrix + i * step);
+    stride *= extent;
+  }
+  return matrices;
+}
+
+/// Both operands on byte grids, neither of them a matrix of weights.
+bool lower_activations(Lowering& lowering, const Node& node, const Product& operands,
+                       std::string& reason) {
+  for (std::size_t i = 0; i < 2; ++i)
+    if (!lowering.on_byte_grid(i == 0 ? operands.a : operands.b)) {
+      reason = lowering.no_grid_reason(node, i);
+      return false;
+    }
+  const Shape& a = lowering.shape(operands.a);
+  const Shape& b = lowering.shape(operands.b);
+  const Shape& out = lowering.shape(node.outputs[0]);
+  if (a.size() < 2 || b.size() < 2 || operands.transpose_a || operands.alpha != 1.0f ||
+      element_count(a) == 0 || element_count(b) == 0) {
+    reason = fmt::format(
+        "this form of {} (transposed first operand, factor, operands empty or of one dimension) "
+        "has no integer kernel",
+        node.op);
+    return false;
+  }
+  ActivationMatMulOperation matmul;
+  matmul.transpose_b = operands.transpose_b;
+  std::int64_t rows = a[a.size() - 2];
+  if (element_count(Shape(b.begin(), b.end() - 2)) == 1) {  // one matrix for all rows
+    rows = element_count(a) / a.back();
+    matmul.matrix_a = matmul.matrix_b = {0};
+  } else {
+    matmul.matrix_a = operand_matrices(a, out);
+    matmul.matrix_b = operand_matrices(b, out);
+  }
+  IntegerProduct product;
+  product.activation = operands.a;
+  product.bias = operands.bias;
+  product.shape.in_channels = a.back();
+  product.shape.out_channels = out.back();
+  product.shape.in = product.shape.out = {1, 1, rows};
+  const Node* last =
+      operands.bias == no_value ? bias_addition(lowering, node, out.back(), product.bias) : nullptr;
+  return lower_activation_product(lowering, node, last ? *last : node, product, operands.b,
+                                  std::move(matmul), reason);
+}
+
 bool lower_integer(Lowering& lowering, const Node& node, const Product& operands,
                    std::string& reason) {
   const Shape& a = lowering.shape(operands.a);
-  if (!lowering.is_constant(operands.b)) {
-    reason = lowering.on_byte_grid(operands.a)
-                 ? fmt::format("both operands of {} are activations", node.op)
-                 : lowering.no_grid_reason(node, 0);
-    return false;
-  }
   const Shape& b = lowering.shape(operands.b);
+  if (!lowering.is_constant(operands.b) || b.size() > 2)
+    return lower_activations(lowering, node, operands, reason);
   if (b.size() != 2 || a.empty() || operands.transpose_a || operands.alpha != 1.0f) {
     reason = fmt::format(
         "this form of {} (transposed first operand, factor, or weights not two-dimensional) has no "

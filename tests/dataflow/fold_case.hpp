@@ -32,5 +32,6 @@ std::vector<FoldCase> movement_cases();
 std::vector<FoldCase> convolution_cases();
 std::vector<FoldCase> conv_transpose_cases();
 std::vector<FoldCase> normalization_cases();
+std::vector<FoldCase> products_cases();
 
 }  // namespace intact::testing

@@ -1,0 +1,77 @@
+// Products of two activations: which of them stay in float, and why.
+#include "model_run.hpp"
+
+namespace intact::testing {
+namespace {
+
+/// MatMul, or Gemm with attributes, of two u8 inputs; with a Round of `scale` when that is not 0.
+Graph product_of(const Shape& a, const Shape& b, float scale, const std::string& op = "MatMul",
+                 const AttributeList& attributes = {}) {
+  ModelBuilder builder;
+  const ValueId x =
+      builder.dequantize("x.dq", builder.input("x", ElementType::u8, a), 0.021f, std::uint8_t{117});
+  const ValueId y =
+      builder.dequantize("y.dq", builder.input("y", ElementType::u8, b), 0.017f, std::uint8_t{0});
+  const ValueId product = builder.node(op, "product", {x, y}, attributes);
+  return builder.build(
+      {scale == 0 ? product : builder.round("r", product, scale, std::uint8_t{0})});
+}
+
+FlowNode product_in(const Graph& graph, const std::vector<Shape>& shapes) {
+  for (const FlowNode& node : session_of(graph).flow(shapes).nodes)
+    if (node.name == "product") return node;
+  ADD_FAILURE() << "no step of that name";
+  return {};
+}
+
+TEST(ActivationMatMul, ManyTermsThatCouldOverflowRunInFloat) {
+  // 2 * 255 * (128 + 128) * 16449 is the first product at or above 2^31.
+  const Shape a = {1, 16449}, b = {16449, 2};
+  const FlowNode large = product_in(product_of(a, b, 0), {a, b});
+  EXPECT_EQ(large.precision, "float");
+  EXPECT_EQ(large.reason, "the 32-bit accumulator of channel 0 could overflow (16449 terms)");
+  const Shape c = {1, 16448}, d = {16448, 2};
+  const Graph most = product_of(c, d, 0);
+  EXPECT_EQ(product_in(most, {c, d}).precision, "int8");
+  Tensor ones(ElementType::u8, c), all(ElementType::u8, d);
+  for (std::uint8_t& q : ones.data<std::uint8_t>()) q = 255;
+  for (std::uint8_t& q : all.data<std::uint8_t>()) q = 255;
+  expect_consistent(most, {ones, all}, 1.0);  // 138 * 255 * 16448 terms of 0.000357: 206636
+}
+
+TEST(ActivationMatMul, ScalesThatCouldOverflowRunInFloat) {
+  const Shape a = {3, 32}, b = {32, 5};
+  const FlowNode node = product_in(product_of(a, b, 1e-8f), {a, b});
+  EXPECT_EQ(node.precision, "float");
+  EXPECT_EQ(node.reason,
+            "the scales of channel 0 differ so much that the rescaled sum could overflow");
+}
+
+TEST(ActivationMatMul, FormsWithoutAKernelSayWhy) {
+  const Shape a = {32, 3}, b = {32, 5};
+  const AttributeList transposed = {{"transA", std::int64_t{1}}};
+  const FlowNode node = product_in(product_of(a, b, 0.1f, "Gemm", transposed), {a, b});
+  EXPECT_EQ(node.precision, "float");
+  EXPECT_EQ(node.reason,
+            "this form of Gemm (transposed first operand, factor, operands empty or of one "
+            "dimension) has no integer kernel");
+}
+
+TEST(ActivationMatMul, TablesBehindItBecomePartOfIt) {
+  ModelBuilder builder;
+  const Shape a = {2, 3, 20}, b = {2, 20, 70};
+  const ValueId x =
+      builder.dequantize("x.dq", builder.input("x", ElementType::u8, a), 0.021f, std::uint8_t{117});
+  const ValueId y =
+      builder.dequantize("y.dq", builder.input("y", ElementType::s8, b), 0.017f, std::int8_t{4});
+  const ValueId m =
+      builder.round("m", builder.node("MatMul", "product", {x, y}), 0.2f, std::uint8_t{128});
+  const ValueId s = builder.node("Sigmoid", "sigmoid", {m});
+  const Graph graph = builder.build({builder.round("r", s, 1 / 256.0f, std::uint8_t{0})});
+  const Tensors inputs = {random_integers<std::uint8_t>(a, 3), random_integers<std::int8_t>(b, 4)};
+  const Flow flow = expect_consistent(graph, inputs, 0.05);
+  EXPECT_EQ(count_of(flow, "MatMul+Sigmoid"), 1);
+}
+
+}  // namespace
+}  // namespace intact::testing

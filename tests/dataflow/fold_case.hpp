@@ -30,5 +30,6 @@ struct FoldCase {
 // One list per topic, each in <topic>_cases.cpp.
 std::vector<FoldCase> convolution_cases();
 std::vector<FoldCase> conv_transpose_cases();
+std::vector<FoldCase> elementwise_cases();
 
 }  // namespace intact::testing

@@ -17,7 +17,7 @@ namespace {
 
 std::vector<FoldCase> all_cases() {
   std::vector<FoldCase> all;
-  for (const auto list : {convolution_cases, conv_transpose_cases})
+  for (const auto list : {convolution_cases, conv_transpose_cases, elementwise_cases})
     for (FoldCase& fold : list()) all.push_back(std::move(fold));
   return all;
 }

@@ -119,6 +119,39 @@ FoldModel squeeze_and_excite(ModelBuilder& b) {
           {random_integers<std::uint8_t>(shape, 3)}};
 }
 
+/// x / 2 * (1 + erf(x / sqrt 2)), as exporters write it.
+FoldModel gelu(ModelBuilder& b) {
+  const ValueId x = grid_input<std::int8_t>(b, "a", {3, 90}, 0.031f, 12);
+  const ValueId scaled = b.node("Div", "div", {x, b.scalar("root", 1.41421356f)});
+  const ValueId sum = b.node("Add", "add", {b.node("Erf", "erf", {scaled}), b.scalar("one", 1.0f)});
+  const ValueId product = b.node("Mul", "mul", {x, sum});
+  const ValueId half = b.node("Mul", "halve", {product, b.scalar("half", 0.5f)});
+  return {{b.round("y", half, 0.0217f, std::int8_t{-31})},
+          {random_integers<std::int8_t>({3, 90}, 3)}};
+}
+
+FoldModel clip(ModelBuilder& b) {
+  const ValueId x = grid_input<std::uint8_t>(b, "a", {3, 90}, 0.061f, 112);
+  const ValueId y = b.node("Clip", "clip", {x, b.scalar("low", 0.0f), b.scalar("high", 6.0f)});
+  return {{b.round("y", y, 0.0237f, std::uint8_t{0})}, {random_integers<std::uint8_t>({3, 90}, 3)}};
+}
+
+FoldModel power(ModelBuilder& b) {
+  const ValueId x = grid_input<std::uint8_t>(b, "a", {3, 90}, 0.031f, 112);
+  const ValueId y = b.node("Pow", "pow", {x, b.scalar("exponent", 2.0f)});
+  return {{b.round("y", y, 0.0817f, std::uint8_t{3})}, {random_integers<std::uint8_t>({3, 90}, 3)}};
+}
+
+/// Two functions with a Round in between, behind an addition.
+FoldModel chained(ModelBuilder& b) {
+  const ValueId x = grid_input<std::uint8_t>(b, "a", {3, 90}, 0.031f, 112);
+  const ValueId y = grid_input<std::uint8_t>(b, "b", {3, 1}, 0.027f, 98);
+  const ValueId sum = b.round("s", b.node("Add", "add", {x, y}), 0.043f, std::uint8_t{101});
+  const ValueId inner = b.round("i", b.node("Tanh", "tanh", {sum}), 0.008f, std::uint8_t{127});
+  return {{b.round("y", b.node("HardSwish", "swish", {inner}), 0.0077f, std::uint8_t{60})},
+          {random_integers<std::uint8_t>({3, 90}, 3), random_integers<std::uint8_t>({3, 1}, 4)}};
+}
+
 void add_broadcasts(std::vector<FoldCase>& cases) {
   const Shape image = {2, 3, 5, 7};
   const std::pair<const char*, std::pair<Shape, Shape>> broadcasts[] = {
@@ -176,6 +209,10 @@ std::vector<FoldCase> elementwise_cases() {
   cases.push_back({"elementwise_silu", [](auto& b) { return silu(b, false); }});
   cases.push_back({"elementwise_silu_two_rounds", [](auto& b) { return silu(b, true); }});
   cases.push_back({"elementwise_squeeze_and_excite", squeeze_and_excite});
+  cases.push_back({"elementwise_gelu_erf", gelu});
+  cases.push_back({"elementwise_clip", clip});
+  cases.push_back({"elementwise_pow", power});
+  cases.push_back({"elementwise_chained", chained});
   add_broadcasts(cases);
   return cases;
 }

@@ -88,12 +88,13 @@ struct PoolOperation {
   OutputStage stage;
 };
 
-/// Addition or multiplication on grids. Inputs: a, b (b of a's shape, or one element per channel,
-/// or one per image and channel).
+/// Arithmetic on grids (kernels::ByteBinaryArgs). Inputs: a, b, both broadcast to the output's
+/// shape.
 struct ByteBinaryOperation {
   kernels::ByteBinary operation = kernels::ByteBinary::add;
   std::int32_t zero_point_a = 0, zero_point_b = 0;
   float multiplier_a = 1, multiplier_b = 1;
+  float divisor = 1;
   OutputStage stage;
 };
 

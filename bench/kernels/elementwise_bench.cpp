@@ -59,6 +59,23 @@ void add_byte_binary(const ByteBinaryKernel& kernel, Size size, bool per_channel
       });
 }
 
+void add_byte_division(const ByteBinaryKernel& kernel, Size size) {
+  const auto a = numbers<std::uint8_t>(size.elements()), b = a;
+  ByteBinaryArgs args;
+  args.operation = ByteBinary::div;
+  args.rows = size.rows;
+  args.channels = args.dst_pitch = args.a.pitch = args.b.pitch = size.channels;
+  args.multiplier_a = args.multiplier_b = args.divisor = 0.01f;
+  args.a.zero_point = args.epilogue.zero_point = 128;
+  add(std::string(kernel.name) + "/div/" + size.name(), 3 * size.elements(),
+      [=, dst = a]() mutable {
+        args.a.data = a.data();
+        args.b.data = b.data();
+        args.dst = dst.data();
+        kernel.run(args, {});
+      });
+}
+
 void add_table(const TableKernel& kernel, Size size) {
   const auto src = numbers<std::uint8_t>(size.elements());
   const auto table = numbers<float>(256);
@@ -101,6 +118,7 @@ const bool registered = [] {
   for (const ByteBinaryKernel& kernel : byte_binary_kernels()) {
     if (!cpu_supports(kernel.isa)) continue;
     for (const Size size : {Size{56 * 56, 24}, {49, 160}}) add_byte_binary(kernel, size, false);
+    add_byte_division(kernel, {56 * 56, 24});
     for (const Size size : {Size{28 * 28, 72}, {14 * 14, 480}}) add_byte_binary(kernel, size, true);
   }
   for (const TableKernel& kernel : table_kernels()) {

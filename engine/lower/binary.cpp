@@ -1,109 +1,132 @@
 // Arithmetic of two tensors: on bytes when both lie on byte grids, else float kernels.
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "engine/lower/lowering.hpp"
 
 namespace intact {
 namespace {
 
-/// The kernels' broadcasting: `b` has the output's shape, or one element per channel (and image),
-/// or one element in all.
-bool broadcast_fits(const Shape& b, const Shape& out, Layout layout) {
-  if (b == out || element_count(b) == 1) return true;
-  Shape padded(out.size() - std::min(out.size(), b.size()), 1);
-  padded.insert(padded.end(), b.begin(), b.end());
-  if (padded.size() != out.size()) return false;
-  const std::size_t inner = layout == Layout::channels_last ? 1 : out.size() - 1;
-  if (padded[inner] != out[inner]) return false;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const bool image = layout == Layout::channels_last && i == 0 && padded[i] == out[i];
-    if (i != inner && padded[i] != 1 && !image) return false;
-  }
-  return true;
-}
-
-/// Which operand has the output's shape (`a`); no value when neither does or the other does not
-/// fit.
+/// Both operands, in an order and layouts that broadcast_loops can walk.
 struct Operands {
   ValueId a, b;
   bool swapped;
-  Layout layout;
+  Layout layout, layout_a, layout_b;  ///< of the result, and of the operands
 };
 
-std::optional<Operands> order_operands(const Lowering& lowering, const Node& node, bool commutes) {
+/// How an operand is stored when the result has this layout: alike if it has as many axes, else
+/// plain. No value when elements along the result's innermost axis would not be adjacent.
+std::optional<Layout> operand_layout(const Shape& operand, const Shape& out, Layout layout) {
+  if (operand.size() == out.size()) return layout;
+  const std::size_t missing = out.size() - operand.size();
+  const std::size_t inner = layout == Layout::channels_last ? 1 : out.size() - 1;
+  if (inner < missing || operand[inner - missing] == 1) return Layout::plain;
+  const bool adjacent =
+      std::all_of(operand.begin() + static_cast<std::ptrdiff_t>(inner - missing) + 1, operand.end(),
+                  [](std::int64_t extent) { return extent == 1; });
+  return adjacent ? std::optional(Layout::plain) : std::nullopt;
+}
+
+/// Of two tensors of equal shape the one written later comes first: an addition then has the same
+/// order whether or not it is fused into the convolution that wrote it. Otherwise the one of the
+/// output's shape does. Operators that do not commute keep the order of the file.
+bool swaps(const Lowering& lowering, const Node& node) {
   const Shape& out = lowering.shape(node.outputs[0]);
-  // Of two tensors of equal shape the one written later comes first: an addition then has the same
-  // order whether or not it is fused into the convolution that wrote it.
-  const bool later =
-      commutes && lowering.written_at(node.inputs[1]) > lowering.written_at(node.inputs[0]);
-  for (const bool swapped : {later, !later}) {
-    Operands operands{node.inputs[swapped ? 1 : 0], node.inputs[swapped ? 0 : 1], swapped,
-                      Layout::plain};
-    if (lowering.shape(operands.a) != out) continue;
-    const bool last = lowering.layout_of(operands.a) == Layout::channels_last ||
-                      (lowering.shape(operands.b) == out &&
-                       lowering.layout_of(operands.b) == Layout::channels_last);
-    for (const Layout layout : {last ? Layout::channels_last : Layout::plain,
-                                last ? Layout::plain : Layout::channels_last}) {
-      if (layout == Layout::channels_last && out.size() < 3) continue;
-      if (!broadcast_fits(lowering.shape(operands.b), out, layout)) continue;
-      operands.layout = layout;
-      return operands;
-    }
+  const Shape &a = lowering.shape(node.inputs[0]), &b = lowering.shape(node.inputs[1]);
+  if (a == out && b == out)
+    return lowering.written_at(node.inputs[1]) > lowering.written_at(node.inputs[0]);
+  return b == out;
+}
+
+Operands order_operands(const Lowering& lowering, const Node& node, bool commutes) {
+  const Shape& out = lowering.shape(node.outputs[0]);
+  Operands operands{node.inputs[0], node.inputs[1], commutes && swaps(lowering, node),
+                    Layout::plain,  Layout::plain,  Layout::plain};
+  if (operands.swapped) std::swap(operands.a, operands.b);
+  const Shape &a = lowering.shape(operands.a), &b = lowering.shape(operands.b);
+  const auto last = [&](ValueId id, const Shape& shape) {
+    return shape.size() == out.size() && lowering.layout_of(id) == Layout::channels_last;
+  };
+  const bool prefers_last = last(operands.a, a) || last(operands.b, b);
+  // An operand of fewer axes may need the other layout; plain fits all.
+  for (const Layout layout : {prefers_last ? Layout::channels_last : Layout::plain,
+                              prefers_last ? Layout::plain : Layout::channels_last}) {
+    if (layout == Layout::channels_last && out.size() < 3) continue;
+    const auto layout_a = operand_layout(a, out, layout), layout_b = operand_layout(b, out, layout);
+    if (!layout_a || !layout_b) continue;
+    operands.layout = layout;
+    operands.layout_a = *layout_a;
+    operands.layout_b = *layout_b;
+    break;
   }
+  return operands;
+}
+
+std::optional<kernels::ByteBinary> byte_operation(const Node& node) {
+  using kernels::ByteBinary;
+  if (node.op == "Add" || node.op == "Sub") return ByteBinary::add;
+  if (node.op == "Mul") return ByteBinary::mul;
+  if (node.op == "Div") return ByteBinary::div;
+  if (node.op == "Max") return ByteBinary::max;
+  if (node.op == "Min") return ByteBinary::min;
   return std::nullopt;
 }
 
-/// An operand of the output's shape has its layout; a broadcast one has the same order in both.
-Layout second_layout(const Lowering& lowering, const Operands& operands) {
-  const bool broadcast = lowering.shape(operands.a) != lowering.shape(operands.b);
-  return broadcast && same_order(lowering.shape(operands.b)) ? Layout::plain : operands.layout;
+/// Multipliers in units of the result's grid. False where they could leave the integers' range.
+bool set_multipliers(ByteBinaryOperation& operation, float scale_a, float scale_b,
+                     const std::optional<Grid>& grid) {
+  const float divisor = grid ? grid->scale[0] : 1.0f;
+  if (kernels::on_reals(operation.operation)) {
+    operation.multiplier_a = scale_a;
+    operation.multiplier_b = scale_b;
+    operation.divisor = divisor;
+    return true;
+  }
+  const bool multiply = operation.operation == kernels::ByteBinary::mul;
+  operation.multiplier_a = multiply ? scale_a * scale_b / divisor : scale_a / divisor;
+  operation.multiplier_b = multiply ? 1.0f : scale_b / divisor;
+  const float largest = multiply ? 255 * 255 * operation.multiplier_a
+                                 : 255 * (operation.multiplier_a + operation.multiplier_b);
+  return !grid || largest < largest_rescaled;
 }
 
 bool lower_bytes(Lowering& lowering, const Node& node) {
-  const bool multiply = node.op == "Mul";
-  if (!multiply && node.op != "Add" && node.op != "Sub") return false;
+  const auto function = byte_operation(node);
+  if (!function) return false;
   if (!lowering.on_byte_grid(node.inputs[0]) || !lowering.on_byte_grid(node.inputs[1]))
     return false;
-  const auto operands = order_operands(lowering, node, true);
-  if (!operands) return false;
-  const Grid& a = *lowering.value(operands->a).grid;
-  const Grid& b = *lowering.value(operands->b).grid;
-  const Tail preview = lowering.peek_tail(node);
-  const float divisor = preview.grid ? preview.grid->scale[0] : 1.0f;
-  const float largest = multiply ? 255 * 255 * (a.scale[0] * b.scale[0] / divisor)
-                                 : 255 * (a.scale[0] / divisor + b.scale[0] / divisor);
-  if (preview.grid && !(largest < largest_rescaled)) return false;
-  const TensorId inputs[] = {lowering.bytes(operands->a, operands->layout),
-                             lowering.bytes(operands->b, second_layout(lowering, *operands))};
-  const Tail tail = lowering.take_tail(node);
+  const Operands operands = order_operands(lowering, node, node.op != "Div");
+  const Grid& a = *lowering.value(operands.a).grid;
+  const Grid& b = *lowering.value(operands.b).grid;
   ByteBinaryOperation operation;
-  operation.operation = multiply ? kernels::ByteBinary::mul : kernels::ByteBinary::add;
+  operation.operation = *function;
   operation.zero_point_a = stored_zero_point(a);
   operation.zero_point_b = stored_zero_point(b);
+  if (!set_multipliers(operation, a.scale[0], b.scale[0], lowering.peek_tail(node).grid))
+    return false;
+  if (node.op == "Sub") (operands.swapped ? operation.multiplier_a : operation.multiplier_b) *= -1;
+  const TensorId inputs[] = {lowering.bytes(operands.a, operands.layout_a),
+                             lowering.bytes(operands.b, operands.layout_b)};
+  const Tail tail = lowering.take_tail(node);
   operation.stage = lowering.stage_of(tail);
-  if (multiply) {
-    operation.multiplier_a = a.scale[0] * b.scale[0] / divisor;
-  } else {
-    operation.multiplier_a = a.scale[0] / divisor;
-    operation.multiplier_b = b.scale[0] / divisor;
-    if (node.op == "Sub")
-      (operands->swapped ? operation.multiplier_a : operation.multiplier_b) *= -1;
+  if (kernels::on_reals(*function)) {
+    operation.stage.lower = 0;  // clamps reals: NaN passes them and rounds to the lowest integer
+    operation.stage.upper = 255;
   }
-  const TensorId output = lowering.result_tensor(tail, operands->layout);
+  const TensorId output = lowering.result_tensor(tail, operands.layout);
   lowering.emit(node, tail, std::move(operation), {inputs[0], inputs[1]}, output);
   return true;
 }
 
-std::optional<kernels::FloatBinary> float_operation(const Node& node, bool swapped) {
+std::optional<kernels::FloatBinary> float_operation(const Node& node) {
   using kernels::FloatBinary;
   if (node.op == "Add") return FloatBinary::add;
   if (node.op == "Mul") return FloatBinary::mul;
-  if (node.op == "Max" && node.inputs.size() == 2) return FloatBinary::max;
-  if (node.op == "Min" && node.inputs.size() == 2) return FloatBinary::min;
-  if (node.op == "Sub" && !swapped) return FloatBinary::sub;
-  if (node.op == "Div" && !swapped) return FloatBinary::div;
+  if (node.op == "Max") return FloatBinary::max;
+  if (node.op == "Min") return FloatBinary::min;
+  if (node.op == "Sub") return FloatBinary::sub;
+  if (node.op == "Div") return FloatBinary::div;
   return std::nullopt;
 }
 
@@ -117,14 +140,13 @@ bool lower_binary(Lowering& lowering, const Node& node) {
       lowering.value(node.inputs[1]).type != ElementType::f32)
     return false;
   if (lower_bytes(lowering, node)) return true;
-  const auto operands = order_operands(lowering, node, node.op != "Sub" && node.op != "Div");
-  if (!operands) return false;
-  const auto function = float_operation(node, operands->swapped);
+  const auto function = float_operation(node);
   if (!function) return false;
-  const TensorId inputs[] = {lowering.real(operands->a, operands->layout),
-                             lowering.real(operands->b, second_layout(lowering, *operands))};
+  const Operands operands = order_operands(lowering, node, node.op != "Sub" && node.op != "Div");
+  const TensorId inputs[] = {lowering.real(operands.a, operands.layout_a),
+                             lowering.real(operands.b, operands.layout_b)};
   const Tail tail = lowering.take_float_tail(node);
-  const TensorId output = lowering.result_tensor(tail, operands->layout);
+  const TensorId output = lowering.result_tensor(tail, operands.layout);
   lowering.emit_float(node, tail, FloatBinaryOperation{*function, tail.lower, tail.upper},
                       {inputs[0], inputs[1]}, output);
   return true;

@@ -91,6 +91,9 @@ bool merge_web(Program& program, Operation& operation) {
     args.b = {i == 0 ? padded.data() : identity.data(), 256, 1, binary->zero_point_b};
     args.multiplier_a = binary->multiplier_a;
     args.multiplier_b = binary->multiplier_b;
+    args.divisor = binary->divisor;
+    args.epilogue.float_lower = binary->stage.float_lower;
+    args.epilogue.float_upper = binary->stage.float_upper;
     args.dst = result.data();
     args.dst_pitch = 256;
     args.epilogue.zero_point = binary->stage.zero_point;

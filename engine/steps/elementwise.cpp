@@ -1,24 +1,9 @@
 // Element-wise steps: byte arithmetic, tables, float arithmetic and functions.
+#include "engine/steps/broadcast.hpp"
 #include "engine/steps/steps.hpp"
 
 namespace intact {
 namespace {
-
-/// How the second operand is read: per image, with the pitch and step of its broadcasting.
-struct Broadcast {
-  std::int64_t images = 1;        ///< the kernel is called once for each
-  std::int64_t image_offset = 0;  ///< elements of b from one image to the next
-  std::ptrdiff_t pitch = 0;
-  int step = 1;
-};
-
-Broadcast broadcast_of(const StoredTensor& b, const StoredTensor& out) {
-  if (b.shape == out.shape) return {1, 0, b.pitch(), 1};
-  const std::int64_t count = element_count(b.shape);
-  if (count == 1) return {1, 0, 0, 0};
-  const std::int64_t channels = out.channels();
-  return {count / channels, channels, 0, 1};
-}
 
 /// A kernel over rows of channels with one or two operands.
 template <class Args, class T>
@@ -34,13 +19,14 @@ class BinaryStep : public Step {
         b_(operation.inputs[1]),
         dst_(operation.outputs[0]) {
     const StoredTensor& out = program.tensor(dst_);
-    broadcast_ = broadcast_of(program.tensor(b_), out);
-    args_.rows = out.rows() / broadcast_.images;
-    args_.channels = out.channels();
-    args_.a.pitch = program.tensor(a_).pitch();
-    args_.b.pitch = broadcast_.pitch;
-    args_.b.step = broadcast_.step;
-    args_.dst_pitch = out.pitch();
+    loops_ = broadcast_loops(program.tensor(a_), program.tensor(b_), out);
+    args_.rows = loops_.rows.extent;
+    args_.channels = loops_.run.extent;
+    args_.a.pitch = loops_.rows.strides[0];
+    args_.b.pitch = loops_.rows.strides[1];
+    args_.dst_pitch = loops_.rows.strides[2];
+    args_.a.step = static_cast<int>(loops_.run.strides[0]);
+    args_.b.step = static_cast<int>(loops_.run.strides[1]);
     element_bytes_ = element_size(out.type);
   }
 
@@ -48,13 +34,16 @@ class BinaryStep : public Step {
     Args args = args_;
     if constexpr (std::is_same_v<Args, kernels::ByteBinaryArgs>)
       args.epilogue = epilogue_of(stage_);
-    for (std::int64_t image = 0; image < broadcast_.images; ++image) {
-      args.a.data = frame.at<T>(a_) + image * args.rows * args.a.pitch;
-      args.b.data = frame.at<T>(b_) + image * broadcast_.image_offset;
-      auto* dst = frame.at<std::byte>(dst_) +
-                  static_cast<std::size_t>(image * args.rows * args.dst_pitch) * element_bytes_;
-      args.dst = reinterpret_cast<decltype(args.dst)>(dst);
-      run_(args, part);
+    // Many outer indices are divided among the threads, few are worked on by all of them.
+    const bool divided = loops_.outer_count > 1 && loops_.outer_count >= part.count;
+    const Range range = divided ? split(loops_.outer_count, part) : Range{0, loops_.outer_count};
+    for (std::int64_t i = range.begin; i < range.end; ++i) {
+      const auto [a, b, dst] = loops_.offsets(i);
+      args.a.data = frame.at<T>(a_) + a;
+      args.b.data = frame.at<T>(b_) + b;
+      args.dst = reinterpret_cast<decltype(args.dst)>(
+          frame.at<std::byte>(dst_) + static_cast<std::size_t>(dst) * element_bytes_);
+      run_(args, divided ? Part{} : part);
     }
   }
 
@@ -62,7 +51,7 @@ class BinaryStep : public Step {
   Run run_;
   Args args_;
   OutputStage stage_;
-  Broadcast broadcast_;
+  BroadcastLoops loops_;
   std::size_t element_bytes_ = 1;
   TensorId a_, b_, dst_;
 };
@@ -157,6 +146,7 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
   args.b.zero_point = binary.zero_point_b;
   args.multiplier_a = binary.multiplier_a;
   args.multiplier_b = binary.multiplier_b;
+  args.divisor = binary.divisor;
   return named(std::make_unique<BinaryStep<kernels::ByteBinaryArgs, std::uint8_t>>(
                    kernel.run, args, std::move(binary.stage), context.program, operation),
                kernel);

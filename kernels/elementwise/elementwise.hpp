@@ -28,12 +28,22 @@ struct ByteOperand {
 /// f32: writes min(max(t, float_lower), float_upper).
 /// multiplier: scale_a / scale_dst and scale_b / scale_dst; Mul: float(scale_a * scale_b) /
 /// scale_dst.
-enum class ByteBinary : std::uint8_t { add, mul };
+/// Div, Max, Min compute what the float operators compute between FromBytes and Round:
+///   real = op(float(a - za) * multiplier_a, float(b - zb) * multiplier_b)
+///   t = min(max(real, float_lower), float_upper) / divisor
+/// where multiplier is the operand's scale and divisor scale_dst (1 for f32). Infinities saturate,
+/// and NaN, of 0 / 0, becomes `lower` (before the table); in f32 both stay what they are.
+enum class ByteBinary : std::uint8_t { add, mul, div, max, min };
+/// Computes in reals instead of steps of the destination's grid.
+constexpr bool on_reals(ByteBinary operation) {
+  return operation != ByteBinary::add && operation != ByteBinary::mul;
+}
 struct ByteBinaryArgs {
   ByteBinary operation = ByteBinary::add;
   std::int64_t rows = 0, channels = 0;
   ByteOperand a, b;
   float multiplier_a = 1, multiplier_b = 1;
+  float divisor = 1;  ///< Div, Max, Min
   void* dst = nullptr;
   std::ptrdiff_t dst_pitch = 0;
   Epilogue epilogue;  ///< residual unused

@@ -143,12 +143,31 @@ template <FloatBinary operation>
   if constexpr (operation == FloatBinary::min) return select(is_nan(a), a, minimum(a, b));
 }
 
-/// The sum or product of ByteBinaryArgs before rounding; a and b are free of their zero points.
+/// What the arithmetic of ByteBinaryArgs needs besides the elements.
+struct ByteArithmetic {
+  Floats multiplier_a, multiplier_b, lower, upper, divisor;
+};
+[[gnu::always_inline]] inline ByteArithmetic byte_arithmetic(const ByteBinaryArgs& args) {
+  return {constant(args.multiplier_a), constant(args.multiplier_b),
+          constant(args.epilogue.float_lower), constant(args.epilogue.float_upper),
+          constant(args.divisor)};
+}
+
+/// t of ByteBinaryArgs; a and b are free of their zero points.
 template <ByteBinary operation>
-[[gnu::always_inline]] inline Floats byte_binary_value(Floats a, Floats b, Floats multiplier_a,
-                                                       Floats multiplier_b) {
-  if constexpr (operation == ByteBinary::add) return fma(b, multiplier_b, a * multiplier_a);
-  if constexpr (operation == ByteBinary::mul) return a * b * multiplier_a;
+[[gnu::always_inline]] inline Floats byte_binary_value(Floats a, Floats b,
+                                                       const ByteArithmetic& by) {
+  if constexpr (operation == ByteBinary::add) {
+    return fma(b, by.multiplier_b, a * by.multiplier_a);
+  } else if constexpr (operation == ByteBinary::mul) {
+    return a * b * by.multiplier_a;
+  } else {
+    constexpr FloatBinary real = operation == ByteBinary::div   ? FloatBinary::div
+                                 : operation == ByteBinary::max ? FloatBinary::max
+                                                                : FloatBinary::min;
+    const Floats value = binary<real>(a * by.multiplier_a, b * by.multiplier_b);
+    return clamp(value, by.lower, by.upper) / by.divisor;
+  }
 }
 
 }  // namespace

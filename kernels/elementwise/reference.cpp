@@ -31,6 +31,7 @@ float byte_operand_value(const ByteOperand& operand, std::int64_t row, std::int6
 
 std::uint8_t requantize(float t, const Epilogue& epilogue) {
   const double limit = 1 << 24;
+  if (std::isnan(t)) t = static_cast<float>(-limit);
   const double rounded = std::clamp<double>(std::nearbyint(t), -limit, limit);
   const auto q = static_cast<std::uint8_t>(std::clamp<std::int64_t>(
       static_cast<std::int64_t>(rounded) + epilogue.zero_point, epilogue.lower, epilogue.upper));
@@ -39,7 +40,7 @@ std::uint8_t requantize(float t, const Epilogue& epilogue) {
 
 void write(float t, const Epilogue& epilogue, void* dst, std::int64_t i) {
   if (epilogue.output == Output::f32) {
-    static_cast<float*>(dst)[i] = std::min(std::max(t, epilogue.float_lower), epilogue.float_upper);
+    static_cast<float*>(dst)[i] = clamp({t}, {epilogue.float_lower}, {epilogue.float_upper}).value;
   } else {
     static_cast<std::uint8_t*>(dst)[i] = requantize(t, epilogue);
   }
@@ -59,6 +60,22 @@ float binary_value(FloatBinary operation, Floats a, Floats b) {
       return binary<FloatBinary::max>(a, b).value;
     case FloatBinary::min:
       return binary<FloatBinary::min>(a, b).value;
+  }
+  return 0;
+}
+
+float byte_binary_value(ByteBinary operation, Floats a, Floats b, const ByteArithmetic& by) {
+  switch (operation) {
+    case ByteBinary::add:
+      return kernels::byte_binary_value<ByteBinary::add>(a, b, by).value;
+    case ByteBinary::mul:
+      return kernels::byte_binary_value<ByteBinary::mul>(a, b, by).value;
+    case ByteBinary::div:
+      return kernels::byte_binary_value<ByteBinary::div>(a, b, by).value;
+    case ByteBinary::max:
+      return kernels::byte_binary_value<ByteBinary::max>(a, b, by).value;
+    case ByteBinary::min:
+      return kernels::byte_binary_value<ByteBinary::min>(a, b, by).value;
   }
   return 0;
 }
@@ -90,12 +107,11 @@ float unary_value(FloatUnary function, Floats x, Floats alpha, Floats beta) {
 }  // namespace
 
 void byte_binary(const ByteBinaryArgs& args, Part part) {
+  const ByteArithmetic by = byte_arithmetic(args);
   for_each_element(args.rows, args.channels, part, [&](std::int64_t row, std::int64_t channel) {
     const float a = byte_operand_value(args.a, row, channel);
     const float b = byte_operand_value(args.b, row, channel);
-    const float t = args.operation == ByteBinary::add
-                        ? std::fmaf(b, args.multiplier_b, a * args.multiplier_a)
-                        : a * b * args.multiplier_a;
+    const float t = byte_binary_value(args.operation, {a}, {b}, by);
     write(t, args.epilogue, args.dst, row * args.dst_pitch + channel);
   });
 }

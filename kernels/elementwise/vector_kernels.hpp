@@ -47,11 +47,13 @@ template <bool has_table>
 struct ByteSink {
   static constexpr bool consecutive = false;
   std::uint8_t* data;
-  Floats greatest;  ///< keeps the conversion to integers within range
+  Floats lowest, greatest;  ///< keep the conversion to integers within range
   std::int32_t zero_point;
   Bytes lower, upper;
   const ByteTable& table;
 
+  /// NaN becomes the lowest.
+  [[gnu::always_inline]] Floats without_nan(Floats t) const { return maximum(t, lowest); }
   [[gnu::always_inline]] Ints rounded(Floats t) const { return round(minimum(t, greatest)); }
   [[gnu::always_inline]] Bytes finish(Bytes q) const {
     q = minimum(maximum(q, lower), upper);
@@ -72,6 +74,7 @@ struct FloatSink {
   float* data;
   Floats lower, upper;
 
+  [[gnu::always_inline]] Floats without_nan(Floats t) const { return t; }
   [[gnu::always_inline]] void put(std::int64_t i, const Floats (&t)[4]) const {
     for (int k = 0; k < 4; ++k) store(data + i + k * Floats::size, clamp(t[k], lower, upper));
   }
@@ -82,25 +85,25 @@ struct FloatSink {
 
 template <ByteBinary operation, class A, class B, class Sink>
 [[gnu::always_inline]] inline void byte_binary_row(std::int64_t channels, const A& a, const B& b,
-                                                   Floats multiplier_a, Floats multiplier_b,
-                                                   const Sink& sink) {
+                                                   const ByteArithmetic& by, const Sink& sink) {
   constexpr int width = Floats::size;
+  const auto value = [&](Floats x, Floats y) __attribute__((always_inline)) {
+    const Floats t = byte_binary_value<operation>(x, y, by);
+    // A quotient alone can be NaN.
+    if constexpr (operation == ByteBinary::div) return sink.without_nan(t);
+    return t;
+  };
   std::int64_t i = 0;
   for (; i + 4 * width <= channels; i += 4 * width) {
     Floats x[4], y[4], t[4];
     a.template load_block<Sink::consecutive>(i, x);
     b.template load_block<Sink::consecutive>(i, y);
-    for (int k = 0; k < 4; ++k) {
-      t[k] = byte_binary_value<operation>(x[k], y[k], multiplier_a, multiplier_b);
-    }
+    for (int k = 0; k < 4; ++k) t[k] = value(x[k], y[k]);
     sink.put(i, t);
   }
   for (; i < channels; i += width) {
     const int count = static_cast<int>(channels - i < width ? channels - i : width);
-    sink.put_first(i,
-                   byte_binary_value<operation>(a.first_at(i, count), b.first_at(i, count),
-                                                multiplier_a, multiplier_b),
-                   count);
+    sink.put_first(i, value(a.first_at(i, count), b.first_at(i, count)), count);
   }
 }
 
@@ -113,6 +116,7 @@ template <class Args, class Run>
   Bytes lower, upper;
   broadcast(lower, static_cast<std::uint8_t>(epilogue.lower));
   broadcast(upper, static_cast<std::uint8_t>(epilogue.upper));
+  const Floats lowest = constant(static_cast<float>(epilogue.lower - epilogue.zero_point));
   const Floats greatest = constant(static_cast<float>(epilogue.upper - epilogue.zero_point));
   for (std::int64_t row = 0; row < args.rows; ++row) {
     if (epilogue.output == Output::f32) {
@@ -122,21 +126,20 @@ template <class Args, class Run>
     }
     std::uint8_t* dst = static_cast<std::uint8_t*>(args.dst) + row * args.dst_pitch;
     if (epilogue.table) {
-      run(row, ByteSink<true>{dst, greatest, epilogue.zero_point, lower, upper, table});
+      run(row, ByteSink<true>{dst, lowest, greatest, epilogue.zero_point, lower, upper, table});
     } else {
-      run(row, ByteSink<false>{dst, greatest, epilogue.zero_point, lower, upper, table});
+      run(row, ByteSink<false>{dst, lowest, greatest, epilogue.zero_point, lower, upper, table});
     }
   }
 }
 
 template <ByteBinary operation, bool repeat_a, bool repeat_b>
 void byte_binary_rows(const ByteBinaryArgs& args) {
-  const Floats multiplier_a = constant(args.multiplier_a);
-  const Floats multiplier_b = constant(args.multiplier_b);
+  const ByteArithmetic by = byte_arithmetic(args);
   const auto run = [&](std::int64_t row, const auto& sink) __attribute__((always_inline)) {
     const auto a = byte_source<repeat_a>(args.a, row);
     const auto b = byte_source<repeat_b>(args.b, row);
-    byte_binary_row<operation>(args.channels, a, b, multiplier_a, multiplier_b, sink);
+    byte_binary_row<operation>(args.channels, a, b, by, sink);
   };
   for_each_sink(args, run);
 }
@@ -162,8 +165,8 @@ void byte_binary_steps(const ByteBinaryArgs& args) {
     t = t * multiplier;
   }
   for (int k = 1; k < args.count; ++k) {
-    t = fma(byte_source<false>(args.terms[k], row).first_at(i, count),
-            constant(args.multiplier[k]), t);
+    t = fma(byte_source<false>(args.terms[k], row).first_at(i, count), constant(args.multiplier[k]),
+            t);
   }
   return t;
 }
@@ -193,8 +196,18 @@ void byte_sum_all(const ByteSumArgs& args) {
 }
 
 void byte_binary_all(const ByteBinaryArgs& args) {
-  if (args.operation == ByteBinary::add) return byte_binary_steps<ByteBinary::add>(args);
-  byte_binary_steps<ByteBinary::mul>(args);
+  switch (args.operation) {
+    case ByteBinary::add:
+      return byte_binary_steps<ByteBinary::add>(args);
+    case ByteBinary::mul:
+      return byte_binary_steps<ByteBinary::mul>(args);
+    case ByteBinary::div:
+      return byte_binary_steps<ByteBinary::div>(args);
+    case ByteBinary::max:
+      return byte_binary_steps<ByteBinary::max>(args);
+    case ByteBinary::min:
+      return byte_binary_steps<ByteBinary::min>(args);
+  }
 }
 
 void table_to_bytes_all(const TableArgs& args) {

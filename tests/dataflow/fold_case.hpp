@@ -33,5 +33,6 @@ std::vector<FoldCase> convolution_cases();
 std::vector<FoldCase> conv_transpose_cases();
 std::vector<FoldCase> normalization_cases();
 std::vector<FoldCase> products_cases();
+std::vector<FoldCase> elementwise_cases();
 
 }  // namespace intact::testing

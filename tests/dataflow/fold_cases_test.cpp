@@ -17,10 +17,9 @@ namespace {
 
 std::vector<FoldCase> all_cases() {
   std::vector<FoldCase> all;
-  for (const auto list :
-       {convolution_cases, conv_transpose_cases, normalization_cases, products_cases})
+  for (const auto list : {convolution_cases, conv_transpose_cases, normalization_cases,
+                          products_cases, elementwise_cases, movement_cases})
     for (FoldCase& fold : list()) all.push_back(std::move(fold));
-  for (FoldCase& fold : movement_cases()) all.push_back(std::move(fold));
   return all;
 }
 

@@ -106,6 +106,8 @@ void check_byte_binary(const ByteBinaryKernel& kernel, ByteBinaryArgs args, Shap
 }
 
 TEST(ByteBinary, EveryKernelEqualsReference) {
+  constexpr ByteBinary operations[] = {ByteBinary::add, ByteBinary::mul, ByteBinary::div,
+                                       ByteBinary::max, ByteBinary::min};
   Buffer<std::uint8_t> table(256, 9);
   ByteBinaryArgs args;
   args.a.zero_point = 100;
@@ -117,7 +119,8 @@ TEST(ByteBinary, EveryKernelEqualsReference) {
       for (const Shape a : shapes) {
         for (const Shape b : shapes) {
           ++turn;
-          args.operation = turn % 2 ? ByteBinary::add : ByteBinary::mul;
+          args.operation = operations[turn % 5];
+          args.divisor = turn % 3 == 0 ? 0.125f : 0.0271f;
           // Powers of two and their halves give ties.
           args.multiplier_a = turn % 3 == 0 ? 0.5f : turn % 3 == 1 ? 0.0371f : 1.0f;
           args.multiplier_b = turn % 3 == 0 ? -0.25f : turn % 3 == 1 ? 0.61f : 0.5f;
@@ -136,6 +139,83 @@ TEST(ByteBinary, EveryKernelEqualsReference) {
           if (HasFatalFailure()) return;
         }
       }
+    }
+  }
+}
+
+/// A quotient of two bytes is infinite or NaN where the divisor is 0.
+TEST(ByteBinary, DivisionByZeroSaturates) {
+  for (const ByteBinaryKernel& kernel : runnable(byte_binary_kernels())) {
+    for (const std::int64_t channels : {4, 64, 103}) {
+      Buffer<std::uint8_t> a(200, 1), b(200, 2), dst(200, 3);
+      Buffer<float> floats(200, 4);
+      for (int i = 0; i < channels; ++i) {
+        a.data()[i] = static_cast<std::uint8_t>(9 + i % 3);  // -1, 0, 1 steps
+        b.data()[i] = static_cast<std::uint8_t>(i % 4 ? 20 : 21);
+      }
+      ByteBinaryArgs args;
+      args.operation = ByteBinary::div;
+      args.rows = 1;
+      args.channels = channels;
+      args.a = {a.data(), channels, 1, 10};
+      args.b = {b.data(), channels, 1, 20};
+      args.dst = dst.data();
+      args.dst_pitch = channels;
+      args.epilogue.zero_point = 100;
+      args.epilogue.lower = 40;
+      args.epilogue.upper = 200;
+      kernel.run(args, {});
+      for (int i = 0; i < channels; ++i) {
+        const int expected = i % 4 == 0 ? 99 + i % 3 : i % 3 == 2 ? 200 : 40;
+        ASSERT_EQ(dst.data()[i], expected) << kernel.name << " " << i;
+      }
+      args.epilogue.output = Output::f32;
+      args.dst = floats.data();
+      kernel.run(args, {});
+      for (int i = 0; i < channels; ++i) {
+        const float actual = floats.data()[i];
+        if (i % 4 == 0) {
+          ASSERT_EQ(actual, static_cast<float>(i % 3 - 1)) << kernel.name << " " << i;
+        } else if (i % 3 == 1) {
+          ASSERT_TRUE(std::isnan(actual)) << kernel.name << " " << i;
+        } else {
+          ASSERT_EQ(actual, i % 3 == 2 ? infinity : -infinity) << kernel.name << " " << i;
+        }
+      }
+    }
+  }
+}
+
+/// Real numbers first, then clamps, then a Round that divides.
+TEST(ByteBinary, RealsByHand) {
+  const std::array<std::uint8_t, 3> a = {1, 3, 8}, b = {2, 6, 4};
+  struct Case {
+    ByteBinary operation;
+    std::array<std::uint8_t, 3> expected;
+  };
+  // a: {-0.5, 0.5, 3}, b: {-0.25, 0.75, 0.25}; clamped to [-1, 2] and in steps of 0.25 from 10.
+  const Case cases[] = {{ByteBinary::div, {18, 13, 18}},
+                        {ByteBinary::max, {9, 13, 18}},
+                        {ByteBinary::min, {8, 12, 11}}};
+  for (const ByteBinaryKernel& kernel : runnable(byte_binary_kernels())) {
+    for (const Case& c : cases) {
+      std::array<std::uint8_t, 3> dst = {};
+      ByteBinaryArgs args;
+      args.operation = c.operation;
+      args.rows = 1;
+      args.channels = 3;
+      args.a = {a.data(), 3, 1, 2};
+      args.b = {b.data(), 3, 1, 3};
+      args.multiplier_a = 0.5f;
+      args.multiplier_b = 0.25f;
+      args.divisor = 0.25f;
+      args.dst = dst.data();
+      args.dst_pitch = 3;
+      args.epilogue.zero_point = 10;
+      args.epilogue.float_lower = -1;
+      args.epilogue.float_upper = 2;
+      kernel.run(args, {});
+      EXPECT_EQ(dst, c.expected) << kernel.name << " " << static_cast<int>(c.operation);
     }
   }
 }

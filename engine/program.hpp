@@ -53,7 +53,8 @@ struct OutputStage {
   float float_lower = -__builtin_inff(), float_upper = __builtin_inff();
 };
 
-/// Integer convolution or matrix product. Inputs: activation [, residual].
+/// Integer convolution or matrix product. Inputs: activation [, residual], or activation and its
+/// zero point (one u8) when that is known at run time only.
 struct ConvOperation {
   kernels::ConvShape shape;
   std::vector<std::int8_t> weights;  ///< [out_channels][taps][in_channels / groups]
@@ -61,6 +62,7 @@ struct ConvOperation {
   std::vector<float> multiplier, float_bias;    ///< float_bias may be empty
   std::vector<std::int32_t> weight_zero_point;  ///< may be empty
   std::int32_t src_zero_point = 0;
+  bool zero_point_at_run_time = false;  ///< input 1; src_zero_point is 0 then
   OutputStage stage;
   std::optional<kernels::Residual> residual;  ///< data and pitch unset: input 1
   bool depthwise() const {
@@ -107,6 +109,10 @@ struct QuantizeOperation {
   float scale = 1;
   std::int32_t zero_point = 0, lower = 0, upper = 255;
 };
+
+/// Float to bytes on the grid of ONNX's DynamicQuantizeLinear, found at run time. Inputs: x.
+/// Outputs: the bytes, scale (f32), zero point (u8).
+struct DynamicQuantizeOperation {};
 
 /// Bytes to float; may change the layout. Inputs: x.
 struct DequantizeOperation {};
@@ -164,9 +170,9 @@ struct ReferenceOperation {
 
 using OperationKind =
     std::variant<ConvOperation, PoolOperation, ByteBinaryOperation, ByteSumOperation,
-                 TableOperation, QuantizeOperation, DequantizeOperation, CopyOperation,
-                 FloatConvOperation, FloatMatMulOperation, FloatPoolOperation, FloatBinaryOperation,
-                 FloatUnaryOperation, ReferenceOperation>;
+                 TableOperation, QuantizeOperation, DynamicQuantizeOperation, DequantizeOperation,
+                 CopyOperation, FloatConvOperation, FloatMatMulOperation, FloatPoolOperation,
+                 FloatBinaryOperation, FloatUnaryOperation, ReferenceOperation>;
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

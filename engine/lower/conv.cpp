@@ -33,13 +33,6 @@ std::array<std::int64_t, 3> trailing_three(const Shape& values) {
   return result;
 }
 
-namespace {
-
-std::int64_t multiply_adds(const kernels::ConvShape& shape) {
-  return shape.out_pixels() * shape.out_channels * shape.taps() * shape.group_in_channels();
-}
-
-/// [O, I/g, spatial...] to [O][tap][I/g].
 std::vector<std::int8_t> taps_outside(std::vector<std::int8_t> weights,
                                       const kernels::ConvShape& shape) {
   const std::int64_t taps = shape.taps(), inner = shape.group_in_channels();
@@ -51,6 +44,12 @@ std::vector<std::int8_t> taps_outside(std::vector<std::int8_t> weights,
     for (std::int64_t t = 0; t < taps; ++t)
       for (std::int64_t i = 0; i < inner; ++i) to[t * inner + i] = from[i * taps + t];
   return result;
+}
+
+namespace {
+
+std::int64_t multiply_adds(const kernels::ConvShape& shape) {
+  return shape.out_pixels() * shape.out_channels * shape.taps() * shape.group_in_channels();
 }
 
 void lower_float_conv(Lowering& lowering, const Node& node, const SpatialGeometry& geometry,

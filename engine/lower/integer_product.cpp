@@ -81,9 +81,11 @@ void place_bias(const Lowering& lowering, const IntegerProduct& product, float s
     conv.float_bias[c] = real.data<float>()[at(c)] / divisor;
 }
 
+}  // namespace
+
 /// Largest |accumulator| of any channel and of any prefix of its sum, and |t| that the epilogue
 /// sees.
-bool fits(const ConvOperation& conv, std::string& reason) {
+bool accumulator_fits(const ConvOperation& conv, std::string& reason) {
   const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
   const std::size_t depth = conv.weights.size() / channels;
   for (std::size_t c = 0; c < channels; ++c) {
@@ -111,8 +113,6 @@ bool fits(const ConvOperation& conv, std::string& reason) {
   return true;
 }
 
-}  // namespace
-
 bool lower_integer_product(Lowering& lowering, const Node& node, const Node& last,
                            IntegerProduct& product, Layout layout, std::string& reason) {
   const Grid& grid = *lowering.value(product.activation).grid;
@@ -132,7 +132,7 @@ bool lower_integer_product(Lowering& lowering, const Node& node, const Node& las
     conv.multiplier[c] = scale_x * product.weight_scale[c] / divisor;
   place_bias(lowering, product, scale_x, divisor, conv);
   conv.stage = lowering.stage_of(preview);
-  if (!fits(conv, reason)) return false;
+  if (!accumulator_fits(conv, reason)) return false;
 
   const std::int64_t macs = conv.shape.out_pixels() * conv.shape.out_channels * conv.shape.taps() *
                             conv.shape.group_in_channels();

@@ -75,7 +75,8 @@ class Placement {
 
   /// Operations that may write over an operand element by element.
   static bool element_by_element(const Operation& operation, std::size_t input) {
-    if (std::holds_alternative<ConvOperation>(operation.kind)) return input == 1;  // the residual
+    if (const auto* conv = std::get_if<ConvOperation>(&operation.kind))
+      return input == 1 && !conv->zero_point_at_run_time;  // the residual
     return std::holds_alternative<ByteBinaryOperation>(operation.kind) ||
            std::holds_alternative<ByteSumOperation>(operation.kind) ||
            std::holds_alternative<TableOperation>(operation.kind) ||

@@ -54,7 +54,8 @@ struct OutputStage {
   float float_lower = -__builtin_inff(), float_upper = __builtin_inff();
 };
 
-/// Integer convolution or matrix product. Inputs: activation [, residual].
+/// Integer convolution or matrix product. Inputs: activation [, residual], or activation and its
+/// zero point (one u8) when that is known at run time only.
 struct ConvOperation {
   kernels::ConvShape shape;
   std::vector<std::int8_t> weights;  ///< [out_channels][taps][in_channels / groups]
@@ -62,6 +63,7 @@ struct ConvOperation {
   std::vector<float> multiplier, float_bias;    ///< float_bias may be empty
   std::vector<std::int32_t> weight_zero_point;  ///< may be empty
   std::int32_t src_zero_point = 0;
+  bool zero_point_at_run_time = false;  ///< input 1; src_zero_point is 0 then
   OutputStage stage;
   std::optional<kernels::Residual> residual;  ///< data and pitch unset: input 1
   bool depthwise() const {
@@ -117,6 +119,10 @@ struct QuantizeOperation {
   float scale = 1;
   std::int32_t zero_point = 0, lower = 0, upper = 255;
 };
+
+/// Float to bytes on the grid of ONNX's DynamicQuantizeLinear, found at run time. Inputs: x.
+/// Outputs: the bytes, scale (f32), zero point (u8).
+struct DynamicQuantizeOperation {};
 
 /// Bytes to float; may change the layout. Inputs: x.
 struct DequantizeOperation {};
@@ -181,9 +187,10 @@ struct ReferenceOperation {
 
 using OperationKind =
     std::variant<ConvOperation, ActivationMatMulOperation, PoolOperation, ByteBinaryOperation,
-                 ByteSumOperation, TableOperation, QuantizeOperation, DequantizeOperation,
-                 CopyOperation, FloatConvOperation, FloatMatMulOperation, FloatPoolOperation,
-                 FloatBinaryOperation, FloatUnaryOperation, RowOperation, ReferenceOperation>;
+                 ByteSumOperation, TableOperation, QuantizeOperation, DynamicQuantizeOperation,
+                 DequantizeOperation, CopyOperation, FloatConvOperation, FloatMatMulOperation,
+                 FloatPoolOperation, FloatBinaryOperation, FloatUnaryOperation, RowOperation,
+                 ReferenceOperation>;
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

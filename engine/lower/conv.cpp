@@ -37,9 +37,6 @@ std::array<std::int64_t, 3> trailing_three(const Shape& values) {
   return result;
 }
 
-namespace {
-
-/// [O, I/g, spatial...] to [O][tap][I/g].
 std::vector<std::int8_t> taps_outside(std::vector<std::int8_t> weights,
                                       const kernels::ConvShape& shape) {
   const std::int64_t taps = shape.taps(), inner = shape.group_in_channels();
@@ -52,6 +49,8 @@ std::vector<std::int8_t> taps_outside(std::vector<std::int8_t> weights,
       for (std::int64_t i = 0; i < inner; ++i) to[t * inner + i] = from[i * taps + t];
   return result;
 }
+
+namespace {
 
 void lower_float_conv(Lowering& lowering, const Node& node, const SpatialGeometry& geometry,
                       const std::string& reason) {

@@ -106,19 +106,6 @@ bool channel_fits(const ConvOperation& conv, std::size_t c, std::int64_t depth,
   return true;
 }
 
-/// With the weights that the operation has.
-bool fits(const ConvOperation& conv, std::string& reason) {
-  const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
-  const std::size_t depth = conv.weights.size() / channels;
-  for (std::size_t c = 0; c < channels; ++c) {
-    std::int64_t magnitude = 0;
-    const std::int8_t* const weights = conv.weights.data() + c * depth;
-    for (std::size_t k = 0; k < depth; ++k) magnitude += std::abs(int{weights[k]});
-    if (!channel_fits(conv, c, static_cast<std::int64_t>(depth), magnitude, reason)) return false;
-  }
-  return true;
-}
-
 /// With any bytes as weights.
 bool fits_any_weights(const ConvOperation& conv, std::string& reason) {
   constexpr std::int64_t most_terms = std::int64_t{1} << 31;  // magnitudes stay within 64 bits
@@ -164,11 +151,23 @@ void emit_product(Lowering& lowering, const Node& node, const Node& last, Operat
 
 }  // namespace
 
+bool accumulator_fits(const ConvOperation& conv, std::string& reason) {
+  const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
+  const std::size_t depth = conv.weights.size() / channels;
+  for (std::size_t c = 0; c < channels; ++c) {
+    std::int64_t magnitude = 0;
+    const std::int8_t* const weights = conv.weights.data() + c * depth;
+    for (std::size_t k = 0; k < depth; ++k) magnitude += std::abs(int{weights[k]});
+    if (!channel_fits(conv, c, static_cast<std::int64_t>(depth), magnitude, reason)) return false;
+  }
+  return true;
+}
+
 std::optional<ConvOperation> convolution_of(const Lowering& lowering, const Node& last,
                                             IntegerProduct& product, std::string& reason) {
   ConvOperation conv = without_weights(lowering, last, product);
   conv.weights = std::move(product.weights);
-  if (!fits(conv, reason)) return std::nullopt;
+  if (!accumulator_fits(conv, reason)) return std::nullopt;
   return conv;
 }
 

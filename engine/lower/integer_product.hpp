@@ -41,6 +41,17 @@ bool lower_activation_product(Lowering& lowering, const Node& node, const Node& 
                               IntegerProduct& product, ValueId second,
                               ActivationMatMulOperation matmul, std::string& reason);
 
+/// False, with the reason, when the accumulator of a channel, or its rescaled value, could
+/// overflow.
+bool accumulator_fits(const ConvOperation& conv, std::string& reason);
+
+/// Weights [O, I/g, spatial...] as [O][tap][I/g].
+std::vector<std::int8_t> taps_outside(std::vector<std::int8_t> weights,
+                                      const kernels::ConvShape& shape);
+/// Constant [K, N] as [N][K].
+std::vector<std::int8_t> transposed(const std::vector<std::int8_t>& weights, std::int64_t k,
+                                    std::int64_t n);
+
 kernels::ConvShape conv_shape(const Shape& input, const Shape& output, std::int64_t groups,
                               const SpatialGeometry& geometry);
 /// Spatial values for {depth, height, width}, with leading zeros.

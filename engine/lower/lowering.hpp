@@ -128,10 +128,11 @@ bool lower_quantization(Lowering&, const Node&);  ///< Round, Bytes, FromBytes
 bool lower_unary(Lowering&, const Node&);         ///< byte tables; float functions
 bool lower_conv(Lowering&, const Node&);
 bool lower_conv_transpose(Lowering&, const Node&);
-bool lower_matmul(Lowering&, const Node&);  ///< MatMul and Gemm
-bool lower_pool(Lowering&, const Node&);    ///< pools and ReduceMean over the image
-bool lower_sum(Lowering&, const Node&);     ///< Add and Round over sums of grids
-bool lower_binary(Lowering&, const Node&);  ///< Add, Sub, Mul, ...
+bool lower_matmul(Lowering&, const Node&);   ///< MatMul and Gemm
+bool lower_dynamic(Lowering&, const Node&);  ///< DynamicQuantizeLinear, ConvInteger, MatMulInteger
+bool lower_pool(Lowering&, const Node&);     ///< pools and ReduceMean over the image
+bool lower_sum(Lowering&, const Node&);      ///< Add and Round over sums of grids
+bool lower_binary(Lowering&, const Node&);   ///< Add, Sub, Mul, ...
 bool lower_concat(Lowering&, const Node&);
 bool lower_rows(Lowering&, const Node&);       ///< Softmax, LayerNormalization along the last axis
 bool lower_movement(Lowering&, const Node&);   ///< Reshape, Transpose, Slice, Pad, ...

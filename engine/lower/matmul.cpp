@@ -4,9 +4,6 @@
 #include "engine/lower/integer_product.hpp"
 
 namespace intact {
-namespace {
-
-/// Constant [K, N] to [N][K].
 std::vector<std::int8_t> transposed(const std::vector<std::int8_t>& weights, std::int64_t k,
                                     std::int64_t n) {
   std::vector<std::int8_t> result(weights.size());
@@ -16,6 +13,8 @@ std::vector<std::int8_t> transposed(const std::vector<std::int8_t>& weights, std
     for (std::int64_t i = 0; i < k; ++i) *to++ = from[i * n + j];
   return result;
 }
+
+namespace {
 
 /// An Add of one constant per output column behind a MatMul: its bias. Null when there is none.
 const Node* bias_addition(const Lowering& lowering, const Node& node, std::int64_t columns,

@@ -18,6 +18,7 @@ class ConvStep : public Step {
         dst_(operation.outputs[0]),
         src_pitch_(program.tensor(src_).pitch()),
         dst_pitch_(program.tensor(dst_).pitch()) {
+    if (conv.zero_point_at_run_time) zero_point_ = operation.inputs[1];
     if (residual_) {
       addend_ = operation.inputs[1];
       residual_->pitch = program.tensor(addend_).pitch();
@@ -33,6 +34,11 @@ class ConvStep : public Step {
     args.dst_pitch = dst_pitch_;
     args.scratch = frame.scratch_of(part);
     args.epilogue = epilogue_of(stage_);
+    std::int32_t zero_point = 0;
+    if (zero_point_ != no_tensor) {
+      zero_point = *frame.at<std::uint8_t>(zero_point_);
+      args.src_zero_point = &zero_point;
+    }
     kernels::Residual residual;
     if (residual_) {
       residual = *residual_;
@@ -48,7 +54,7 @@ class ConvStep : public Step {
   kernels::ConvShape shape_;
   OutputStage stage_;
   std::optional<kernels::Residual> residual_;
-  TensorId src_, dst_, addend_ = no_tensor;
+  TensorId src_, dst_, addend_ = no_tensor, zero_point_ = no_tensor;
   std::ptrdiff_t src_pitch_, dst_pitch_;
 };
 
@@ -62,7 +68,8 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Con
   weights.float_bias = conv.float_bias.empty() ? nullptr : conv.float_bias.data();
   weights.zero_point = conv.weight_zero_point.empty() ? nullptr : conv.weight_zero_point.data();
   weights.src_zero_point = conv.src_zero_point;
-  const auto list = conv.depthwise() ? kernels::depthwise_kernels() : kernels::conv_kernels();
+  const bool depthwise = conv.depthwise() && !conv.zero_point_at_run_time;
+  const auto list = depthwise ? kernels::depthwise_kernels() : kernels::conv_kernels();
   const auto& kernel = select_kernel(list, context.isa, [&](const kernels::ConvKernel& candidate) {
     return candidate.refuses(conv.shape, weights) == nullptr;
   });

@@ -1,6 +1,10 @@
 // Float to bytes and back, with a change of layout where source and destination differ.
 #include "kernels/quantize/quantize.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
 #include "engine/steps/steps.hpp"
 
 namespace intact {
@@ -53,28 +57,110 @@ class ConversionStep : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
-                           QuantizeOperation& quantize) {
-  const StoredTensor& from = context.program.tensor(operation.inputs[0]);
-  const StoredTensor& to = context.program.tensor(operation.outputs[0]);
+namespace {
+
+/// Smallest and largest element, zero included; NaN counts as nothing.
+std::pair<float, float> range_of(const float* x, std::int64_t count) {
+  constexpr std::int64_t lanes = 16;  // independent, so that the compiler uses vectors
+  float low[lanes] = {}, high[lanes] = {};
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    for (std::int64_t k = 0; k < lanes; ++k) {
+      low[k] = x[i + k] < low[k] ? x[i + k] : low[k];
+      high[k] = x[i + k] > high[k] ? x[i + k] : high[k];
+    }
+  for (; i < count; ++i) {
+    low[0] = x[i] < low[0] ? x[i] : low[0];
+    high[0] = x[i] > high[0] ? x[i] : high[0];
+  }
+  return {*std::min_element(low, low + lanes), *std::max_element(high, high + lanes)};
+}
+
+/// Every part finds the range of the whole tensor, so that none has to wait, and quantizes its
+/// share.
+class DynamicQuantizeStep : public Step {
+ public:
+  DynamicQuantizeStep(const kernels::QuantizeKernel& quantize, kernels::QuantizeArgs args,
+                      const Operation& operation, std::int64_t count)
+      : run_(quantize.run),
+        args_(args),
+        name_(operation.name),
+        src_(operation.inputs[0]),
+        outputs_(operation.outputs),
+        count_(count) {
+    kernel = quantize.name;
+    isa = quantize.isa;
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    kernels::QuantizeArgs args = args_;
+    args.src = frame.at<float>(src_);
+    args.dst = frame.at<std::uint8_t>(outputs_[0]);
+    // In float32, as the operator is defined; all zeros get scale 1.
+    const auto [low, high] = range_of(args.src, count_);
+    args.scale = low == high ? 1.0f : (high - low) / 255;
+    if (!std::isfinite(args.scale) || args.scale <= 0)
+      throw Error(
+          fmt::format("'{}': the values reach from {} to {}, which no 8-bit grid covers; "
+                      "they must be finite",
+                      name_, low, high));
+    args.zero_point =
+        static_cast<std::int32_t>(std::nearbyint(std::clamp(-low / args.scale, 0.0f, 255.0f)));
+    run_(args, part);
+    if (part.index != 0) return;
+    if (outputs_[1] != no_tensor) *frame.at<float>(outputs_[1]) = args.scale;
+    if (outputs_[2] != no_tensor)
+      *frame.at<std::uint8_t>(outputs_[2]) = static_cast<std::uint8_t>(args.zero_point);
+  }
+
+ private:
+  void (*run_)(const kernels::QuantizeArgs&, Part);
+  kernels::QuantizeArgs args_;
+  std::string name_;
+  TensorId src_;
+  std::vector<TensorId> outputs_;
+  std::int64_t count_;
+};
+
+/// Where a quantize kernel reads and writes; the grid is not set.
+kernels::QuantizeArgs quantize_args(const StoredTensor& from, const StoredTensor& to) {
   const bool split = from.layout != to.layout;
   if (split && to.layout == Layout::plain) throw Error("internal: bytes are written channels last");
   const Planes planes = planes_of(from, split);
-  const auto& kernel = select_kernel(kernels::quantize_kernels(), context.isa);
   kernels::QuantizeArgs args;
   args.batch = planes.batch;
   args.channels = planes.channels;
   args.pixels = planes.pixels;
   std::copy(planes.strides, planes.strides + 3, args.src_strides);
+  args.dst_pitch = to.pitch();
+  return args;
+}
+
+}  // namespace
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           QuantizeOperation& quantize) {
+  const auto& kernel = select_kernel(kernels::quantize_kernels(), context.isa);
+  kernels::QuantizeArgs args = quantize_args(context.program.tensor(operation.inputs[0]),
+                                             context.program.tensor(operation.outputs[0]));
   args.scale = quantize.scale;
   args.zero_point = quantize.zero_point;
   args.lower = quantize.lower;
   args.upper = quantize.upper;
-  args.dst_pitch = to.pitch();
   auto step = std::make_unique<ConversionStep<kernels::QuantizeArgs>>(kernel.run, args, operation);
   step->kernel = kernel.name;
   step->isa = kernel.isa;
   return step;
+}
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           DynamicQuantizeOperation&) {
+  const StoredTensor& from = context.program.tensor(operation.inputs[0]);
+  if (!from.dense()) throw Error("internal: a dynamic range is taken of a dense tensor");
+  return std::make_unique<DynamicQuantizeStep>(
+      select_kernel(kernels::quantize_kernels(), context.isa),
+      quantize_args(from, context.program.tensor(operation.outputs[0])), operation,
+      element_count(from.shape));
 }
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation, DequantizeOperation&) {

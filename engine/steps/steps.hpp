@@ -16,6 +16,7 @@ std::unique_ptr<Step> make(StepContext&, const Operation&, ByteBinaryOperation&)
 std::unique_ptr<Step> make(StepContext&, const Operation&, ByteSumOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, TableOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, QuantizeOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, DynamicQuantizeOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, DequantizeOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, CopyOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, FloatConvOperation&);

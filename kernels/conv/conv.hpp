@@ -54,7 +54,10 @@ struct ConvArgs {
   const std::uint8_t* src = nullptr;
   std::ptrdiff_t src_pitch = 0;
   const void* weights = nullptr;  ///< as `pack` of the same kernel wrote them
-  void* dst = nullptr;            ///< std::uint8_t or float, by epilogue.output
+  /// A zero point of the activations that is known at run time only, in [0, 255]; null: as packed.
+  /// Kernels of conv_kernels() take it, those of kernels/depthwise do not.
+  const std::int32_t* src_zero_point = nullptr;
+  void* dst = nullptr;  ///< std::uint8_t or float, by epilogue.output
   std::ptrdiff_t dst_pitch = 0;
   void* scratch = nullptr;  ///< scratch_bytes(shape) bytes of this thread, 64-byte aligned
   Epilogue epilogue;

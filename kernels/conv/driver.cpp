@@ -20,7 +20,8 @@ constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
 }
 
 /// How pixels are cut into chunks, and what a thread's scratch memory holds: row pointers
-/// [tap][row], row sums [row], then for folded shapes the padded lines of a chunk.
+/// [tap][row], row sums [row], for folded shapes the padded lines of a chunk, then what a zero
+/// point known at run time replaces: a pixel of padding and the biases.
 struct Chunking {
   Chunking(const ConvShape& shape, const ConvBlocking& blocking) {
     const std::int64_t wanted =
@@ -38,12 +39,14 @@ struct Chunking {
     row_stride = pixels + pointer_slack;
     sums_at = round_up(blocking.taps * row_stride * static_cast<std::int64_t>(sizeof(void*)), 64);
     lines_at = sums_at + round_up(row_stride * 4, 64);
-    bytes = lines_at + shape.kernel[0] * padded_lines * line_bytes;
+    padding_at = lines_at + shape.kernel[0] * padded_lines * line_bytes;
+    bias_at = padding_at + round_up(shape.in_channels + 64, 64);
+    bytes = bias_at + blocking.total_columns() * 4;
   }
 
   std::int64_t pixels, row_stride;
   std::int64_t lines = 0, padded_lines = 0, line_bytes = 0;  ///< folded shapes only
-  std::int64_t sums_at, lines_at, bytes;
+  std::int64_t sums_at, lines_at, padding_at, bias_at, bytes;
 };
 
 /// A thread's share: output pixels [pixels), and panels counted over all groups [panels).
@@ -93,11 +96,15 @@ class Run {
         args_(args),
         blocking_(shape),
         chunking_(shape, blocking_),
-        packed_(blocking_, shape, const_cast<void*>(args.weights)) {
+        packed_(blocking_, shape, const_cast<void*>(args.weights)),
+        src_zero_point_(packed_.header->src_zero_point),
+        padding_(packed_.padding),
+        bias_(packed_.bias) {
     auto* scratch = static_cast<std::byte*>(args.scratch);
     rows_ = reinterpret_cast<const std::uint8_t**>(scratch);
     sums_ = reinterpret_cast<std::int32_t*>(scratch + chunking_.sums_at);
     lines_ = reinterpret_cast<std::uint8_t*>(scratch + chunking_.lines_at);
+    if (args.src_zero_point != nullptr) set_zero_point(*args.src_zero_point, scratch);
   }
 
   void operator()(Part part) {
@@ -114,6 +121,19 @@ class Run {
   }
 
  private:
+  /// Padding and biases for another zero point of the activations than the packed one.
+  void set_zero_point(std::int32_t zero_point, std::byte* scratch) {
+    auto* const padding = reinterpret_cast<std::uint8_t*>(scratch + chunking_.padding_at);
+    std::fill_n(padding, shape_.in_channels + 64, static_cast<std::uint8_t>(zero_point));
+    auto* const bias = reinterpret_cast<std::int32_t*>(scratch + chunking_.bias_at);
+    const std::int32_t raised = zero_point - src_zero_point_;
+    for (std::int64_t slot = 0; slot < blocking_.total_columns(); ++slot)
+      bias[slot] = packed_.bias[slot] - raised * packed_.sum[slot];
+    src_zero_point_ = zero_point;
+    padding_ = padding;
+    bias_ = bias;
+  }
+
   /// Fills the row pointers of a chunk that starts at `pixel`; returns its length.
   std::int64_t find_rows(std::int64_t pixel, std::int64_t end) {
     std::int64_t count = std::min(chunking_.pixels, end - pixel);
@@ -165,11 +185,11 @@ class Run {
         std::clamp<std::int64_t>(in_x < 0 ? (-in_x + stride - 1) / stride : 0, 0, count);
     const std::int64_t after = std::clamp<std::int64_t>(
         width > in_x ? (width - in_x + stride - 1) / stride : 0, before, count);
-    std::fill_n(rows, before, packed_.padding);
+    std::fill_n(rows, before, padding_);
     const std::ptrdiff_t step = stride * args_.src_pitch;
     for (std::int64_t r = before; r < after; ++r)
       rows[r] = in_line + in_x * args_.src_pitch + r * step;
-    std::fill_n(rows + after, count - after, packed_.padding);
+    std::fill_n(rows + after, count - after, padding_);
   }
 
   /// Folded shapes: copies the lines that whole output lines from `pixel` on read, and points
@@ -204,7 +224,7 @@ class Run {
     const ConvShape& s = shape_;
     const std::int64_t channels = s.in_channels;
     const std::int64_t total = (s.out[2] - 1) * s.stride[2] + s.kernel[2];
-    const int padding = packed_.header->src_zero_point;
+    const int padding = src_zero_point_;
     const bool inside = z >= 0 && z < s.in[0] && y >= 0 && y < s.in[1];
     const std::int64_t pad = s.pad_begin[2], skipped = std::max<std::int64_t>(-pad, 0);
     const std::int64_t before = std::clamp<std::int64_t>(inside ? pad : total, 0, total);
@@ -270,7 +290,7 @@ class Run {
     tile.weights = packed_.weights + slot * blocking_.column_bytes();
     tile.multiplier = packed_.multiplier + slot;
     tile.float_bias = packed_.float_bias + slot;
-    tile.bias = packed_.bias + slot;
+    tile.bias = bias_ + slot;
     if (packed_.header->has_zero_points) {
       tile.zero_point = packed_.zero_point + slot;
       tile.row_sums = sums_;
@@ -298,6 +318,9 @@ class Run {
   const ConvBlocking blocking_;
   const Chunking chunking_;
   const PackedConv packed_;
+  std::int32_t src_zero_point_;
+  const std::uint8_t* padding_;
+  const std::int32_t* bias_;
   const std::uint8_t** rows_;
   std::int32_t* sums_;
   std::uint8_t* lines_;

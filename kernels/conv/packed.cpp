@@ -91,8 +91,9 @@ void pack_column(const ConvShape& shape, const ConvBlocking& blocking, const Con
     sum += pack_tap(blocking, source, tap, to, stride, packed.pairs_fit[slot / 16]);
   const std::int64_t zero_point = source.zero_point, src = weights.src_zero_point;
   const std::int64_t bias = weights.bias != nullptr ? weights.bias[channel] : 0;
-  packed.bias[slot] = static_cast<std::int32_t>(
-      bias - src * sum + src * zero_point * blocking.taps * blocking.tap_bytes);
+  sum -= zero_point * blocking.taps * blocking.tap_bytes;
+  packed.sum[slot] = static_cast<std::int32_t>(sum);
+  packed.bias[slot] = static_cast<std::int32_t>(bias - src * sum);
   packed.zero_point[slot] = static_cast<std::int32_t>(zero_point);
   packed.multiplier[slot] = weights.multiplier[channel];
   packed.float_bias[slot] =
@@ -134,6 +135,7 @@ PackedConv::PackedConv(const ConvBlocking& blocking, const ConvShape& shape, voi
   place(float_bias, columns);
   place(bias, columns);
   place(zero_point, columns);
+  place(sum, columns);
   place(pairs_fit, columns / 16);
   place(padding, static_cast<std::size_t>(shape.in_channels) + 64);
   place(weights, columns * static_cast<std::size_t>(blocking.column_bytes()));

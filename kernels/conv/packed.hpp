@@ -1,8 +1,8 @@
 // The packed form of a convolution's weights, shared by all kernels that run tiles, and the part of
 // its geometry that packing and running must agree on. Plain header.
 //
-//   header | per channel: multiplier, float_bias, bias, zero_point | pairs_fit per 16 channels |
-//   a pixel of padding | weights
+//   header | per channel: multiplier, float_bias, bias, zero_point, sum | pairs_fit per 16 channels
+//   | a pixel of padding | weights
 //
 // weights: [group][panel][tap][k_group][column][4]. A panel is 64, 32 or 16 columns wide; K is
 // padded to groups of 4 bytes within a tap, columns to 16 within a group of channels. The bias
@@ -53,6 +53,7 @@ struct PackedConv {
   float* float_bias;
   std::int32_t* bias;
   std::int32_t* zero_point;
+  std::int32_t* sum;        ///< of w - zero_point: what the bias loses per unit of src_zero_point
   std::uint8_t* pairs_fit;  ///< [total_columns / 16]
   std::uint8_t* padding;    ///< a pixel of src_zero_point, with slack to over-read
   std::int8_t* weights;

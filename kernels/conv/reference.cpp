@@ -92,6 +92,8 @@ std::int64_t input_pixel(const ConvShape& shape, const std::array<std::int64_t, 
 
 std::int32_t accumulate(const ConvShape& shape, const ConvArgs& args, const Packed& packed,
                         const std::array<std::int64_t, 4>& at, std::int64_t channel) {
+  const std::int32_t src_zero_point =
+      args.src_zero_point != nullptr ? *args.src_zero_point : packed.header->src_zero_point;
   const std::int64_t inputs = shape.group_in_channels();
   const std::int64_t group = channel / (shape.out_channels / shape.groups);
   std::int32_t sum = packed.bias[channel];
@@ -101,7 +103,7 @@ std::int32_t accumulate(const ConvShape& shape, const ConvArgs& args, const Pack
     const std::uint8_t* a = args.src + pixel * args.src_pitch + group * inputs;
     const std::int8_t* w = packed.weights + (channel * shape.taps() + tap) * inputs;
     for (std::int64_t i = 0; i < inputs; ++i)
-      sum += (a[i] - packed.header->src_zero_point) * (w[i] - packed.zero_point[channel]);
+      sum += (a[i] - src_zero_point) * (w[i] - packed.zero_point[channel]);
   }
   return sum;
 }

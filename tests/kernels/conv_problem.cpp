@@ -92,7 +92,7 @@ ConvWeights ConvProblem::weights() const {
   w.multiplier = multiplier_.data();
   w.float_bias = options_.float_bias ? float_bias_.data() : nullptr;
   w.zero_point = options_.weight_zero_points ? zero_points_.data() : nullptr;
-  w.src_zero_point = options_.src_zero_point;
+  w.src_zero_point = options_.packed_zero_point.value_or(options_.src_zero_point);
   return w;
 }
 
@@ -142,6 +142,7 @@ std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) 
   args.src = src_.data();
   args.src_pitch = shape_.in_channels + options_.src_gap;
   args.weights = packed.data;
+  if (options_.packed_zero_point) args.src_zero_point = &options_.src_zero_point;
   args.dst = out;
   args.dst_pitch = pitch;
   for (int index = 0; index < parts; ++index) {
@@ -159,11 +160,12 @@ std::string ConvProblem::describe() const {
   };
   return fmt::format(
       "batch {} in {} x{} out {} x{} kernel {} stride {} dilation {} pad {} groups {}; fill {} "
-      "fused {} bias {} float_bias {} weight_zero_points {} gaps {} {}",
+      "fused {} bias {} float_bias {} weight_zero_points {} gaps {} {} zero point {} packed {}",
       s.batch, three(s.in), s.in_channels, three(s.out), s.out_channels, three(s.kernel),
       three(s.stride), three(s.dilation), three(s.pad_begin), s.groups,
       static_cast<int>(options_.fill), static_cast<int>(options_.fused), options_.bias,
-      options_.float_bias, options_.weight_zero_points, options_.src_gap, options_.dst_gap);
+      options_.float_bias, options_.weight_zero_points, options_.src_gap, options_.dst_gap,
+      options_.src_zero_point, options_.packed_zero_point.value_or(options_.src_zero_point));
 }
 
 bool matches_reference(std::span<const ConvKernel> kernels, const ConvProblem& problem) {

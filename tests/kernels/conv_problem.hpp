@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct ConvOptions {
   bool bias = true, float_bias = false, weight_zero_points = false;
   std::int64_t src_gap = 0, dst_gap = 0;  ///< pitch - channels
   std::int32_t src_zero_point = 114;
+  /// Packed for this zero point instead; src_zero_point is given to the run.
+  std::optional<std::int32_t> packed_zero_point;
 };
 
 class ConvProblem {

@@ -245,6 +245,27 @@ TEST(ConvSweep, MorePixelsThanOneChunk) {
   ASSERT_TRUE(check(matrix_product(1200, 9, 70), {}));
 }
 
+/// The same bytes as with the zero point packed, whatever was packed instead.
+TEST(ConvSweep, ZeroPointKnownAtRunTime) {
+  const ConvShape shapes[] = {matrix_product(9, 37, 21), conv2d(7, 9, 3, 18, 3, 2, 1),
+                              conv2d(6, 5, 40, 70, 3, 1, 1), conv2d(6, 6, 24, 24, 3, 1, 1, 1, 24)};
+  for (const ConvShape& shape : shapes)
+    for (const bool weight_zero_points : {false, true})
+      for (const std::int32_t zero_point : {0, 77, 255}) {
+        ConvOptions options;
+        options.fused = Fused::floats;
+        options.weight_zero_points = weight_zero_points;
+        options.src_zero_point = zero_point;
+        const auto expected = ConvProblem(shape, options, 5).run(conv_kernels().back(), 1);
+        for (const std::int32_t packed : {0, 130}) {
+          options.packed_zero_point = packed;
+          const ConvProblem problem(shape, options, 5);
+          ASSERT_EQ(problem.run(conv_kernels().back(), 1), expected) << problem.describe();
+          ASSERT_TRUE(matches_reference(conv_kernels(), problem));
+        }
+      }
+}
+
 TEST(ConvSweep, RandomShapes) {
   std::mt19937 random(2024);
   const auto between = [&](int low, int high) {

@@ -1,0 +1,141 @@
+// Integer operators of dynamically quantized models. DynamicQuantizeLinear finds its grid at run
+// time; ConvInteger and MatMulInteger behind it multiply bytes with constant weights and give
+// 32-bit sums, which the Cast behind them turns into floats: one kernel whose epilogue multiplies
+// by 1.
+#include <algorithm>
+
+#include "engine/lower/integer_product.hpp"
+
+namespace intact {
+namespace {
+
+bool is_byte(ElementType type) {
+  return type == ElementType::u8 || type == ElementType::s8;
+}
+
+bool lower_dynamic_quantize(Lowering& lowering, const Node& node) {
+  const ValueId x = node.inputs[0], y = node.outputs[0];
+  if (node.outputs.size() != 3 || lowering.is_constant(x)) return false;
+  Layout layout = lowering.layout_of(x);
+  for (const int index : lowering.consumers(y))
+    if (lowering.graph().nodes[static_cast<std::size_t>(index)].is("ConvInteger"))
+      layout = Layout::channels_last;
+  const TensorId source = lowering.real(x, lowering.layout_of(x));
+  std::vector<TensorId> outputs;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const ValueId id = node.outputs[i];
+    if (id == no_value) {
+      outputs.push_back(no_tensor);
+      continue;
+    }
+    const Value& value = lowering.value(id);
+    outputs.push_back(
+        lowering.new_tensor(value.name, value.type, *value.shape, i == 0 ? layout : Layout::plain));
+    lowering.bind(id, outputs.back());
+  }
+  lowering.emit(node, DynamicQuantizeOperation{}, {source}, outputs[0]).outputs = outputs;
+  return true;
+}
+
+/// The Cast to float that alone reads the sums; null when there is none.
+const Node* cast_of(const Lowering& lowering, const Node& node) {
+  const Node* next = lowering.only_consumer(node.outputs[0]);
+  const bool casts = next != nullptr && next->is("Cast") &&
+                     lowering.value(next->outputs[0]).type == ElementType::f32;
+  return casts ? next : nullptr;
+}
+
+/// Weights as s8 in the file's order, and their zero points per output channel (none: all zero).
+bool read_integer_weights(const Lowering& lowering, const Node& node, ConvOperation& conv) {
+  const Value& weights = lowering.value(node.inputs[1]);
+  if (!weights.is_constant() || !is_byte(weights.constant.type())) return false;
+  const int shift = weights.constant.type() == ElementType::u8 ? 128 : 0;
+  const auto* raw = static_cast<const std::uint8_t*>(weights.constant.raw());
+  conv.weights.resize(static_cast<std::size_t>(weights.constant.size()));
+  for (std::size_t i = 0; i < conv.weights.size(); ++i)
+    conv.weights[i] = static_cast<std::int8_t>(raw[i] ^ (shift ? 0x80 : 0));
+  const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
+  std::vector<std::int32_t> zeros(channels, -shift);
+  if (node.has_input(3)) {
+    const Value& given = lowering.value(node.inputs[3]);
+    if (!given.is_constant()) return false;
+    const auto count = static_cast<std::size_t>(given.constant.size());
+    if (count != 1 && count != channels) return false;
+    for (std::size_t c = 0; c < channels; ++c) {
+      const std::size_t k = count == 1 ? 0 : c;
+      zeros[c] +=
+          shift ? given.constant.data<std::uint8_t>()[k] : given.constant.data<std::int8_t>()[k];
+    }
+  }
+  if (std::any_of(zeros.begin(), zeros.end(), [](std::int32_t zero) { return zero != 0; }))
+    conv.weight_zero_point = std::move(zeros);
+  return true;
+}
+
+/// Shape and weights of the product; false for forms that the reference has to evaluate.
+bool read_integer_product(const Lowering& lowering, const Node& node, ConvOperation& conv) {
+  const Shape& x = lowering.shape(node.inputs[0]);
+  const Shape& w = lowering.shape(node.inputs[1]);
+  const Shape& y = lowering.shape(node.outputs[0]);
+  if (node.is("ConvInteger")) {
+    if (x.size() > 5) return false;
+    conv.shape = conv_shape(x, y, node.attributes.integer("group", 1), conv_geometry(node, x, w));
+    if (!read_integer_weights(lowering, node, conv)) return false;
+    conv.weights = taps_outside(std::move(conv.weights), conv.shape);
+    return true;
+  }
+  if (w.size() != 2 || x.empty() || w[0] == 0 || w[1] == 0) return false;
+  conv.shape.in_channels = w[0];
+  conv.shape.out_channels = w[1];
+  conv.shape.in = conv.shape.out = {1, 1, element_count(x) / w[0]};
+  if (!read_integer_weights(lowering, node, conv)) return false;
+  conv.weights = transposed(conv.weights, w[0], w[1]);
+  return true;
+}
+
+/// The zero point of the bytes: absent, or one u8 that is known at run time or before.
+bool has_one_zero_point(const Lowering& lowering, const Node& node) {
+  return !node.has_input(2) || element_count(lowering.shape(node.inputs[2])) == 1;
+}
+
+bool lower_integer_operator(Lowering& lowering, const Node& node) {
+  const ValueId x = node.inputs[0];
+  const Node* cast = cast_of(lowering, node);
+  if (cast == nullptr || lowering.value(x).type != ElementType::u8 || lowering.is_constant(x) ||
+      !has_one_zero_point(lowering, node))
+    return false;
+  ConvOperation conv;
+  if (!read_integer_product(lowering, node, conv)) return false;
+  const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
+  conv.bias.assign(channels, 0);
+  conv.multiplier.assign(channels, 1.0f);
+  conv.stage.output = kernels::Output::f32;
+  std::string reason;
+  if (!accumulator_fits(conv, reason)) return false;
+
+  const Layout layout = node.is("ConvInteger") ? Layout::channels_last : Layout::plain;
+  std::vector<TensorId> inputs = {lowering.bytes(x, layout)};
+  conv.zero_point_at_run_time = node.has_input(2);
+  if (conv.zero_point_at_run_time) inputs.push_back(lowering.plain(node.inputs[2]));
+  Tail tail = Lowering::no_tail(node);
+  tail.result = cast->outputs[0];
+  tail.op += "+" + cast->op;
+  tail.sources.insert(tail.sources.end(), cast->sources.begin(), cast->sources.end());
+  lowering.mark_done(*cast);
+  const std::int64_t macs = conv.shape.out_pixels() * conv.shape.out_channels * conv.shape.taps() *
+                            conv.shape.group_in_channels();
+  const TensorId output = lowering.result_tensor(tail, layout);
+  lowering.emit(node, tail, std::move(conv), std::move(inputs), output).macs = macs;
+  return true;
+}
+
+}  // namespace
+
+bool lower_dynamic(Lowering& lowering, const Node& node) {
+  if (node.is("DynamicQuantizeLinear")) return lower_dynamic_quantize(lowering, node);
+  if (node.is("ConvInteger") || node.is("MatMulInteger"))
+    return lower_integer_operator(lowering, node);
+  return false;
+}
+
+}  // namespace intact

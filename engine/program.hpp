@@ -55,7 +55,8 @@ struct OutputStage {
 };
 
 /// Integer convolution or matrix product. Inputs: activation [, residual], or activation and its
-/// zero point (one u8) when that is known at run time only.
+/// zero point (one u8) and scale (one f32, a factor of all multipliers) when these are known at run
+/// time only.
 struct ConvOperation {
   kernels::ConvShape shape;
   std::vector<std::int8_t> weights;  ///< [out_channels][taps][in_channels / groups]
@@ -64,6 +65,7 @@ struct ConvOperation {
   std::vector<std::int32_t> weight_zero_point;  ///< may be empty
   std::int32_t src_zero_point = 0;
   bool zero_point_at_run_time = false;  ///< input 1; src_zero_point is 0 then
+  bool scale_at_run_time = false;       ///< the last input
   OutputStage stage;
   std::optional<kernels::Residual> residual;  ///< data and pitch unset: input 1
   bool depthwise() const {

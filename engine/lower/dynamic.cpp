@@ -1,7 +1,7 @@
 // Integer operators of dynamically quantized models. DynamicQuantizeLinear finds its grid at run
 // time; ConvInteger and MatMulInteger behind it multiply bytes with constant weights and give
-// 32-bit sums, which the Cast behind them turns into floats: one kernel whose epilogue multiplies
-// by 1.
+// 32-bit sums, which the Cast behind them turns into floats. The product with one scale and the
+// addition of one bias per channel, which exporters put behind the Cast, belong to the same kernel.
 #include <algorithm>
 
 #include "engine/lower/integer_product.hpp"
@@ -43,6 +43,59 @@ const Node* cast_of(const Lowering& lowering, const Node& node) {
   const bool casts = next != nullptr && next->is("Cast") &&
                      lowering.value(next->outputs[0]).type == ElementType::f32;
   return casts ? next : nullptr;
+}
+
+/// The only consumer of `x` if it is `op`, and its other operand.
+const Node* behind(const Lowering& lowering, ValueId x, std::string_view op, ValueId& other) {
+  const Node* next = lowering.only_consumer(x);
+  if (next == nullptr || !next->is(op) || next->inputs.size() != 2) return nullptr;
+  other = next->inputs[0] == x ? next->inputs[1] : next->inputs[0];
+  const bool fits = lowering.value(other).type == ElementType::f32 &&
+                    lowering.shape(next->outputs[0]) == lowering.shape(x);
+  return fits ? next : nullptr;
+}
+
+/// Makes `node` the last of the chain that one kernel computes.
+void extend(Lowering& lowering, const Node& node, Tail& tail) {
+  tail.result = node.outputs[0];
+  tail.op += "+" + node.op;
+  tail.sources.insert(tail.sources.end(), node.sources.begin(), node.sources.end());
+  lowering.mark_done(node);
+}
+
+/// The product with the scale of the sums, one number that has been computed before.
+void take_scale(Lowering& lowering, Tail& tail, ConvOperation& conv,
+                std::vector<TensorId>& inputs) {
+  ValueId scale = no_value;
+  const Node* product = behind(lowering, tail.result, "Mul", scale);
+  if (product == nullptr || element_count(lowering.shape(scale)) != 1) return;
+  if (!lowering.is_constant(scale) && lowering.written_at(scale) < 0) return;
+  inputs.push_back(lowering.real(scale, Layout::plain));
+  conv.scale_at_run_time = true;
+  extend(lowering, *product, tail);
+}
+
+/// The addition of a constant per channel, and clamps.
+void take_bias(Lowering& lowering, Tail& tail, ConvOperation& conv, Layout layout) {
+  ValueId bias = no_value;
+  const Node* last = lowering.producer(tail.result);
+  if (const Node* addition = behind(lowering, tail.result, "Add", bias);
+      addition != nullptr && lowering.is_constant(bias) &&
+      is_per_channel(lowering.shape(bias), lowering.shape(tail.result), layout)) {
+    const Tensor reals = real_constant(lowering.value(bias));
+    conv.float_bias.assign(reals.data<float>().begin(), reals.data<float>().end());
+    extend(lowering, *addition, tail);
+    last = addition;
+  }
+  const Tail clamps = lowering.take_float_tail(*last);
+  conv.stage.float_lower = clamps.lower;
+  conv.stage.float_upper = clamps.upper;
+  if (clamps.result == tail.result) return;
+  tail.result = clamps.result;
+  tail.op += clamps.op.substr(last->op.size());
+  tail.sources.insert(tail.sources.end(),
+                      clamps.sources.begin() + static_cast<std::ptrdiff_t>(last->sources.size()),
+                      clamps.sources.end());
 }
 
 /// Weights as s8 in the file's order, and their zero points per output channel (none: all zero).
@@ -118,10 +171,9 @@ bool lower_integer_operator(Lowering& lowering, const Node& node) {
   conv.zero_point_at_run_time = node.has_input(2);
   if (conv.zero_point_at_run_time) inputs.push_back(lowering.plain(node.inputs[2]));
   Tail tail = Lowering::no_tail(node);
-  tail.result = cast->outputs[0];
-  tail.op += "+" + cast->op;
-  tail.sources.insert(tail.sources.end(), cast->sources.begin(), cast->sources.end());
-  lowering.mark_done(*cast);
+  extend(lowering, *cast, tail);
+  take_scale(lowering, tail, conv, inputs);
+  take_bias(lowering, tail, conv, layout);
   const std::int64_t macs = conv.shape.out_pixels() * conv.shape.out_channels * conv.shape.taps() *
                             conv.shape.group_in_channels();
   const TensorId output = lowering.result_tensor(tail, layout);

@@ -19,6 +19,7 @@ class ConvStep : public Step {
         src_pitch_(program.tensor(src_).pitch()),
         dst_pitch_(program.tensor(dst_).pitch()) {
     if (conv.zero_point_at_run_time) zero_point_ = operation.inputs[1];
+    if (conv.scale_at_run_time) scale_ = operation.inputs.back();
     if (residual_) {
       addend_ = operation.inputs[1];
       residual_->pitch = program.tensor(addend_).pitch();
@@ -39,6 +40,7 @@ class ConvStep : public Step {
       zero_point = *frame.at<std::uint8_t>(zero_point_);
       args.src_zero_point = &zero_point;
     }
+    if (scale_ != no_tensor) args.src_scale = frame.at<float>(scale_);
     kernels::Residual residual;
     if (residual_) {
       residual = *residual_;
@@ -54,7 +56,7 @@ class ConvStep : public Step {
   kernels::ConvShape shape_;
   OutputStage stage_;
   std::optional<kernels::Residual> residual_;
-  TensorId src_, dst_, addend_ = no_tensor, zero_point_ = no_tensor;
+  TensorId src_, dst_, addend_ = no_tensor, zero_point_ = no_tensor, scale_ = no_tensor;
   std::ptrdiff_t src_pitch_, dst_pitch_;
 };
 
@@ -68,7 +70,8 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Con
   weights.float_bias = conv.float_bias.empty() ? nullptr : conv.float_bias.data();
   weights.zero_point = conv.weight_zero_point.empty() ? nullptr : conv.weight_zero_point.data();
   weights.src_zero_point = conv.src_zero_point;
-  const bool depthwise = conv.depthwise() && !conv.zero_point_at_run_time;
+  const bool depthwise =
+      conv.depthwise() && !conv.zero_point_at_run_time && !conv.scale_at_run_time;
   const auto list = depthwise ? kernels::depthwise_kernels() : kernels::conv_kernels();
   const auto& kernel = select_kernel(list, context.isa, [&](const kernels::ConvKernel& candidate) {
     return candidate.refuses(conv.shape, weights) == nullptr;

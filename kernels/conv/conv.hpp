@@ -57,6 +57,8 @@ struct ConvArgs {
   /// A zero point of the activations that is known at run time only, in [0, 255]; null: as packed.
   /// Kernels of conv_kernels() take it, those of kernels/depthwise do not.
   const std::int32_t* src_zero_point = nullptr;
+  /// A factor of all multipliers that is known at run time only, likewise; null: 1.
+  const float* src_scale = nullptr;
   void* dst = nullptr;  ///< std::uint8_t or float, by epilogue.output
   std::ptrdiff_t dst_pitch = 0;
   void* scratch = nullptr;  ///< scratch_bytes(shape) bytes of this thread, 64-byte aligned

@@ -20,8 +20,8 @@ constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
 }
 
 /// How pixels are cut into chunks, and what a thread's scratch memory holds: row pointers
-/// [tap][row], row sums [row], for folded shapes the padded lines of a chunk, then what a zero
-/// point known at run time replaces: a pixel of padding and the biases.
+/// [tap][row], row sums [row], for folded shapes the padded lines of a chunk, then what a grid
+/// known at run time replaces: a pixel of padding, the biases and the multipliers.
 struct Chunking {
   Chunking(const ConvShape& shape, const ConvBlocking& blocking) {
     const std::int64_t wanted =
@@ -41,12 +41,13 @@ struct Chunking {
     lines_at = sums_at + round_up(row_stride * 4, 64);
     padding_at = lines_at + shape.kernel[0] * padded_lines * line_bytes;
     bias_at = padding_at + round_up(shape.in_channels + 64, 64);
-    bytes = bias_at + blocking.total_columns() * 4;
+    multiplier_at = bias_at + blocking.total_columns() * 4;
+    bytes = multiplier_at + blocking.total_columns() * 4;
   }
 
   std::int64_t pixels, row_stride;
   std::int64_t lines = 0, padded_lines = 0, line_bytes = 0;  ///< folded shapes only
-  std::int64_t sums_at, lines_at, padding_at, bias_at, bytes;
+  std::int64_t sums_at, lines_at, padding_at, bias_at, multiplier_at, bytes;
 };
 
 /// A thread's share: output pixels [pixels), and panels counted over all groups [panels).
@@ -99,12 +100,14 @@ class Run {
         packed_(blocking_, shape, const_cast<void*>(args.weights)),
         src_zero_point_(packed_.header->src_zero_point),
         padding_(packed_.padding),
-        bias_(packed_.bias) {
+        bias_(packed_.bias),
+        multiplier_(packed_.multiplier) {
     auto* scratch = static_cast<std::byte*>(args.scratch);
     rows_ = reinterpret_cast<const std::uint8_t**>(scratch);
     sums_ = reinterpret_cast<std::int32_t*>(scratch + chunking_.sums_at);
     lines_ = reinterpret_cast<std::uint8_t*>(scratch + chunking_.lines_at);
     if (args.src_zero_point != nullptr) set_zero_point(*args.src_zero_point, scratch);
+    if (args.src_scale != nullptr) set_scale(*args.src_scale, scratch);
   }
 
   void operator()(Part part) {
@@ -132,6 +135,13 @@ class Run {
     src_zero_point_ = zero_point;
     padding_ = padding;
     bias_ = bias;
+  }
+
+  void set_scale(float scale, std::byte* scratch) {
+    auto* const multiplier = reinterpret_cast<float*>(scratch + chunking_.multiplier_at);
+    for (std::int64_t slot = 0; slot < blocking_.total_columns(); ++slot)
+      multiplier[slot] = packed_.multiplier[slot] * scale;
+    multiplier_ = multiplier;
   }
 
   /// Fills the row pointers of a chunk that starts at `pixel`; returns its length.
@@ -288,7 +298,7 @@ class Run {
     tile.k_groups = blocking_.k_groups;
     tile.src_offset = blocking_.folds_width ? 0 : group * blocking_.group_in;
     tile.weights = packed_.weights + slot * blocking_.column_bytes();
-    tile.multiplier = packed_.multiplier + slot;
+    tile.multiplier = multiplier_ + slot;
     tile.float_bias = packed_.float_bias + slot;
     tile.bias = bias_ + slot;
     if (packed_.header->has_zero_points) {
@@ -321,6 +331,7 @@ class Run {
   std::int32_t src_zero_point_;
   const std::uint8_t* padding_;
   const std::int32_t* bias_;
+  const float* multiplier_;
   const std::uint8_t** rows_;
   std::int32_t* sums_;
   std::uint8_t* lines_;

@@ -115,7 +115,9 @@ void run(const ConvShape& shape, const ConvArgs& args, Part part) {
     const std::array<std::int64_t, 4> at = coordinates(shape, pixel);
     for (std::int64_t c = 0; c < shape.out_channels; ++c) {
       const std::int32_t accumulator = accumulate(shape, args, packed, at, c);
-      const float t = scale_accumulator(accumulator, packed.multiplier[c], packed.float_bias[c]);
+      const float multiplier =
+          args.src_scale != nullptr ? packed.multiplier[c] * *args.src_scale : packed.multiplier[c];
+      const float t = scale_accumulator(accumulator, multiplier, packed.float_bias[c]);
       write_reference(args.epilogue, t, pixel, c, args.dst, args.dst_pitch);
     }
   }

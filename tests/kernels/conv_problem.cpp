@@ -143,6 +143,7 @@ std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) 
   args.src_pitch = shape_.in_channels + options_.src_gap;
   args.weights = packed.data;
   if (options_.packed_zero_point) args.src_zero_point = &options_.src_zero_point;
+  if (options_.src_scale != 1) args.src_scale = &options_.src_scale;
   args.dst = out;
   args.dst_pitch = pitch;
   for (int index = 0; index < parts; ++index) {

@@ -24,6 +24,7 @@ struct ConvOptions {
   std::int32_t src_zero_point = 114;
   /// Packed for this zero point instead; src_zero_point is given to the run.
   std::optional<std::int32_t> packed_zero_point;
+  float src_scale = 1;  ///< given to the run unless it is 1
 };
 
 class ConvProblem {

@@ -246,7 +246,7 @@ TEST(ConvSweep, MorePixelsThanOneChunk) {
 }
 
 /// The same bytes as with the zero point packed, whatever was packed instead.
-TEST(ConvSweep, ZeroPointKnownAtRunTime) {
+TEST(ConvSweep, GridKnownAtRunTime) {
   const ConvShape shapes[] = {matrix_product(9, 37, 21), conv2d(7, 9, 3, 18, 3, 2, 1),
                               conv2d(6, 5, 40, 70, 3, 1, 1), conv2d(6, 6, 24, 24, 3, 1, 1, 1, 24)};
   for (const ConvShape& shape : shapes)
@@ -257,6 +257,11 @@ TEST(ConvSweep, ZeroPointKnownAtRunTime) {
         options.weight_zero_points = weight_zero_points;
         options.src_zero_point = zero_point;
         const auto expected = ConvProblem(shape, options, 5).run(conv_kernels().back(), 1);
+        ConvOptions scaled = options;
+        scaled.src_scale = 0.37F;
+        const ConvProblem smaller(shape, scaled, 5);
+        ASSERT_NE(smaller.run(conv_kernels().back(), 1), expected);
+        ASSERT_TRUE(matches_reference(conv_kernels(), smaller));
         for (const std::int32_t packed : {0, 130}) {
           options.packed_zero_point = packed;
           const ConvProblem problem(shape, options, 5);

@@ -27,9 +27,9 @@ struct FoldCase {
   double relative_error = 1e-5;
 };
 
-std::vector<FoldCase> movement_cases();
 // One list per topic, each in <topic>_cases.cpp.
 std::vector<FoldCase> convolution_cases();
+std::vector<FoldCase> movement_cases();
 std::vector<FoldCase> conv_transpose_cases();
 std::vector<FoldCase> normalization_cases();
 std::vector<FoldCase> products_cases();

@@ -1,7 +1,8 @@
 // Integer operators of dynamically quantized models. DynamicQuantizeLinear finds its grid at run
 // time; ConvInteger and MatMulInteger behind it multiply bytes with constant weights and give
-// 32-bit sums, which the Cast behind them turns into floats. The product with one scale and the
-// addition of one bias per channel, which exporters put behind the Cast, belong to the same kernel.
+// 32-bit sums, which the Cast behind them turns into floats. The product with one scale behind the
+// Cast belongs to the same kernel; the bias is added in float, rounded as the file has it, so that
+// the next range, and with it every byte behind, is that of the file.
 #include <algorithm>
 
 #include "engine/lower/integer_product.hpp"
@@ -73,29 +74,6 @@ void take_scale(Lowering& lowering, Tail& tail, ConvOperation& conv,
   inputs.push_back(lowering.real(scale, Layout::plain));
   conv.scale_at_run_time = true;
   extend(lowering, *product, tail);
-}
-
-/// The addition of a constant per channel, and clamps.
-void take_bias(Lowering& lowering, Tail& tail, ConvOperation& conv, Layout layout) {
-  ValueId bias = no_value;
-  const Node* last = lowering.producer(tail.result);
-  if (const Node* addition = behind(lowering, tail.result, "Add", bias);
-      addition != nullptr && lowering.is_constant(bias) &&
-      is_per_channel(lowering.shape(bias), lowering.shape(tail.result), layout)) {
-    const Tensor reals = real_constant(lowering.value(bias));
-    conv.float_bias.assign(reals.data<float>().begin(), reals.data<float>().end());
-    extend(lowering, *addition, tail);
-    last = addition;
-  }
-  const Tail clamps = lowering.take_float_tail(*last);
-  conv.stage.float_lower = clamps.lower;
-  conv.stage.float_upper = clamps.upper;
-  if (clamps.result == tail.result) return;
-  tail.result = clamps.result;
-  tail.op += clamps.op.substr(last->op.size());
-  tail.sources.insert(tail.sources.end(),
-                      clamps.sources.begin() + static_cast<std::ptrdiff_t>(last->sources.size()),
-                      clamps.sources.end());
 }
 
 /// Weights as s8 in the file's order, and their zero points per output channel (none: all zero).
@@ -173,7 +151,6 @@ bool lower_integer_operator(Lowering& lowering, const Node& node) {
   Tail tail = Lowering::no_tail(node);
   extend(lowering, *cast, tail);
   take_scale(lowering, tail, conv, inputs);
-  take_bias(lowering, tail, conv, layout);
   const std::int64_t macs = conv.shape.out_pixels() * conv.shape.out_channels * conv.shape.taps() *
                             conv.shape.group_in_channels();
   const TensorId output = lowering.result_tensor(tail, layout);

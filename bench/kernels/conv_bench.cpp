@@ -152,13 +152,13 @@ void run(benchmark::State& state, const ConvKernel& kernel, const Layer& layer) 
                     110,
                     0,
                     255};
-  ConvArgs args{reinterpret_cast<const std::uint8_t*>(src.get()),
-                shape.in_channels,
-                packed.get(),
-                dst.get(),
-                shape.out_channels,
-                scratch.get(),
-                {}};
+  ConvArgs args;
+  args.src = reinterpret_cast<const std::uint8_t*>(src.get());
+  args.src_pitch = shape.in_channels;
+  args.weights = packed.get();
+  args.dst = dst.get();
+  args.dst_pitch = shape.out_channels;
+  args.scratch = scratch.get();
   if (layer.residual) args.epilogue.residual = &residual;
   const double seconds = fastest(state, [&] { kernel.run(shape, args, {}); });
   const double macs =

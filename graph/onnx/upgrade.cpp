@@ -272,9 +272,10 @@ void upsample_10(Upgrade& upgrade, Node& node) {
 }
 
 void resize_11(Upgrade& upgrade, Node& node) {
+  required(node, upgrade, 0);
   const ValueId scales = node.has_input(1) ? node.inputs[1] : no_value;
   const ValueId no_region = upgrade.constant(node, "roi", Tensor(ElementType::f32, {0}));
-  node.inputs = {node.inputs.at(0), no_region, scales};
+  node.inputs = {node.inputs[0], no_region, scales};
   if (node.attributes.text("mode", "nearest") == "bilinear")
     node.attributes.set("mode", std::string("linear"));
   node.attributes.set("coordinate_transformation_mode", std::string("asymmetric"));
@@ -284,7 +285,7 @@ void resize_11(Upgrade& upgrade, Node& node) {
 /// Before opset 13 Softmax saw a matrix: the axes before `axis`, and the rest.
 void softmax_13(Upgrade& upgrade, Node& node) {
   const std::int64_t axis = node.attributes.integer("axis", 1);
-  const std::optional<std::int64_t> rank = rank_of(upgrade.graph.value(node.inputs.at(0)));
+  const std::optional<std::int64_t> rank = rank_of(required(node, upgrade, 0));
   if (axis == -1 || (rank && axis == *rank - 1)) {
     node.attributes.set("axis", std::int64_t{-1});
     return;

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "canonical.hpp"
+#include "evaluate.hpp"
 #include "graph/onnx/upgrade.hpp"
 #include "intact/error.hpp"
 #include "model_builder.hpp"
@@ -350,6 +351,16 @@ TEST(RaiseOpsetErrors, NameTheNode) {
   } catch (const Unsupported& error) {
     EXPECT_STREQ(error.what(),
                  "BatchNormalization 'bn' (opset 7) cannot be written for opset 13: spatial is 0");
+  }
+}
+
+TEST(RaiseOpsetErrors, NodesWithoutOperandsAreRefused) {
+  for (const std::string op : {"Resize", "Softmax"}) {
+    ModelBuilder model(10);
+    model.node(op, "n", {});
+    Graph graph = model.graph();
+    EXPECT_EQ(error_of([&] { raise_opset(graph, 13); }),
+              op + " 'n' (opset 10) cannot be written for opset 13: it has no input 0");
   }
 }
 

@@ -151,8 +151,7 @@ bool lower_integer_operator(Lowering& lowering, const Node& node) {
   Tail tail = Lowering::no_tail(node);
   extend(lowering, *cast, tail);
   take_scale(lowering, tail, conv, inputs);
-  const std::int64_t macs = conv.shape.out_pixels() * conv.shape.out_channels * conv.shape.taps() *
-                            conv.shape.group_in_channels();
+  const std::int64_t macs = multiply_adds(conv.shape);
   const TensorId output = lowering.result_tensor(tail, layout);
   lowering.emit(node, tail, std::move(conv), std::move(inputs), output).macs = macs;
   return true;

@@ -28,9 +28,6 @@ constexpr float largest_rescaled = 2.0e9f;
 /// is one channel.
 bool same_order(const Shape& shape);
 
-/// One element along the innermost axis of `out` in this layout, and 1 along all others.
-bool is_per_channel(const Shape& given, const Shape& out, Layout layout);
-
 class Lowering {
  public:
   Lowering(const Graph& graph, Program& program);

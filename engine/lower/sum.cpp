@@ -6,6 +6,15 @@
 #include "engine/lower/lowering.hpp"
 
 namespace intact {
+namespace {
+
+struct Sum {
+  std::vector<ValueId> terms;      ///< on byte grids, of the output's shape
+  ValueId addend = no_value;       ///< constant float, one element per channel
+  std::vector<const Node*> nodes;  ///< additions, in topological order
+};
+
+/// One element along the innermost axis of `out` in this layout, and 1 along all others.
 bool is_per_channel(const Shape& given, const Shape& out, Layout layout) {
   if (given.size() > out.size() || given.empty()) return false;
   if (layout == Layout::channels_last && out.size() < 3) return false;
@@ -14,14 +23,6 @@ bool is_per_channel(const Shape& given, const Shape& out, Layout layout) {
   const std::size_t inner = layout == Layout::channels_last ? 1 : out.size() - 1;
   return padded[inner] == out[inner] && element_count(padded) == out[inner];
 }
-
-namespace {
-
-struct Sum {
-  std::vector<ValueId> terms;      ///< on byte grids, of the output's shape
-  ValueId addend = no_value;       ///< constant float, one element per channel
-  std::vector<const Node*> nodes;  ///< additions, in topological order
-};
 
 /// False when `id` is not such a sum. A tensor on a byte grid is a sum of one term.
 bool read_sum(const Lowering& lowering, ValueId id, const Shape& shape, Sum& sum) {

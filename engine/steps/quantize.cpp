@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/steps/steps.hpp"
+#include "graph/ops/quantized.hpp"
 
 namespace intact {
 namespace {
@@ -96,16 +97,15 @@ class DynamicQuantizeStep : public Step {
     kernels::QuantizeArgs args = args_;
     args.src = frame.at<float>(src_);
     args.dst = frame.at<std::uint8_t>(outputs_[0]);
-    // In float32, as the operator is defined; all zeros get scale 1.
     const auto [low, high] = range_of(args.src, count_);
-    args.scale = low == high ? 1.0f : (high - low) / 255;
+    const Grid grid = dynamic_grid(low, high);
+    args.scale = grid.scale[0];
+    args.zero_point = grid.zero_point[0];
     if (!std::isfinite(args.scale) || args.scale <= 0)
       throw Error(
           fmt::format("'{}': the values reach from {} to {}, which no 8-bit grid covers; "
                       "they must be finite",
                       name_, low, high));
-    args.zero_point =
-        static_cast<std::int32_t>(std::nearbyint(std::clamp(-low / args.scale, 0.0f, 255.0f)));
     run_(args, part);
     if (part.index != 0) return;
     if (outputs_[1] != no_tensor) *frame.at<float>(outputs_[1]) = args.scale;

@@ -181,8 +181,6 @@ std::vector<TensorType> infer_dynamic(const InferContext& context) {
           {ElementType::u8, Shape{}}};
 }
 
-/// The u8 grid of ONNX's DynamicQuantizeLinear, in float32 as it is defined there. All zeros get
-/// scale 1.
 std::vector<Tensor> evaluate_dynamic(const EvalContext& context) {
   output_types(context, infer_dynamic);
   float low = 0, high = 0;
@@ -190,12 +188,10 @@ std::vector<Tensor> evaluate_dynamic(const EvalContext& context) {
     low = std::min(low, x);
     high = std::max(high, x);
   }
-  const float scale = low == high ? 1 : (high - low) / 255;
-  const float zero_point = std::nearbyint(std::clamp(-low / scale, 0.0F, 255.0F));
-  const Grid grid{ElementType::u8, {scale}, {static_cast<std::int32_t>(zero_point)}, std::nullopt};
+  const Grid grid = dynamic_grid(low, high);
   check_grid(grid, describe(context.node));
-  return {quantize(context.inputs[0], grid), Tensor::scalar(scale),
-          Tensor::scalar(static_cast<std::uint8_t>(zero_point))};
+  return {quantize(context.inputs[0], grid), Tensor::scalar(grid.scale[0]),
+          Tensor::scalar(static_cast<std::uint8_t>(grid.zero_point[0]))};
 }
 
 // Canonical forms.

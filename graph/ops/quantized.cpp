@@ -2,6 +2,7 @@
 #include "graph/ops/quantized.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "graph/ops/checks.hpp"
 #include "graph/ops/dispatch.hpp"
@@ -93,6 +94,13 @@ Tensor quantize_output(const EvalContext& context, const Tensor& reals, std::siz
   const ElementType type = zero.defined() ? zero.type() : fallback;
   return quantize(reals, read_grid(context.node, type, context.inputs[scale], zero, std::nullopt,
                                    reals.shape()));
+}
+
+Grid dynamic_grid(float low, float high) {
+  const float scale = low == high ? 1 : (high - low) / 255;
+  const float zero_point =
+      std::isfinite(scale) ? std::nearbyint(std::clamp(-low / scale, 0.0F, 255.0F)) : 0;
+  return {ElementType::u8, {scale}, {static_cast<std::int32_t>(zero_point)}, std::nullopt};
 }
 
 Tensor exact_reals(const Tensor& integers, const Grid& grid) {

@@ -38,6 +38,10 @@ ElementType quantized_output_type(const InferContext& context, std::size_t scale
 Tensor quantize_output(const EvalContext& context, const Tensor& reals, std::size_t scale,
                        std::size_t zero_point, ElementType fallback);
 
+/// The u8 grid of DynamicQuantizeLinear for values from `low` <= 0 to `high` >= 0, in float32 as
+/// ONNX defines it; all zeros get scale 1. Callers check the scale: values may not be finite.
+Grid dynamic_grid(float low, float high);
+
 /// scale * (q - zero_point) as f64: exact where the product fits into 53 bits.
 Tensor exact_reals(const Tensor& integers, const Grid& grid);
 

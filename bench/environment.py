@@ -11,7 +11,7 @@ import sys
 import venv
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PACKAGES = ["onnxruntime", "openvino", "onnx", "numpy", "pillow"]
+PACKAGES = ["onnxruntime", "openvino", "onnx", "numpy", "pillow", "matplotlib"]
 
 
 def test_data():
@@ -22,10 +22,14 @@ def test_data():
     return None
 
 
-def add_arguments(parser):
-    parser.add_argument("--intact", type=pathlib.Path, help="the program (default: build/release/intact)")
+def add_venv_argument(parser):
     parser.add_argument("--venv", type=pathlib.Path, default=ROOT / "build" / "peers-venv",
                         help="virtual environment of the other engines; made when absent")
+
+
+def add_arguments(parser):
+    parser.add_argument("--intact", type=pathlib.Path, help="the program (default: build/release/intact)")
+    add_venv_argument(parser)
     parser.add_argument("--json", type=pathlib.Path, help="write all figures")
     parser.add_argument("--markdown", type=pathlib.Path, help="write the table as Markdown")
 

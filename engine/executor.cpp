@@ -38,16 +38,20 @@ void run_region(std::span<const std::unique_ptr<Step>> steps, const Frame& frame
   run_parallel(threads, [&](Part part, Barrier& barrier) {
     for (const auto& step : steps) {
       const double begin = part.index == 0 ? recorder.now() : 0;
-      if (!failed.load(std::memory_order_acquire)) {
-        try {
-          step->run(frame, part);
-        } catch (...) {
-          const std::lock_guard lock(mutex);
-          if (!failure) failure = std::current_exception();
-          failed.store(true, std::memory_order_release);
+      const auto together = [&](void (Step::*phase)(const Frame&, Part) const) {
+        if (!failed.load(std::memory_order_acquire)) {
+          try {
+            ((*step).*phase)(frame, part);
+          } catch (...) {
+            const std::lock_guard lock(mutex);
+            if (!failure) failure = std::current_exception();
+            failed.store(true, std::memory_order_release);
+          }
         }
-      }
-      barrier.wait();
+        barrier.wait();
+      };
+      if (step->prepares) together(&Step::prepare);
+      together(&Step::run);
       if (part.index == 0) recorder.add(*step, begin);
     }
   });
@@ -63,6 +67,7 @@ void execute(std::span<const std::unique_ptr<Step>> steps, const Frame& frame, i
   for (std::size_t i = 0; i < steps.size();) {
     if (threads == 1 || steps[i]->brings_threads) {
       const double begin = recorder.now();
+      if (steps[i]->prepares) steps[i]->prepare(frame, {});
       steps[i]->run(frame, {});
       recorder.add(*steps[i], begin);
       ++i;

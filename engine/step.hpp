@@ -35,6 +35,9 @@ class Step {
   virtual ~Step() = default;
   /// Computes one thread's share; const, so that inferences may run at the same time.
   virtual void run(const Frame& frame, Part part) const = 0;
+  /// What all threads must have done before any runs; only where `prepares`. The threads' scratch
+  /// memory keeps what it leaves there.
+  virtual void prepare(const Frame& /*frame*/, Part /*part*/) const {}
 
   // What flow and profile show.
   std::string name, op, kernel, reason;
@@ -47,6 +50,7 @@ class Step {
 
   /// Runs outside of the parallel region because it brings its own threads (oneDNN).
   bool brings_threads = false;
+  bool prepares = false;
   std::size_t scratch_bytes = 0;  ///< per thread
 };
 

@@ -1,4 +1,5 @@
-// Times quantize and dequantize between float tensors of either layout and channels-last bytes.
+// Times quantize, range and dequantize between float tensors of either layout and channels-last
+// bytes.
 
 #include <benchmark/benchmark.h>
 
@@ -58,6 +59,14 @@ void add(const Kernel& kernel, Size size, Args args) {
       });
 }
 
+void add_range(const RangeKernel& kernel, Size size) {
+  benchmark::RegisterBenchmark((kernel.name + size.name()).c_str(), [=](benchmark::State& state) {
+    const std::vector<float> src(static_cast<std::size_t>(size.elements()), 0.5f);
+    for (auto _ : state) benchmark::DoNotOptimize(kernel.run({src.data(), size.elements()}, {}));
+    state.SetBytesProcessed(state.iterations() * 4 * size.elements());
+  });
+}
+
 const bool registered = [] {
   const Size sizes[] = {{3, 224 * 224, true},
                         {3, 224 * 224, false},
@@ -67,6 +76,9 @@ const bool registered = [] {
   for (const Size& size : sizes) {
     for (const QuantizeKernel& kernel : quantize_kernels()) {
       if (cpu_supports(kernel.isa)) add(kernel, size, QuantizeArgs{});
+    }
+    for (const RangeKernel& kernel : range_kernels()) {
+      if (cpu_supports(kernel.isa)) add_range(kernel, size);
     }
     for (const DequantizeKernel& kernel : dequantize_kernels()) {
       if (cpu_supports(kernel.isa)) add(kernel, size, DequantizeArgs{});

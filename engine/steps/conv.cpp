@@ -70,9 +70,7 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Con
   weights.float_bias = conv.float_bias.empty() ? nullptr : conv.float_bias.data();
   weights.zero_point = conv.weight_zero_point.empty() ? nullptr : conv.weight_zero_point.data();
   weights.src_zero_point = conv.src_zero_point;
-  const bool depthwise =
-      conv.depthwise() && !conv.zero_point_at_run_time && !conv.scale_at_run_time;
-  const auto list = depthwise ? kernels::depthwise_kernels() : kernels::conv_kernels();
+  const auto list = conv.depthwise() ? kernels::depthwise_kernels() : kernels::conv_kernels();
   const auto& kernel = select_kernel(list, context.isa, [&](const kernels::ConvKernel& candidate) {
     return candidate.refuses(conv.shape, weights) == nullptr;
   });

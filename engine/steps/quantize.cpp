@@ -60,30 +60,14 @@ class ConversionStep : public Step {
 
 namespace {
 
-/// Smallest and largest element, zero included; NaN counts as nothing.
-std::pair<float, float> range_of(const float* x, std::int64_t count) {
-  constexpr std::int64_t lanes = 16;  // independent, so that the compiler uses vectors
-  float low[lanes] = {}, high[lanes] = {};
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes)
-    for (std::int64_t k = 0; k < lanes; ++k) {
-      low[k] = x[i + k] < low[k] ? x[i + k] : low[k];
-      high[k] = x[i + k] > high[k] ? x[i + k] : high[k];
-    }
-  for (; i < count; ++i) {
-    low[0] = x[i] < low[0] ? x[i] : low[0];
-    high[0] = x[i] > high[0] ? x[i] : high[0];
-  }
-  return {*std::min_element(low, low + lanes), *std::max_element(high, high + lanes)};
-}
-
-/// Every part finds the range of the whole tensor, so that none has to wait, and quantizes its
-/// share.
+/// First every part leaves the range of its share in its scratch memory, then each joins all of
+/// them and quantizes its share.
 class DynamicQuantizeStep : public Step {
  public:
-  DynamicQuantizeStep(const kernels::QuantizeKernel& quantize, kernels::QuantizeArgs args,
-                      const Operation& operation, std::int64_t count)
-      : run_(quantize.run),
+  DynamicQuantizeStep(const kernels::RangeKernel& range, const kernels::QuantizeKernel& quantize,
+                      kernels::QuantizeArgs args, const Operation& operation, std::int64_t count)
+      : range_(range.run),
+        run_(quantize.run),
         args_(args),
         name_(operation.name),
         src_(operation.inputs[0]),
@@ -91,13 +75,24 @@ class DynamicQuantizeStep : public Step {
         count_(count) {
     kernel = quantize.name;
     isa = quantize.isa;
+    prepares = true;
+    scratch_bytes = sizeof(kernels::ValueRange);
+  }
+
+  void prepare(const Frame& frame, Part part) const override {
+    *range_of(frame, part) = range_({frame.at<float>(src_), count_}, part);
   }
 
   void run(const Frame& frame, Part part) const override {
     kernels::QuantizeArgs args = args_;
     args.src = frame.at<float>(src_);
     args.dst = frame.at<std::uint8_t>(outputs_[0]);
-    const auto [low, high] = range_of(args.src, count_);
+    float low = 0, high = 0;
+    for (int i = 0; i < part.count; ++i) {
+      const kernels::ValueRange* share = range_of(frame, {i, part.count});
+      low = std::min(low, share->low);
+      high = std::max(high, share->high);
+    }
     const Grid grid = dynamic_grid(low, high);
     args.scale = grid.scale[0];
     args.zero_point = grid.zero_point[0];
@@ -114,6 +109,11 @@ class DynamicQuantizeStep : public Step {
   }
 
  private:
+  static kernels::ValueRange* range_of(const Frame& frame, Part part) {
+    return reinterpret_cast<kernels::ValueRange*>(frame.scratch_of(part));
+  }
+
+  kernels::ValueRange (*range_)(const kernels::RangeArgs&, Part);
   void (*run_)(const kernels::QuantizeArgs&, Part);
   kernels::QuantizeArgs args_;
   std::string name_;
@@ -158,6 +158,7 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
   const StoredTensor& from = context.program.tensor(operation.inputs[0]);
   if (!from.dense()) throw Error("internal: a dynamic range is taken of a dense tensor");
   return std::make_unique<DynamicQuantizeStep>(
+      select_kernel(kernels::range_kernels(), context.isa),
       select_kernel(kernels::quantize_kernels(), context.isa),
       quantize_args(from, context.program.tensor(operation.outputs[0])), operation,
       element_count(from.shape));

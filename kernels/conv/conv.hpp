@@ -55,7 +55,6 @@ struct ConvArgs {
   std::ptrdiff_t src_pitch = 0;
   const void* weights = nullptr;  ///< as `pack` of the same kernel wrote them
   /// A zero point of the activations that is known at run time only, in [0, 255]; null: as packed.
-  /// Kernels of conv_kernels() take it, those of kernels/depthwise do not.
   const std::int32_t* src_zero_point = nullptr;
   /// A factor of all multipliers that is known at run time only, likewise; null: 1.
   const float* src_scale = nullptr;

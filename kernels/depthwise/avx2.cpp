@@ -1,7 +1,8 @@
 // Depthwise convolution of any window with AVX2, exact: bytes of tap pairs are widened to 16 bits
 // and multiplied with vpmaddwd by 16-bit weights, which hold w - zero_point without loss.
 //
-// Per output pixel the taps are a list of pointers (padding: a row of src_zero_point in scratch);
+// Per output pixel the taps are a list of pointers (padding: a row of src_zero_point in scratch,
+// behind it the constants of all chunks for the run's zero point and scale);
 // 32 channels at a time. Accumulator j holds in its half l, element i channel 16 * l + 4 * j + i:
 // the order in which the interleaves leave and from which the packs restore the natural one.
 #include <immintrin.h>
@@ -20,6 +21,7 @@ constexpr int kWidth = 32;  ///< channels to a chunk
 
 struct ChunkConstants {
   alignas(64) std::int32_t bias[kWidth];
+  std::int32_t sum[kWidth];  ///< weight_sum
   float multiplier[kWidth];
   float float_bias[kWidth];
 };
@@ -53,7 +55,8 @@ std::size_t padding_bytes(const ConvShape& shape) {
 }
 
 std::size_t scratch_bytes(const ConvShape& shape) {
-  return padding_bytes(shape) + 2 * pairs(shape) * sizeof(const std::uint8_t*);
+  return padding_bytes(shape) + chunks(shape) * sizeof(ChunkConstants) +
+         2 * pairs(shape) * sizeof(const std::uint8_t*);
 }
 
 void pack_chunk(const ConvShape& shape, const ConvWeights& weights, long first, void* packed) {
@@ -66,6 +69,7 @@ void pack_chunk(const ConvShape& shape, const ConvWeights& weights, long first, 
       const long c = first + 16 * (e / 4) + 4 * j + e % 4;
       if (c >= shape.in_channels) continue;
       constants->bias[8 * j + e] = corrected_bias(weights, taps, c);
+      constants->sum[8 * j + e] = weight_sum(weights, taps, c);
       constants->multiplier[8 * j + e] = weights.multiplier[c];
       constants->float_bias[8 * j + e] = weights.float_bias ? weights.float_bias[c] : no_float_bias;
       for (long tap = 0; tap < taps; ++tap)
@@ -100,19 +104,24 @@ __attribute__((always_inline)) inline void accumulate(const std::uint8_t* const*
   }
 }
 
+const ChunkConstants& packed_constants(const ConvShape& shape, const void* packed, long chunk) {
+  return *reinterpret_cast<const ChunkConstants*>(
+      static_cast<const std::uint8_t*>(packed) + sizeof(PackedHeader) + chunk * chunk_bytes(shape));
+}
+
 /// All channels of the chunks [first, last) of one output pixel.
 template <EpilogueForm form>
 void run_pixel(const ConvShape& shape, const ConvArgs& args, const EpilogueVectors& epilogue,
-               const std::uint8_t* const* taps, long pixel, long first, long last) {
-  const auto* packed = static_cast<const std::uint8_t*>(args.weights) + sizeof(PackedHeader);
+               const ChunkConstants* constants, const std::uint8_t* const* taps, long pixel,
+               long first, long last) {
   const Residual* residual = args.epilogue.residual;
   for (long chunk = first; chunk < last; ++chunk) {
     const long channel = chunk * kWidth, left = shape.in_channels - channel;
-    const auto* constants =
-        reinterpret_cast<const ChunkConstants*>(packed + chunk * chunk_bytes(shape));
     __m256i acc[4];
-    for (int j = 0; j < 4; ++j) acc[j] = load(constants->bias + 8 * j);
-    accumulate(taps, channel, reinterpret_cast<const TapPair*>(constants + 1), pairs(shape), acc);
+    for (int j = 0; j < 4; ++j) acc[j] = load(constants[chunk].bias + 8 * j);
+    const auto* weights =
+        reinterpret_cast<const TapPair*>(&packed_constants(shape, args.weights, chunk) + 1);
+    accumulate(taps, channel, weights, pairs(shape), acc);
     EpilogueTarget target;
     const std::ptrdiff_t at = pixel * args.dst_pitch + channel;
     target.dst = form == EpilogueForm::floats
@@ -120,7 +129,8 @@ void run_pixel(const ConvShape& shape, const ConvArgs& args, const EpilogueVecto
                      : static_cast<void*>(static_cast<std::uint8_t*>(args.dst) + at);
     if (residual) target.residual = residual->data + pixel * residual->pitch + channel;
     target.columns = left < kWidth ? static_cast<int>(left) : kWidth;
-    finish_quad<form, kWidth>(acc, constants->multiplier, constants->float_bias, epilogue, target);
+    finish_quad<form, kWidth>(acc, constants[chunk].multiplier, constants[chunk].float_bias,
+                              epilogue, target);
   }
 }
 
@@ -128,8 +138,12 @@ template <EpilogueForm form>
 void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
   const auto* header = static_cast<const PackedHeader*>(args.weights);
   auto* padding = static_cast<std::uint8_t*>(args.scratch);
-  memset(padding, header->src_zero_point, padding_bytes(shape));
-  auto** taps = reinterpret_cast<const std::uint8_t**>(padding + padding_bytes(shape));
+  memset(padding, zero_point_of(args, *header), padding_bytes(shape));
+  auto* constants = reinterpret_cast<ChunkConstants*>(padding + padding_bytes(shape));
+  for (long i = 0; i < chunks(shape); ++i)
+    constants[i] =
+        constants_of_run(packed_constants(shape, args.weights, i), args, *header, constants[i]);
+  auto** taps = reinterpret_cast<const std::uint8_t**>(constants + chunks(shape));
   taps[2 * pairs(shape) - 1] = padding;
   const EpilogueVectors epilogue = load_epilogue(args.epilogue);
   for_rows_and_chunks(out_rows(shape), chunks(shape), part, [&](long row, long first, long last) {
@@ -137,7 +151,7 @@ void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
     for (long x = 0; x < shape.out[2]; ++x) {
       window.axis[2] = axis_window(shape, 2, x);
       gather_taps(shape, args.src, args.src_pitch, window, padding, taps);
-      run_pixel<form>(shape, args, epilogue, taps, row * shape.out[2] + x, first, last);
+      run_pixel<form>(shape, args, epilogue, constants, taps, row * shape.out[2] + x, first, last);
     }
   });
 }

@@ -1,7 +1,8 @@
 // Depthwise convolution of any window with vpdpbusd: taps in groups of four, whose bytes are
 // interleaved per channel.
 //
-// Per output pixel the taps are a list of pointers (padding: a row of src_zero_point in scratch).
+// Per output pixel the taps are a list of pointers (padding: a row of src_zero_point in scratch,
+// behind it the constants of all chunks for the run's zero point and scale).
 // Where w - zero_point does not fit a byte, it is the sum of two bytes and each group is multiplied
 // twice.
 #include <immintrin.h>
@@ -50,8 +51,13 @@ std::size_t padding_bytes(const ConvShape& shape) {
   return round_up(shape.in_channels, 64) + 64;
 }
 
+std::size_t constants_bytes(const ConvShape& shape) {
+  return Chunks{shape.in_channels}.count() * sizeof(ChunkConstants);
+}
+
 std::size_t scratch_bytes(const ConvShape& shape) {
-  return padding_bytes(shape) + kPixels * 4 * tap_groups(shape) * sizeof(const std::uint8_t*);
+  return padding_bytes(shape) + constants_bytes(shape) +
+         kPixels * 4 * tap_groups(shape) * sizeof(const std::uint8_t*);
 }
 
 void pack_chunk(const ConvShape& shape, const ConvWeights& weights, const Chunk& chunk,
@@ -110,27 +116,26 @@ __attribute__((always_inline)) inline void accumulate(const std::uint8_t* const*
 
 template <bool plain, int Positions, bool SplitWeights>
 void run_chunk(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& epilogue,
-               const Chunk& chunk, const std::uint8_t* packed, const std::uint8_t* const* taps,
-               long first_pixel, int pixels) {
-  const auto* constants = reinterpret_cast<const ChunkConstants*>(packed);
-  const auto* weights = reinterpret_cast<const TapGroup*>(constants + 1);
+               const Chunk& chunk, const TapGroup* weights, const ChunkConstants& constants,
+               const std::uint8_t* const* taps, long first_pixel, int pixels) {
   const long groups = tap_groups(shape);
   for (int first = 0; first < pixels; first += Positions) {
     OutputRow<Positions> row;
     for (int i = 0; i < Positions; ++i)
       row.set(i, first + i < pixels, args, first_pixel + first + i, chunk);
     __m512i acc[4];
-    for (int j = 0; j < 4; ++j) acc[j] = _mm512_load_si512(constants->bias + 16 * j);
+    for (int j = 0; j < 4; ++j) acc[j] = _mm512_load_si512(constants.bias + 16 * j);
     accumulate<Positions, SplitWeights>(taps + first * 4 * groups, groups, chunk.channel, weights,
                                         acc);
     __m512 t[4];
-    for (int j = 0; j < 4; ++j) t[j] = scale_accumulators(acc[j], *constants, j);
+    for (int j = 0; j < 4; ++j) t[j] = scale_accumulators(acc[j], constants, j);
     finish_positions<plain>(t, epilogue, row, 0);
   }
 }
 
 using RunChunk = void (*)(const ConvShape&, const ConvArgs&, const RowEpilogue&, const Chunk&,
-                          const std::uint8_t*, const std::uint8_t* const*, long, int);
+                          const TapGroup*, const ChunkConstants&, const std::uint8_t* const*, long,
+                          int);
 
 template <bool plain>
 RunChunk choose(int positions, bool split_weights) {
@@ -145,12 +150,18 @@ void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
   const auto* header = static_cast<const PackedHeader*>(args.weights);
   const auto* packed = reinterpret_cast<const std::uint8_t*>(header + 1);
   auto* padding = static_cast<std::uint8_t*>(args.scratch);
-  memset(padding, header->src_zero_point, padding_bytes(shape));
+  memset(padding, zero_point_of(args, *header), padding_bytes(shape));
   const RowEpilogue epilogue = load_row_epilogue(args.epilogue);
   const Chunks chunks{shape.in_channels};
   const std::size_t bytes = chunk_bytes(shape, header->split_weights);
   const long list = 4 * tap_groups(shape);
-  auto** taps = reinterpret_cast<const std::uint8_t**>(padding + padding_bytes(shape));
+  auto* constants = reinterpret_cast<ChunkConstants*>(padding + padding_bytes(shape));
+  const auto packed_constants = [&](long c) -> const ChunkConstants& {
+    return *reinterpret_cast<const ChunkConstants*>(packed + c * bytes);
+  };
+  for (long c = 0; c < chunks.count(); ++c)
+    constants[c] = constants_of_run(packed_constants(c), args, *header, constants[c]);
+  auto** taps = reinterpret_cast<const std::uint8_t**>(constants + chunks.count());
   for (long i = 0; i < kPixels * list; ++i) taps[i] = padding;
   for_rows_and_chunks(out_rows(shape), chunks.count(), part, [&](long row, long first, long last) {
     Window window = row_window(shape, row);
@@ -163,7 +174,9 @@ void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
       for (long c = first; c < last; ++c) {
         const Chunk chunk = chunks[c];
         choose<plain>(chunk.positions(), header->split_weights)(
-            shape, args, epilogue, chunk, packed + c * bytes, taps, row * shape.out[2] + x, pixels);
+            shape, args, epilogue, chunk,
+            reinterpret_cast<const TapGroup*>(&packed_constants(c) + 1), constants[c], taps,
+            row * shape.out[2] + x, pixels);
       }
     }
   });

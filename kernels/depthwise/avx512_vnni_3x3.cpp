@@ -73,6 +73,7 @@ template <bool plain, int Shifts, int Positions>
 struct Task {
   ImageRows<Shifts == 2 ? 4 : 3, Positions> image;
   const PackedChunk* packed;
+  const ChunkConstants* constants;
   OutputRow<Positions> rows[Shifts];
   const RowEpilogue* epilogue;
 
@@ -86,11 +87,11 @@ struct Task {
     for (int j = 0; j < 4; ++j)
       for (int shift = 0; shift < Shifts; ++shift)
         for (int i = 0; i < Pixels; ++i) {
-          __m512i acc = _mm512_load_si512(packed->constants.bias + 16 * j);
+          __m512i acc = _mm512_load_si512(constants->bias + 16 * j);
           for (int column = 0; column < 3; ++column)
             acc = _mm512_dpbusd_epi32(acc, columns[i * kStride + column].v[j],
                                       _mm512_load_si512(packed->weights[shift][column][j]));
-          t[shift][i][j] = scale_accumulators(acc, packed->constants, j);
+          t[shift][i][j] = scale_accumulators(acc, *constants, j);
         }
     for (int shift = 0; shift < Shifts; ++shift)
       for (int i = 0; i < Pixels; ++i)
@@ -141,12 +142,13 @@ void sweep_stride_2(Task<plain, 1, Positions>& task, long width) {
 /// number g holds `Shifts` rows of image plane g / groups_per_plane.
 template <bool plain, int Shifts, int Positions>
 void run_task(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& epilogue,
-              const Chunk& chunk, const PackedChunk* packed, const std::uint8_t* padding,
-              long first_group) {
+              const Chunk& chunk, const PackedChunk* packed, const ChunkConstants& constants,
+              const std::uint8_t* padding, long first_group) {
   const long height = shape.out[1], groups_per_plane = (height + Shifts - 1) / Shifts;
   const long planes = shape.batch * shape.out[0];
   Task<plain, Shifts, Positions> task;
   task.packed = packed;
+  task.constants = &constants;
   task.epilogue = &epilogue;
   task.image.column = -shape.pad_begin[2];
   task.image.columns = shape.in[2];
@@ -170,14 +172,17 @@ void run_task(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& e
 
 template <bool plain, int Shifts>
 void run_item(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& epilogue,
-              const Chunk& chunk, const PackedChunk* packed, const std::uint8_t* padding,
-              long first_group) {
+              const Chunk& chunk, const PackedChunk* packed, const ChunkConstants& constants,
+              const std::uint8_t* padding, long first_group) {
   if (chunk.width == 64)
-    run_task<plain, Shifts, 1>(shape, args, epilogue, chunk, packed, padding, first_group);
+    run_task<plain, Shifts, 1>(shape, args, epilogue, chunk, packed, constants, padding,
+                               first_group);
   else if (chunk.width == 32)
-    run_task<plain, Shifts, 2>(shape, args, epilogue, chunk, packed, padding, first_group);
+    run_task<plain, Shifts, 2>(shape, args, epilogue, chunk, packed, constants, padding,
+                               first_group);
   else
-    run_task<plain, Shifts, 4>(shape, args, epilogue, chunk, packed, padding, first_group);
+    run_task<plain, Shifts, 4>(shape, args, epilogue, chunk, packed, constants, padding,
+                               first_group);
 }
 
 template <bool plain>
@@ -185,18 +190,18 @@ void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
   const auto* header = static_cast<const PackedHeader*>(args.weights);
   const auto* packed = reinterpret_cast<const PackedChunk*>(header + 1);
   alignas(64) std::uint8_t padding[64];
-  memset(padding, header->src_zero_point, sizeof padding);
+  memset(padding, zero_point_of(args, *header), sizeof padding);
   const RowEpilogue epilogue = load_row_epilogue(args.epilogue);
   const long group_rows = shape.stride[1] == 1 ? 2 : 1;
   const long groups = shape.batch * shape.out[0] * ((shape.out[1] + group_rows - 1) / group_rows);
-  for_items(
-      Chunks{shape.in_channels}, groups, part,
-      [&](long index, const Chunk& chunk, long first_group) {
-        if (group_rows == 2)
-          run_item<plain, 2>(shape, args, epilogue, chunk, packed + index, padding, first_group);
-        else
-          run_item<plain, 1>(shape, args, epilogue, chunk, packed + index, padding, first_group);
-      });
+  for_items(Chunks{shape.in_channels}, groups, part,
+            [&](long index, const Chunk& chunk, long first_group) {
+              ChunkConstants copy;
+              const auto& constants =
+                  constants_of_run(packed[index].constants, args, *header, copy);
+              const auto run = group_rows == 2 ? run_item<plain, 2> : run_item<plain, 1>;
+              run(shape, args, epilogue, chunk, packed + index, constants, padding, first_group);
+            });
 }
 
 void run(const ConvShape& shape, const ConvArgs& args, Part part) {

@@ -91,12 +91,13 @@ void pack(const ConvShape& shape, const ConvWeights& weights, void* packed) {
 /// rounded up to kTogether, what lies beyond is computed from whatever the strip holds and never
 /// read.
 template <int Columns, int Stride>
-void multiply(const PackedChunk& packed, int shift, int j, int count, Scratch* scratch) {
+void multiply(const PackedChunk& packed, const std::int32_t* biases, int shift, int j, int count,
+              Scratch* scratch) {
   __m512i weights[2][Columns];
   for (int half = 0; half < 2; ++half)
     for (int column = 0; column < Columns; ++column)
       weights[half][column] = _mm512_load_si512(packed.weights[shift][j][half][column]);
-  const __m512i bias = _mm512_load_si512(packed.constants.bias + 16 * j);
+  const __m512i bias = _mm512_load_si512(biases + 16 * j);
   for (int x = 0; x < count; x += kTogether) {
     const StripColumn* strip = scratch->strip + x * Stride;
     __m512i acc[kTogether];
@@ -146,8 +147,8 @@ struct Task {
 /// A chunk of channels of `Positions` groups of output rows.
 template <bool plain, int Columns, int Stride, int Positions>
 void run_rows(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& epilogue,
-              const Chunk& chunk, const PackedChunk& packed, const std::uint8_t* padding,
-              long first_group) {
+              const Chunk& chunk, const PackedChunk& packed, const ChunkConstants& constants,
+              const std::uint8_t* padding, long first_group) {
   auto* scratch = static_cast<Scratch*>(args.scratch);
   for (long first = 0; first < shape.out[2]; first += kBlock) {
     const long left = shape.out[2] - first;
@@ -159,11 +160,12 @@ void run_rows(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& e
         scratch->strip[column].rows[half] = task.image[half].load();
     for (int shift = 0; shift < shifts(shape); ++shift) {
       if (!task.rows[shift].any()) continue;
-      for (int j = 0; j < 4; ++j) multiply<Columns, Stride>(packed, shift, j, count, scratch);
+      for (int j = 0; j < 4; ++j)
+        multiply<Columns, Stride>(packed, constants.bias, shift, j, count, scratch);
       for (int x = 0; x < count; ++x) {
         __m512 t[4];
         for (int j = 0; j < 4; ++j)
-          t[j] = scale_accumulators(scratch->accumulators[j][x], packed.constants, j);
+          t[j] = scale_accumulators(scratch->accumulators[j][x], constants, j);
         finish_positions<plain>(t, epilogue, task.rows[shift], first + x);
       }
     }
@@ -175,17 +177,19 @@ void run_window(const ConvShape& shape, const ConvArgs& args, Part part) {
   const auto* header = static_cast<const PackedHeader*>(args.weights);
   const auto* packed = reinterpret_cast<const PackedChunk*>(header + 1);
   alignas(64) std::uint8_t padding[64];
-  memset(padding, header->src_zero_point, sizeof padding);
+  memset(padding, zero_point_of(args, *header), sizeof padding);
   const RowEpilogue epilogue = load_row_epilogue(args.epilogue);
   const long group_rows = shifts(shape);
   const long groups = shape.batch * shape.out[0] * ((shape.out[1] + group_rows - 1) / group_rows);
-  for_items(Chunks{shape.in_channels}, groups, part,
-            [&](long index, const Chunk& chunk, long first) {
-              const auto run = chunk.width == 64   ? run_rows<plain, Columns, Stride, 1>
-                               : chunk.width == 32 ? run_rows<plain, Columns, Stride, 2>
-                                                   : run_rows<plain, Columns, Stride, 4>;
-              run(shape, args, epilogue, chunk, packed[index], padding, first);
-            });
+  for_items(
+      Chunks{shape.in_channels}, groups, part, [&](long index, const Chunk& chunk, long first) {
+        const auto run = chunk.width == 64   ? run_rows<plain, Columns, Stride, 1>
+                         : chunk.width == 32 ? run_rows<plain, Columns, Stride, 2>
+                                             : run_rows<plain, Columns, Stride, 4>;
+        ChunkConstants copy;
+        const auto& constants = constants_of_run(packed[index].constants, args, *header, copy);
+        run(shape, args, epilogue, chunk, packed[index], constants, padding, first);
+      });
 }
 
 template <bool plain>

@@ -103,6 +103,7 @@ template <typename Body>
 /// Per chunk and element: what follows the weights.
 struct ChunkConstants {
   alignas(64) std::int32_t bias[64];
+  alignas(64) std::int32_t sum[64];  ///< weight_sum
   alignas(64) float multiplier[64];
   alignas(64) float float_bias[64];
 };
@@ -114,6 +115,7 @@ struct ChunkConstants {
     const bool exists = within < chunk.channels;
     const long c = chunk.channel + within;
     constants->bias[element] = exists ? corrected_bias(weights, shape.taps(), c) : 0;
+    constants->sum[element] = exists ? weight_sum(weights, shape.taps(), c) : 0;
     constants->multiplier[element] = exists ? weights.multiplier[c] : 0.0f;
     constants->float_bias[element] =
         exists && weights.float_bias ? weights.float_bias[c] : no_float_bias;

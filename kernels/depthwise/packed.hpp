@@ -37,11 +37,38 @@ struct alignas(64) PackedHeader {
   return true;
 }
 
-/// The bias with the correction -src_zero_point * sum(w - zero_point) in it.
-[[maybe_unused]] std::int32_t corrected_bias(const ConvWeights& weights, long taps, long channel) {
+/// Sum of w - zero_point: what the bias loses per unit of src_zero_point.
+[[maybe_unused]] std::int32_t weight_sum(const ConvWeights& weights, long taps, long channel) {
   std::int32_t sum = 0;
   for (long tap = 0; tap < taps; ++tap) sum += weight_at(weights, taps, channel, tap);
-  return (weights.bias ? weights.bias[channel] : 0) - weights.src_zero_point * sum;
+  return sum;
+}
+
+/// The bias with the correction -src_zero_point * sum(w - zero_point) in it.
+[[maybe_unused]] std::int32_t corrected_bias(const ConvWeights& weights, long taps, long channel) {
+  return (weights.bias ? weights.bias[channel] : 0) -
+         weights.src_zero_point * weight_sum(weights, taps, channel);
+}
+
+/// Zero point of the activations, and value of padding.
+[[maybe_unused]] std::int32_t zero_point_of(const ConvArgs& args, const PackedHeader& header) {
+  return args.src_zero_point != nullptr ? *args.src_zero_point : header.src_zero_point;
+}
+
+/// What follows the weights of a vector of channels, for the zero point and scale that the run
+/// gives: `packed` itself, or `copy` with the same members bias, sum, multiplier and float_bias.
+template <typename Constants>
+const Constants& constants_of_run(const Constants& packed, const ConvArgs& args,
+                                  const PackedHeader& header, Constants& copy) {
+  if (args.src_zero_point == nullptr && args.src_scale == nullptr) return packed;
+  const std::int32_t raised = zero_point_of(args, header) - header.src_zero_point;
+  const float scale = args.src_scale != nullptr ? *args.src_scale : 1.0f;
+  for (unsigned i = 0; i < sizeof copy.bias / sizeof *copy.bias; ++i) {
+    copy.bias[i] = packed.bias[i] - raised * packed.sum[i];
+    copy.multiplier[i] = packed.multiplier[i] * scale;
+    copy.float_bias[i] = packed.float_bias[i];
+  }
+  return copy;
 }
 
 }  // namespace

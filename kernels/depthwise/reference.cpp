@@ -70,7 +70,7 @@ std::int32_t accumulate(const ConvShape& shape, const ConvArgs& args, const Pack
       for (long kw = axis[2].begin; kw < axis[2].end; ++kw) {
         const long tap = (kd * shape.kernel[1] + kh) * shape.kernel[2] + kw;
         const long pixel = input_pixel(shape, window, kd, kh, kw);
-        sum += (args.src[pixel * args.src_pitch + c] - packed.header->src_zero_point) *
+        sum += (args.src[pixel * args.src_pitch + c] - zero_point_of(args, *packed.header)) *
                packed.weights[tap * shape.in_channels + c];
       }
   return sum;
@@ -84,8 +84,11 @@ void run(const ConvShape& shape, const ConvArgs& args, Part part) {
         for (long x = 0; x < shape.out[2]; ++x) {
           window.axis[2] = axis_window(shape, 2, x);
           for (long c = first; c < last; ++c) {
+            const float multiplier = args.src_scale != nullptr
+                                         ? packed.multiplier[c] * *args.src_scale
+                                         : packed.multiplier[c];
             const float t = scale_accumulator(accumulate(shape, args, packed, window, c),
-                                              packed.multiplier[c], packed.float_bias[c]);
+                                              multiplier, packed.float_bias[c]);
             write_reference(args.epilogue, t, row * shape.out[2] + x, c, args.dst, args.dst_pitch);
           }
         }

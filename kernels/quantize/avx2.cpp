@@ -19,5 +19,8 @@ void dequantize_rows(const DequantizeArgs& args) {
 void dequantize_planes(const DequantizeArgs& args) {
   dequantize_planes_all(args);
 }
+ValueRange range(const RangeArgs& args) {
+  return range_of_all(args);
+}
 
 }  // namespace intact::kernels::avx2

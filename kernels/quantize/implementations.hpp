@@ -13,6 +13,7 @@ void dequantize_rows(const DequantizeArgs& args);
 /// Pixel stride 1.
 void quantize_planes(const QuantizeArgs& args);
 void dequantize_planes(const DequantizeArgs& args);
+ValueRange range(const RangeArgs& args);
 }  // namespace avx512_vnni
 
 namespace avx2 {
@@ -20,12 +21,14 @@ void quantize_rows(const QuantizeArgs& args);
 void dequantize_rows(const DequantizeArgs& args);
 void quantize_planes(const QuantizeArgs& args);
 void dequantize_planes(const DequantizeArgs& args);
+ValueRange range(const RangeArgs& args);
 }  // namespace avx2
 
 /// The scalar definition, for any strides.
 namespace reference {
 void quantize(const QuantizeArgs& args, Part part);
 void dequantize(const DequantizeArgs& args, Part part);
+ValueRange range(const RangeArgs& args);
 }  // namespace reference
 
 }  // namespace intact::kernels

@@ -112,6 +112,19 @@ void dequantize(const DequantizeArgs& args, Part part) {
       });
 }
 
+template <ValueRange (*run)(const RangeArgs&)>
+ValueRange range(const RangeArgs& args, Part part) {
+  constexpr long cache_line = 64 / sizeof(float);
+  const Range share = split(args.count, part, cache_line);
+  return run({args.src + share.begin, share.end - share.begin});
+}
+
+constexpr RangeKernel range_list[] = {
+    {"range_avx512vnni", Isa::avx512vnni, range<avx512_vnni::range>},
+    {"range_avx2", Isa::avx2, range<avx2::range>},
+    {"range_reference", Isa::scalar, range<reference::range>},
+};
+
 constexpr QuantizeKernel quantize_list[] = {
     {"quantize_avx512vnni", Isa::avx512vnni,
      quantize<avx512_vnni::quantize_rows, avx512_vnni::quantize_planes>},
@@ -130,6 +143,9 @@ constexpr DequantizeKernel dequantize_list[] = {
 
 std::span<const QuantizeKernel> quantize_kernels() {
   return quantize_list;
+}
+std::span<const RangeKernel> range_kernels() {
+  return range_list;
 }
 std::span<const DequantizeKernel> dequantize_kernels() {
   return dequantize_list;

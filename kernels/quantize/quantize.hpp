@@ -32,6 +32,23 @@ struct QuantizeKernel {
 };
 std::span<const QuantizeKernel> quantize_kernels();
 
+/// The numbers from `low` to `high`. Begins as 0 alone, because every grid holds 0.
+struct ValueRange {
+  float low = 0, high = 0;
+};
+/// `count` floats one after the other.
+struct RangeArgs {
+  const float* src = nullptr;
+  std::int64_t count = 0;
+};
+/// The range of 0 and of this part's share; NaN counts as nothing.
+struct RangeKernel {
+  const char* name;
+  Isa isa;
+  ValueRange (*run)(const RangeArgs&, Part part);
+};
+std::span<const RangeKernel> range_kernels();
+
 /// x = float(q - zero_point) * scale. Source is channels-last u8 with src_pitch; destination
 /// element (b, c, p) at dst[b * dst_strides[0] + c * dst_strides[1] + p * dst_strides[2]].
 struct DequantizeArgs {

@@ -52,4 +52,13 @@ void dequantize(const DequantizeArgs& args, Part part) {
       });
 }
 
+ValueRange range(const RangeArgs& args) {
+  ValueRange range;
+  for (std::int64_t i = 0; i < args.count; ++i) {
+    if (args.src[i] < range.low) range.low = args.src[i];
+    if (args.src[i] > range.high) range.high = args.src[i];
+  }
+  return range;
+}
+
 }  // namespace intact::kernels::reference

@@ -1,9 +1,10 @@
-// Quantize and dequantize, written once over the lane types of whichever lanes_*.hpp was included
-// before this file. Channels-first tensors are transposed in registers: 4 channels of a pixel make
-// one integer of 32 bits, and 4 such integers of 4 pixels change places.
+// Quantize, range and dequantize, written once over the lane types of whichever lanes_*.hpp was
+// included before this file. Channels-first tensors are transposed in registers: 4 channels of a
+// pixel make one integer of 32 bits, and 4 such integers of 4 pixels change places.
 #pragma once
 
 #include "kernels/quantize/quantize.hpp"
+#include "kernels/quantize/quotient.hpp"
 
 namespace intact::kernels {
 namespace {
@@ -12,26 +13,29 @@ namespace {
   return count < limit ? static_cast<int>(count) : limit;
 }
 
+/// `Divide` is Quotient, or SlowQuotient for scales that the former cannot take.
+template <class Divide>
 struct Quantizer {
-  Floats scale, lowest, greatest;
+  Divide divide;
+  Floats lowest, greatest;
   std::int32_t zero_point;
 
   [[gnu::always_inline]] explicit Quantizer(const QuantizeArgs& args)
-      : zero_point(args.zero_point) {
-    broadcast(scale, args.scale);
+      : divide(args.scale), zero_point(args.zero_point) {
     broadcast(lowest, static_cast<float>(args.lower - args.zero_point));
     broadcast(greatest, static_cast<float>(args.upper - args.zero_point));
   }
   /// Before the zero point is added. The bounds are integers, so clamping may come before rounding,
   /// where it cannot overflow; NaN becomes the lower bound.
   [[gnu::always_inline]] Ints operator()(Floats x) const {
-    return round(minimum(maximum(x / scale, lowest), greatest));
+    return round(minimum(maximum(divide(x), lowest), greatest));
   }
 };
 
-void quantize_rows_all(const QuantizeArgs& args) {
+template <class Divide>
+void quantize_rows_by(const QuantizeArgs& args) {
   constexpr int width = Floats::size;
-  const Quantizer quantizer(args);
+  const Quantizer<Divide> quantizer(args);
   for (std::int64_t pixel = 0; pixel < args.pixels; ++pixel) {
     const float* src = args.src + pixel * args.src_strides[2];
     std::uint8_t* dst = args.dst + pixel * args.dst_pitch;
@@ -53,11 +57,17 @@ void quantize_rows_all(const QuantizeArgs& args) {
   }
 }
 
+void quantize_rows_all(const QuantizeArgs& args) {
+  Quotient::takes(args.scale) ? quantize_rows_by<Quotient>(args)
+                              : quantize_rows_by<SlowQuotient>(args);
+}
+
 /// Four channels of Floats::size pixels: one integer per pixel, lowest channel in the lowest byte.
-template <bool full>
-[[gnu::always_inline]] inline Ints quantized_quad(const Quantizer& quantizer, Ints zero_point,
-                                                  const float* src, std::ptrdiff_t channel_stride,
-                                                  int channels, int pixels) {
+template <bool full, class Divide>
+[[gnu::always_inline]] inline Ints quantized_quad(const Quantizer<Divide>& quantizer,
+                                                  Ints zero_point, const float* src,
+                                                  std::ptrdiff_t channel_stride, int channels,
+                                                  int pixels) {
   Ints q[4];
   for (int k = 0; k < 4; ++k) {
     broadcast(q[k], 0);
@@ -74,10 +84,11 @@ template <bool full>
 }
 
 /// Floats::size pixels, or fewer, of all channels.
-template <bool full>
+template <bool full, class Divide>
 [[gnu::always_inline]] inline void quantize_pixels(const QuantizeArgs& args,
-                                                   const Quantizer& quantizer, Ints zero_point,
-                                                   std::int64_t pixel, int pixels) {
+                                                   const Quantizer<Divide>& quantizer,
+                                                   Ints zero_point, std::int64_t pixel,
+                                                   int pixels) {
   const float* src = args.src + pixel;
   std::uint8_t* dst = args.dst + pixel * args.dst_pitch;
   const std::ptrdiff_t stride = args.src_strides[1];
@@ -106,9 +117,10 @@ template <bool full>
   }
 }
 
-void quantize_planes_all(const QuantizeArgs& args) {
+template <class Divide>
+void quantize_planes_by(const QuantizeArgs& args) {
   constexpr int width = Floats::size;
-  const Quantizer quantizer(args);
+  const Quantizer<Divide> quantizer(args);
   Ints zero_point;
   broadcast(zero_point, args.zero_point);
   std::int64_t pixel = 0;
@@ -119,6 +131,49 @@ void quantize_planes_all(const QuantizeArgs& args) {
     quantize_pixels<false>(args, quantizer, zero_point, pixel,
                            static_cast<int>(args.pixels - pixel));
   }
+}
+
+void quantize_planes_all(const QuantizeArgs& args) {
+  Quotient::takes(args.scale) ? quantize_planes_by<Quotient>(args)
+                              : quantize_planes_by<SlowQuotient>(args);
+}
+
+/// Several running ranges, because one would wait for itself. The new number comes first in every
+/// comparison: NaN changes nothing.
+ValueRange range_of_all(const RangeArgs& args) {
+  constexpr int width = Floats::size, together = 4;
+  Floats low[together], high[together], x;
+  for (int k = 0; k < together; ++k) {
+    broadcast(low[k], 0);
+    broadcast(high[k], 0);
+  }
+  const auto extend = [&](int k) __attribute__((always_inline)) {
+    low[k] = minimum(x, low[k]);
+    high[k] = maximum(x, high[k]);
+  };
+  std::int64_t i = 0;
+  for (; i + together * width <= args.count; i += together * width)
+    for (int k = 0; k < together; ++k) {
+      load(x, args.src + i + k * width);
+      extend(k);
+    }
+  for (; i < args.count; i += width) {
+    load_first(x, args.src + i, smaller(args.count - i, width));
+    extend(0);
+  }
+  for (int k = 1; k < together; ++k) {
+    low[0] = minimum(low[k], low[0]);
+    high[0] = maximum(high[k], high[0]);
+  }
+  float lows[width], highs[width];
+  store(lows, low[0]);
+  store(highs, high[0]);
+  ValueRange range;
+  for (int k = 0; k < width; ++k) {
+    if (lows[k] < range.low) range.low = lows[k];
+    if (highs[k] > range.high) range.high = highs[k];
+  }
+  return range;
 }
 
 struct Dequantizer {

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -65,6 +66,9 @@ struct Options {
   Values values = Values::random;
   bool bias = true, float_bias = false, weight_zero_points = false;
   std::int32_t src_zero_point = 11;
+  /// Packed for this zero point instead; src_zero_point is given to the run.
+  std::optional<std::int32_t> packed_zero_point;
+  float src_scale = 1;                    ///< given to the run unless it is 1
   std::int64_t src_gap = 0, dst_gap = 0;  ///< pitch minus channels
   int parts = 1;
 };
@@ -108,7 +112,7 @@ struct Problem {
     w.multiplier = multiplier.data();
     if (options.float_bias) w.float_bias = float_bias.data();
     if (options.weight_zero_points) w.zero_point = zero_point.data();
-    w.src_zero_point = options.src_zero_point;
+    w.src_zero_point = options.packed_zero_point.value_or(options.src_zero_point);
     return w;
   }
 
@@ -175,6 +179,8 @@ struct Problem {
       args.dst_pitch = dst_pitch;
       args.scratch = scratch.get();
       args.epilogue = epilogue(r, dst.data() + 64);
+      if (options.packed_zero_point) args.src_zero_point = &options.src_zero_point;
+      if (options.src_scale != 1) args.src_scale = &options.src_scale;
       kernel.run(shape, args, {i, options.parts});
     }
     return dst;
@@ -332,6 +338,33 @@ TEST(Depthwise, ExtremeValues) {
                            {0, kernel / 2, kernel / 2}, {0, kernel / 2, kernel / 2});
             compare(shape, options, ++seed);
           }
+}
+
+/// The same bytes as with the zero point packed, whatever was packed instead.
+TEST(Depthwise, GridKnownAtRunTime) {
+  unsigned seed = 4500;
+  for (std::int64_t kernel : {3, 4, 5, 7})
+    for (std::int64_t channels : {16, 40, 130})
+      for (bool weight_zero_points : {false, true})
+        for (std::int32_t zero_point : {0, 77, 255}) {
+          const ConvShape shape = make_shape(channels, {1, 8, 7}, {1, kernel, kernel}, {1, 1, 1},
+                                             {0, kernel / 2, 1}, {0, kernel / 2, kernel / 2});
+          Options options;
+          options.fused = ++seed % 2 ? Fused::f32 : Fused::none;
+          options.weight_zero_points = weight_zero_points;
+          options.src_zero_point = zero_point;
+          options.parts = 1 + seed % 3;
+          const Bytes expected = Problem(shape, options, seed).run(reference());
+          Options scaled = options;
+          scaled.src_scale = 0.37f;
+          EXPECT_NE(Problem(shape, scaled, seed).run(reference()), expected);
+          compare(shape, scaled, seed);
+          for (const std::int32_t packed : {0, 130}) {
+            options.packed_zero_point = packed;
+            EXPECT_EQ(Problem(shape, options, seed).run(reference()), expected);
+            compare(shape, options, seed);
+          }
+        }
 }
 
 TEST(Depthwise, WeightZeroPointsAtTheEndsOfTheirRange) {

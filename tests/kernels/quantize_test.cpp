@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
 #include "tests/kernels/buffers.hpp"
@@ -145,6 +146,61 @@ TEST(Quantize, EveryKernelEqualsReference) {
       }
     }
   }
+}
+
+/// Numbers at and beside the ties of many scales: the quotient has to be rounded like a division.
+TEST(Quantize, QuotientsBesideTies) {
+  std::mt19937 random(7);
+  const auto scale_of = [&](int i) {
+    const float mantissa = 1.0f + static_cast<float>(random() % (1u << 23)) * 0x1p-23f;
+    return std::ldexp(i % 4 == 3 ? 2.0f - 0x1p-23f * static_cast<float>(1 + i % 7) : mantissa,
+                      static_cast<int>(random() % 140) - 70);
+  };
+  std::vector<float> src;
+  for (int i = 0; i < 3000; ++i) {
+    const float scale = scale_of(i);
+    src.clear();
+    for (int q = -256; q <= 256; q += 1 + i % 3)
+      for (float x = (static_cast<float>(q) + 0.5f) * scale, step = -3; step <= 3; ++step)
+        src.push_back(x + step * std::abs(x) * 0x1p-24f);
+    std::vector<std::uint8_t> expected(src.size()), actual(src.size());
+    QuantizeArgs args = {1,         static_cast<std::int64_t>(src.size()),
+                         1,         src.data(),
+                         {0, 1, 0}, scale,
+                         128,       0,
+                         255,       expected.data(),
+                         0};
+    args.dst_pitch = args.channels;
+    quantize_kernels().back().run(args, {});
+    for (const QuantizeKernel& kernel : runnable(quantize_kernels())) {
+      args.dst = actual.data();
+      kernel.run(args, {});
+      ASSERT_EQ(actual, expected) << kernel.name << " scale " << scale;
+    }
+  }
+}
+
+TEST(Range, EveryKernelEqualsReference) {
+  for (const RangeKernel& kernel : runnable(range_kernels()))
+    for (std::int64_t count = 0; count <= 300; ++count)
+      for (int parts = 1; parts <= 3; ++parts) {
+        Buffer<float> src(static_cast<std::size_t>(count), static_cast<unsigned>(count));
+        for (std::size_t i = 5; i < src.storage.size(); i += 11) src.storage[i] = nan;
+        if (count % 3 == 0)
+          for (float& x : src.storage) x = std::abs(x) + 1;
+        ValueRange expected, actual;
+        for (std::int64_t i = 0; i < count; ++i) {
+          expected.low = std::fmin(expected.low, src.data()[i]);
+          expected.high = std::fmax(expected.high, src.data()[i]);
+        }
+        for (int i = 0; i < parts; ++i) {
+          const ValueRange share = kernel.run({src.data(), count}, {i, parts});
+          actual.low = std::min(actual.low, share.low);
+          actual.high = std::max(actual.high, share.high);
+        }
+        ASSERT_EQ(actual.low, expected.low) << kernel.name << " count " << count;
+        ASSERT_EQ(actual.high, expected.high) << kernel.name << " count " << count;
+      }
 }
 
 TEST(Dequantize, EveryKernelEqualsReference) {

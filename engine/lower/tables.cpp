@@ -174,6 +174,12 @@ std::optional<FloatUnaryOperation> float_function(const Node& node) {
     return FloatUnaryOperation{FloatUnary::hard_sigmoid, a.number("alpha", 0.2f),
                                a.number("beta", 0.5f)};
   if (node.is("HardSwish")) return FloatUnaryOperation{FloatUnary::hard_swish, 0, 0};
+  if (node.is("Gelu"))
+    return FloatUnaryOperation{
+        a.text("approximate", "none") == "tanh" ? FloatUnary::gelu_tanh : FloatUnary::gelu_erf, 0,
+        0};
+  if (node.is("Swish")) return FloatUnaryOperation{FloatUnary::silu, a.number("alpha", 1.0f), 0};
+  if (node.is("Mish")) return FloatUnaryOperation{FloatUnary::mish, 0, 0};
   if (node.is("Sigmoid")) return FloatUnaryOperation{FloatUnary::sigmoid, 0, 0};
   if (node.is("Tanh")) return FloatUnaryOperation{FloatUnary::tanh, 0, 0};
   if (node.is("Exp")) return FloatUnaryOperation{FloatUnary::exp, 0, 0};

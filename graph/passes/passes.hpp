@@ -29,6 +29,8 @@ void fold_pad(Graph& graph);           ///< Pad with the real zero into the Conv
 void remove_identities(Graph& graph);  ///< Identity, Dropout, Cast to the same type, ...
 void remove_dead_code(Graph& graph);   ///< nodes that no output needs
 
+/// Gelu, Swish, HardSwish, Mish and LayerNormalization that the file spells out; needs shapes.
+void recognize_operators(Graph& graph);
 /// Round in front of Reshape, Transpose, ...; needs shapes.
 void hoist_rounds(Graph& graph);
 

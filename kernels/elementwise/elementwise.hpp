@@ -117,9 +117,11 @@ struct FloatBinaryKernel {
 };
 std::span<const FloatBinaryKernel> float_binary_kernels();
 
-/// Unary float functions. alpha, beta: LeakyRelu slope; HardSigmoid alpha, beta; Clip lower, upper.
-/// NaN in gives NaN out for all of them. Within 4 ulp of the exact value (gelu_erf 7; where the
-/// exact value is subnormal, within 1e-42); the same bits on every ISA.
+/// Unary float functions. alpha, beta: LeakyRelu slope; HardSigmoid alpha, beta; Clip lower, upper;
+/// silu is x * sigmoid(alpha * x). NaN in gives NaN out for all of them. Within 4 ulp of the exact
+/// value (gelu_erf 7; where the exact value is subnormal, within 1e-42; gelu_tanh 6 above -2, and
+/// 200 below, where it falls like e^(x^3); silu 80 with another alpha than 1); the same bits on
+/// every ISA.
 enum class FloatUnary : std::uint8_t {
   clip,
   leaky_relu,
@@ -129,7 +131,9 @@ enum class FloatUnary : std::uint8_t {
   tanh,
   silu,
   exp,
-  gelu_erf
+  gelu_erf,
+  gelu_tanh,
+  mish
 };
 struct FloatUnaryArgs {
   FloatUnary function = FloatUnary::clip;

@@ -104,6 +104,20 @@ template <int count>
   return x * select(less(y, constant(0.7f)), near_value, far_value);
 }
 
+/// x / 2 * (1 + tanh(u)) with u = sqrt(2 / pi) * (x + 0.044715 x^3), which is x * sigmoid(2 u).
+[[gnu::always_inline]] inline Floats gelu_by_tanh(Floats x) {
+  const Floats slope = fma(constant(0.07135481627f), x * x, constant(1.59576912161f));
+  return scaled_sigmoid(x * slope, x);
+}
+
+/// x * tanh(log(1 + e^x)) = x * n / (n + 2) with n = e^x * (e^x + 2). From 20 on that is x.
+[[gnu::always_inline]] inline Floats self_regularized(Floats x) {
+  const Floats two = constant(2.0f);
+  const Floats e = exponential(minimum(constant(20.0f), x));
+  const Floats n = e * (e + two);
+  return x * (n / (n + two));
+}
+
 /// One member of FloatUnary; `alpha` and `beta` as in FloatUnaryArgs.
 template <FloatUnary function>
 [[gnu::always_inline]] inline Floats unary(Floats x, Floats alpha, Floats beta) {
@@ -123,12 +137,16 @@ template <FloatUnary function>
   } else if constexpr (function == FloatUnary::tanh) {
     return hyperbolic_tangent(x);
   } else if constexpr (function == FloatUnary::silu) {
-    return scaled_sigmoid(x, x);
+    return scaled_sigmoid(alpha * x, x);
   } else if constexpr (function == FloatUnary::exp) {
     return exponential(x);
-  } else {
-    static_assert(function == FloatUnary::gelu_erf);
+  } else if constexpr (function == FloatUnary::gelu_erf) {
     return gelu(x);
+  } else if constexpr (function == FloatUnary::gelu_tanh) {
+    return gelu_by_tanh(x);
+  } else {
+    static_assert(function == FloatUnary::mish);
+    return self_regularized(x);
   }
 }
 

@@ -100,6 +100,10 @@ float unary_value(FloatUnary function, Floats x, Floats alpha, Floats beta) {
       return unary<FloatUnary::exp>(x, alpha, beta).value;
     case FloatUnary::gelu_erf:
       return unary<FloatUnary::gelu_erf>(x, alpha, beta).value;
+    case FloatUnary::gelu_tanh:
+      return unary<FloatUnary::gelu_tanh>(x, alpha, beta).value;
+    case FloatUnary::mish:
+      return unary<FloatUnary::mish>(x, alpha, beta).value;
   }
   return 0;
 }

@@ -318,6 +318,10 @@ void float_unary_all(const FloatUnaryArgs& args) {
       return float_unary_rows<FloatUnary::exp>(args);
     case FloatUnary::gelu_erf:
       return float_unary_rows<FloatUnary::gelu_erf>(args);
+    case FloatUnary::gelu_tanh:
+      return float_unary_rows<FloatUnary::gelu_tanh>(args);
+    case FloatUnary::mish:
+      return float_unary_rows<FloatUnary::mish>(args);
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <limits>
+#include <numbers>
 
 #include "tests/kernels/buffers.hpp"
 
@@ -491,6 +492,17 @@ double exact_silu(double x) {
 double exact_gelu(double x) {
   return 0.5 * x * std::erfc(-x * std::sqrt(0.5));
 }
+double exact_quick_gelu(double x) {
+  return x / (1 + std::exp(-1.702f * x));
+}
+double exact_gelu_tanh(double x) {
+  const double u = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
+  return x / (1 + std::exp(-2 * u));
+}
+double exact_mish(double x) {
+  const double e = std::exp(x);
+  return x > 300 ? x : x * (e * (e + 2) / (e * (e + 2) + 2));
+}
 double exact_tanh(double x) {
   return std::tanh(x);
 }
@@ -517,9 +529,12 @@ constexpr Function functions[] = {
     {FloatUnary::hard_swish, 0, 0, exact_hard_swish, 2},
     {FloatUnary::sigmoid, 0, 0, exact_sigmoid, 4},
     {FloatUnary::tanh, 0, 0, exact_tanh, 4},
-    {FloatUnary::silu, 0, 0, exact_silu, 4},
+    {FloatUnary::silu, 1, 0, exact_silu, 4},
+    {FloatUnary::silu, 1.702f, 0, exact_quick_gelu, 80},
     {FloatUnary::exp, 0, 0, exact_exp, 4},
     {FloatUnary::gelu_erf, 0, 0, exact_gelu, 7},
+    {FloatUnary::gelu_tanh, 0, 0, exact_gelu_tanh, 200},
+    {FloatUnary::mish, 0, 0, exact_mish, 4},
 };
 
 /// |actual - exact| in units of the last place of `exact` as a float.
@@ -602,7 +617,7 @@ TEST(FloatUnary, LimitsAndNan) {
     }
     const auto value = [&](FloatUnary function, float x) {
       std::vector<float> values = {x};
-      run_unary(kernel, Function{function, 0, 0, nullptr, 0}, values);
+      run_unary(kernel, Function{function, 1, 0, nullptr, 0}, values);
       return values[0];
     };
     EXPECT_EQ(value(FloatUnary::exp, infinity), infinity);
@@ -615,6 +630,9 @@ TEST(FloatUnary, LimitsAndNan) {
     EXPECT_TRUE(std::signbit(value(FloatUnary::tanh, -0.0f)));
     EXPECT_EQ(value(FloatUnary::silu, infinity), infinity);
     EXPECT_EQ(value(FloatUnary::gelu_erf, infinity), infinity);
+    EXPECT_EQ(value(FloatUnary::gelu_tanh, infinity), infinity);
+    EXPECT_EQ(value(FloatUnary::mish, infinity), infinity);
+    EXPECT_EQ(value(FloatUnary::mish, 3e38f), 3e38f);
     EXPECT_EQ(value(FloatUnary::hard_swish, 3e38f), 3e38f);
   }
 }

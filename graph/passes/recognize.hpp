@@ -1,0 +1,24 @@
+// The patterns of recognize_operators. Each looks backwards from `last`, the end of a match that
+// has begun, and replaces the match by one operator; false when it is something else.
+#pragma once
+
+#include "graph/passes/pattern.hpp"
+
+namespace intact {
+
+/// Gelu (Erf and Tanh), Swish, HardSwish, Mish, from products of a tensor with a function of
+/// itself.
+bool recognize_activation(Pattern& pattern, const Node& last);
+/// LayerNormalization along the last axis.
+bool recognize_layer_normalization(Pattern& pattern, const Node& last);
+
+/// A node of the standard's operator set `version`.
+inline Node standard_node(std::string_view op, int version, std::vector<ValueId> inputs) {
+  Node node;
+  node.op = op;
+  node.version = version;
+  node.inputs = std::move(inputs);
+  return node;
+}
+
+}  // namespace intact

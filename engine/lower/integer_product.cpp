@@ -25,10 +25,16 @@ bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, i
                     grid.type == ElementType::u4 || grid.type == ElementType::s4;
   const auto channels = static_cast<std::size_t>(product.shape.out_channels);
   const auto on_axis = static_cast<std::size_t>(value.constant.shape()[axis]);
-  if (!byte || (!grid.per_tensor() && (*grid.axis != axis || grid.scale.size() != on_axis))) {
-    reason =
-        fmt::format("the grid {} of the weights '{}' is not 8-bit per tensor or per output channel",
-                    to_string(grid), value.name);
+  if (!byte) {
+    reason = fmt::format("the weights '{}' lie on the grid {}; quantize the weights to 8 bits",
+                         value.name, to_string(grid));
+    return false;
+  }
+  if (!grid.per_tensor() && (*grid.axis != axis || grid.scale.size() != on_axis)) {
+    reason = fmt::format(
+        "the scales of the weights '{}' run along axis {}; quantize the weights along axis {}, "
+        "that of the output channels",
+        value.name, *grid.axis, axis);
     return false;
   }
   const int shift =

@@ -97,13 +97,18 @@ const Node* Lowering::producer(ValueId id) const {
 
 std::string Lowering::no_grid_reason(const Node& node, std::size_t input) const {
   const Value& operand = value(node.inputs[input]);
-  if (!operand.grid)
-    return fmt::format(
-        "input '{}' has no grid; a QuantizeLinear and DequantizeLinear pair before it would give "
-        "it one",
-        operand.name);
-  return fmt::format("input '{}' lies on the grid {}, which has no integer kernel here",
-                     operand.name, to_string(*operand.grid));
+  if (operand.grid) return wide_grid_reason(node.inputs[input]);
+  return fmt::format(
+      "input '{}' has no grid; a QuantizeLinear and DequantizeLinear pair before it would give "
+      "it one",
+      operand.name);
+}
+
+std::string Lowering::wide_grid_reason(ValueId id) const {
+  return fmt::format(
+      "'{}' lies on the grid {}, which has no integer kernel here; quantize it to 8 bits with one "
+      "scale",
+      value(id).name, to_string(*value(id).grid));
 }
 
 TensorId Lowering::find(ValueId id, ElementType type, std::optional<Layout> layout) const {

@@ -48,8 +48,11 @@ class Lowering {
   const Node* only_consumer(ValueId id) const;
   /// The node that computes a value; null for inputs and constants.
   const Node* producer(ValueId id) const;
-  /// Why `id` keeps an operator from running on integers: "input 'x' has no grid".
+  /// Why an input keeps an operator from running on integers, and what would help: "input 'x' has
+  /// no grid; ...".
   std::string no_grid_reason(const Node& node, std::size_t input) const;
+  /// The same for a tensor on a grid that is not stored as bytes.
+  std::string wide_grid_reason(ValueId id) const;
 
   // --- stored forms of values; operations that convert are emitted on demand and shared
   TensorId bytes(ValueId id, Layout layout);

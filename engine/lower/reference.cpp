@@ -30,6 +30,16 @@ bool moves_bytes(const Lowering& lowering, const Node& node) {
   return true;
 }
 
+/// Why the reference runs. Round and FromBytes come here with grids that are not stored as bytes.
+void explain(const Lowering& lowering, const Node& node, Operation& operation) {
+  if (node.is_round() || node.is_from_bytes()) {
+    operation.op = node.is_round() ? "Quantize" : "Dequantize";
+    operation.reason = lowering.wide_grid_reason(node.outputs[0]);
+    return;
+  }
+  operation.reason = fmt::format("{} has no fast kernel and runs the reference", node.op);
+}
+
 }  // namespace
 
 bool lower_reference(Lowering& lowering, const Node& node) {
@@ -62,7 +72,7 @@ bool lower_reference(Lowering& lowering, const Node& node) {
   operation.outputs = outputs;
   if (on_bytes) return true;
   operation.precision = all_shapes ? Precision::shape : Precision::floating;
-  operation.reason = fmt::format("{} has no fast kernel and runs the reference", node.op);
+  explain(lowering, node, operation);
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     const ValueId id = node.outputs[i];
     if (id != no_value && lowering.on_byte_grid(id)) lowering.requantize(id, outputs[i]);

@@ -25,6 +25,8 @@ struct FoldCase {
   int float_nodes = 0;
   /// Outputs without a Round: allowed error relative to the largest magnitude.
   double relative_error = 1e-5;
+  /// Part of the reason of one of the float steps.
+  std::string reason = {};
 };
 
 // One list per topic, each in <topic>_cases.cpp.
@@ -34,5 +36,9 @@ std::vector<FoldCase> conv_transpose_cases();
 std::vector<FoldCase> normalization_cases();
 std::vector<FoldCase> products_cases();
 std::vector<FoldCase> elementwise_cases();
+std::vector<FoldCase> spelling_cases();
+std::vector<FoldCase> spelling_activation_cases();
+std::vector<FoldCase> spelling_parameter_cases();
+std::vector<FoldCase> spelling_limit_cases();
 
 }  // namespace intact::testing

@@ -17,8 +17,10 @@ namespace {
 
 std::vector<FoldCase> all_cases() {
   std::vector<FoldCase> all;
-  for (const auto list : {convolution_cases, conv_transpose_cases, normalization_cases,
-                          products_cases, elementwise_cases, movement_cases})
+  for (const auto list :
+       {convolution_cases, conv_transpose_cases, normalization_cases, products_cases,
+        elementwise_cases, movement_cases, spelling_cases, spelling_activation_cases,
+        spelling_parameter_cases, spelling_limit_cases})
     for (FoldCase& fold : list()) all.push_back(std::move(fold));
   return all;
 }
@@ -115,6 +117,12 @@ TEST_P(Fold, StoresNoFloatBetweenIntegerOperators) {
   }
   for (const FlowRemoved& removed : flow.removed)
     for (const std::string& name : removed.onnx_nodes) ++places[name];
+  const bool explained =
+      GetParam().reason.empty() ||
+      std::any_of(flow.nodes.begin(), flow.nodes.end(), [](const FlowNode& node) {
+        return node.reason.find(GetParam().reason) != std::string::npos;
+      });
+  EXPECT_TRUE(explained) << "no reason says: " << GetParam().reason;
   for (const Node& node : graph_.nodes) EXPECT_EQ(places[node.name], 1) << node.name;
 }
 

@@ -79,6 +79,7 @@ class Placement {
       return input == 1 && !conv->zero_point_at_run_time && !conv->scale_at_run_time;  // residual
     return std::holds_alternative<ByteBinaryOperation>(operation.kind) ||
            std::holds_alternative<ByteSumOperation>(operation.kind) ||
+           std::holds_alternative<AffineOperation>(operation.kind) ||
            std::holds_alternative<TableOperation>(operation.kind) ||
            std::holds_alternative<FloatBinaryOperation>(operation.kind) ||
            std::holds_alternative<FloatUnaryOperation>(operation.kind);

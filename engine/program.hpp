@@ -110,6 +110,13 @@ struct ByteSumOperation {
   OutputStage stage;
 };
 
+/// A factor and an addend for each channel (kernels::AffineArgs). Inputs: x, bytes or floats.
+struct AffineOperation {
+  std::int32_t zero_point = 0;        ///< of x, if bytes
+  std::vector<float> factor, addend;  ///< [channels]
+  OutputStage stage;
+};
+
 /// A unary function of a grid: 256 bytes, or 256 floats when the output is f32. Inputs: x.
 struct TableOperation {
   std::vector<std::uint8_t> bytes;
@@ -189,10 +196,10 @@ struct ReferenceOperation {
 
 using OperationKind =
     std::variant<ConvOperation, ActivationMatMulOperation, PoolOperation, ByteBinaryOperation,
-                 ByteSumOperation, TableOperation, QuantizeOperation, DynamicQuantizeOperation,
-                 DequantizeOperation, CopyOperation, FloatConvOperation, FloatMatMulOperation,
-                 FloatPoolOperation, FloatBinaryOperation, FloatUnaryOperation, RowOperation,
-                 ReferenceOperation>;
+                 ByteSumOperation, AffineOperation, TableOperation, QuantizeOperation,
+                 DynamicQuantizeOperation, DequantizeOperation, CopyOperation, FloatConvOperation,
+                 FloatMatMulOperation, FloatPoolOperation, FloatBinaryOperation,
+                 FloatUnaryOperation, RowOperation, ReferenceOperation>;
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

@@ -24,6 +24,7 @@ OutputStage* byte_stage(OperationKind& kind) {
   if (auto* pool = std::get_if<PoolOperation>(&kind)) stage = &pool->stage;
   if (auto* binary = std::get_if<ByteBinaryOperation>(&kind)) stage = &binary->stage;
   if (auto* sum = std::get_if<ByteSumOperation>(&kind)) stage = &sum->stage;
+  if (auto* affine = std::get_if<AffineOperation>(&kind)) stage = &affine->stage;
   return stage && stage->output == kernels::Output::u8 ? stage : nullptr;
 }
 

@@ -93,6 +93,41 @@ class ByteSumStep : public Step {
   TensorId dst_;
 };
 
+class AffineStep : public Step {
+ public:
+  AffineStep(const kernels::AffineKernel& kernel, AffineOperation affine, const Program& program,
+             const Operation& operation)
+      : run_(kernel.run),
+        affine_(std::move(affine)),
+        src_(operation.inputs[0]),
+        dst_(operation.outputs[0]) {
+    const StoredTensor& in = program.tensor(src_);
+    const StoredTensor& out = program.tensor(dst_);
+    args_.rows = out.rows();
+    args_.channels = out.channels();
+    args_.input = in.type == ElementType::f32 ? kernels::Output::f32 : kernels::Output::u8;
+    args_.src_pitch = in.pitch();
+    args_.src_zero_point = affine_.zero_point;
+    args_.factor = affine_.factor.data();
+    args_.addend = affine_.addend.data();
+    args_.dst_pitch = out.pitch();
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    kernels::AffineArgs args = args_;
+    args.src = frame.at<void>(src_);
+    args.dst = frame.at<void>(dst_);
+    args.epilogue = epilogue_of(affine_.stage);
+    run_(args, part);
+  }
+
+ private:
+  void (*run_)(const kernels::AffineArgs&, Part);
+  AffineOperation affine_;
+  kernels::AffineArgs args_;
+  TensorId src_, dst_;
+};
+
 template <class Args>
 class UnaryStep : public Step {
  public:
@@ -156,6 +191,13 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
                            ByteSumOperation& sum) {
   const auto& kernel = select_kernel(kernels::byte_sum_kernels(), context.isa);
   return named(std::make_unique<ByteSumStep>(kernel, std::move(sum), context.program, operation),
+               kernel);
+}
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           AffineOperation& affine) {
+  const auto& kernel = select_kernel(kernels::affine_kernels(), context.isa);
+  return named(std::make_unique<AffineStep>(kernel, std::move(affine), context.program, operation),
                kernel);
 }
 

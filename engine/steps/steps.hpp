@@ -14,6 +14,7 @@ std::unique_ptr<Step> make(StepContext&, const Operation&, ActivationMatMulOpera
 std::unique_ptr<Step> make(StepContext&, const Operation&, PoolOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ByteBinaryOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ByteSumOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, AffineOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, TableOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, QuantizeOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, DynamicQuantizeOperation&);

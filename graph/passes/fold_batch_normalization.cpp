@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 
+#include "graph/channel_affine.hpp"
 #include "graph/definition.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
@@ -12,37 +13,6 @@
 
 namespace intact {
 namespace {
-
-/// factor and shift of each channel: y = factor * x + shift.
-struct Affine {
-  std::vector<double> factor, shift;
-};
-
-std::vector<double> numbers(const Graph& graph, ValueId id) {
-  const Tensor wide = convert(real_constant(graph.value(id)), ElementType::f64);
-  return {wide.data<double>().begin(), wide.data<double>().end()};
-}
-
-std::optional<Affine> read_normalization(const Graph& graph, const Node& node) {
-  if (node.inputs.size() != 5 || node.outputs.size() != 1) return std::nullopt;
-  if (node.attributes.integer("training_mode", 0) != 0) return std::nullopt;
-  if (node.attributes.integer("spatial", 1) != 1) return std::nullopt;
-  for (std::size_t i = 1; i < 5; ++i)
-    if (!graph.is_constant(node.inputs[i])) return std::nullopt;
-  const auto gamma = numbers(graph, node.inputs[1]), beta = numbers(graph, node.inputs[2]);
-  const auto mean = numbers(graph, node.inputs[3]), variance = numbers(graph, node.inputs[4]);
-  const std::size_t channels = gamma.size();
-  if (beta.size() != channels || mean.size() != channels || variance.size() != channels)
-    return std::nullopt;
-  const auto epsilon = static_cast<double>(node.attributes.number("epsilon", 1e-5f));
-  Affine result;
-  for (std::size_t c = 0; c < channels; ++c) {
-    result.factor.push_back(gamma[c] / std::sqrt(variance[c] + epsilon));
-    result.shift.push_back(beta[c] - mean[c] * result.factor[c]);
-    if (!std::isfinite(result.factor[c]) || !std::isfinite(result.shift[c])) return std::nullopt;
-  }
-  return result;
-}
 
 /// Axis of the weights that output channels run along; nothing where they are not one axis.
 std::optional<int> channel_axis(const Node& node) {
@@ -85,7 +55,7 @@ std::optional<Grid> scaled_grid(const Grid& grid, int axis, const std::vector<do
 }
 
 /// The new weights; nothing when they cannot take the factors.
-std::optional<Value> folded_weights(const Value& weights, int axis, const Affine& affine) {
+std::optional<Value> folded_weights(const Value& weights, int axis, const ChannelAffine& affine) {
   const Shape& shape = weights.constant.shape();
   const auto channels = static_cast<std::size_t>(axis);
   if (channels >= shape.size() ||
@@ -103,12 +73,13 @@ std::optional<Value> folded_weights(const Value& weights, int axis, const Affine
 }
 
 /// The new bias; nothing when the old one is not one number per channel.
-std::optional<Tensor> folded_bias(const Graph& graph, const Node& node, const Affine& affine) {
+std::optional<Tensor> folded_bias(const Graph& graph, const Node& node,
+                                  const ChannelAffine& affine) {
   const std::size_t channels = affine.factor.size();
   std::vector<double> bias(channels, 0.0);
   if (node.has_input(2)) {
     if (!graph.is_constant(node.inputs[2])) return std::nullopt;
-    bias = numbers(graph, node.inputs[2]);
+    bias = constant_numbers(graph, node.inputs[2]);
     if (bias.size() == 1) bias.resize(channels, bias[0]);
     const Shape& shape = graph.value(node.inputs[2]).constant.shape();
     if (bias.size() != channels ||
@@ -126,7 +97,7 @@ bool fold_into(Graph& graph, FreshNames& names, Node& node, Node& normalization)
   const std::optional<int> axis = channel_axis(node);
   if (!axis || node.outputs.size() != 1 || !node.has_input(1) || !graph.is_constant(node.inputs[1]))
     return false;
-  const std::optional<Affine> affine = read_normalization(graph, normalization);
+  const std::optional<ChannelAffine> affine = constant_batch_normalization(graph, normalization);
   if (!affine) return false;
   std::optional<Value> weights = folded_weights(graph.value(node.inputs[1]), *axis, *affine);
   std::optional<Tensor> bias = folded_bias(graph, node, *affine);

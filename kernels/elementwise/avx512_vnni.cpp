@@ -51,6 +51,9 @@ void byte_binary(const ByteBinaryArgs& args) {
 void byte_sum(const ByteSumArgs& args) {
   byte_sum_all(args);
 }
+void affine(const AffineArgs& args) {
+  affine_all(args);
+}
 void table_to_bytes(const TableArgs& args) {
   table_to_bytes_all(args);
 }

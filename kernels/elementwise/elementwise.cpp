@@ -37,6 +37,9 @@ bool joins_rows(const ByteSumArgs& args) {
     if (!joins_rows(args.terms[k], args.channels)) return false;
   return args.addend == nullptr && args.dst_pitch == args.channels;
 }
+bool joins_rows(const AffineArgs&) {
+  return false;
+}
 bool joins_rows(const FloatBinaryArgs& args) {
   return joins_rows(args.a, args.channels) && joins_rows(args.b, args.channels) &&
          args.dst_pitch == args.channels;
@@ -63,6 +66,16 @@ void advance(ByteBinaryArgs& args, std::int64_t rows, std::int64_t channels, Out
 void advance(ByteSumArgs& args, std::int64_t rows, std::int64_t channels, Output) {
   for (int k = 0; k < args.count; ++k) advance(args.terms[k], rows, channels);
   if (args.addend) args.addend += channels;
+  advance_dst(args.dst, args.epilogue.output, rows * args.dst_pitch + channels);
+}
+void advance(AffineArgs& args, std::int64_t rows, std::int64_t channels, Output) {
+  const std::int64_t elements = rows * args.src_pitch + channels;
+  if (args.input == Output::f32)
+    args.src = static_cast<const float*>(args.src) + elements;
+  else
+    args.src = static_cast<const std::uint8_t*>(args.src) + elements;
+  args.factor += channels;
+  args.addend += channels;
   advance_dst(args.dst, args.epilogue.output, rows * args.dst_pitch + channels);
 }
 void advance(FloatBinaryArgs& args, std::int64_t rows, std::int64_t channels, Output) {
@@ -114,6 +127,12 @@ constexpr ByteSumKernel byte_sum_list[] = {
     {"byte_sum_reference", Isa::scalar, reference::byte_sum},
 };
 
+constexpr AffineKernel affine_list[] = {
+    {"affine_avx512vnni", Isa::avx512vnni, run_share<AffineArgs, avx512_vnni::affine>},
+    {"affine_avx2", Isa::avx2, run_share<AffineArgs, avx2::affine>},
+    {"affine_reference", Isa::scalar, reference::affine},
+};
+
 constexpr TableKernel table_list[] = {
     {"table_u8_avx512vnni", Isa::avx512vnni, Output::u8,
      run_share<TableArgs, avx512_vnni::table_to_bytes, Output::u8>},
@@ -147,6 +166,9 @@ std::span<const ByteBinaryKernel> byte_binary_kernels() {
 }
 std::span<const ByteSumKernel> byte_sum_kernels() {
   return byte_sum_list;
+}
+std::span<const AffineKernel> affine_kernels() {
+  return affine_list;
 }
 std::span<const TableKernel> table_kernels() {
   return table_list;

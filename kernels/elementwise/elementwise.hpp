@@ -78,6 +78,28 @@ struct ByteSumKernel {
 };
 std::span<const ByteSumKernel> byte_sum_kernels();
 
+/// A factor and an addend for each channel: t = fma(x, factor[c], addend[c]) with x the floats of
+/// the source or, of bytes, float(q - src_zero_point); then as ByteBinaryArgs. For u8 results
+/// factor and addend are in units of the destination's scale.
+struct AffineArgs {
+  std::int64_t rows = 0, channels = 0;
+  Output input = Output::u8;  ///< type of the source
+  const void* src = nullptr;
+  std::ptrdiff_t src_pitch = 0;
+  std::int32_t src_zero_point = 0;
+  const float* factor = nullptr;  ///< [channels]
+  const float* addend = nullptr;  ///< [channels]
+  void* dst = nullptr;
+  std::ptrdiff_t dst_pitch = 0;
+  Epilogue epilogue;  ///< residual unused
+};
+struct AffineKernel {
+  const char* name;
+  Isa isa;
+  void (*run)(const AffineArgs&, Part part);
+};
+std::span<const AffineKernel> affine_kernels();
+
 /// dst = table[src]: u8 -> u8 (256 bytes) or u8 -> f32 (256 floats).
 struct TableArgs {
   std::int64_t rows = 0, channels = 0;

@@ -9,6 +9,7 @@ namespace intact::kernels {
 namespace avx512_vnni {
 void byte_binary(const ByteBinaryArgs& args);
 void byte_sum(const ByteSumArgs& args);
+void affine(const AffineArgs& args);
 void table_to_bytes(const TableArgs& args);
 void table_to_floats(const TableArgs& args);
 void float_binary(const FloatBinaryArgs& args);
@@ -18,6 +19,7 @@ void float_unary(const FloatUnaryArgs& args);
 namespace avx2 {
 void byte_binary(const ByteBinaryArgs& args);
 void byte_sum(const ByteSumArgs& args);
+void affine(const AffineArgs& args);
 void table_to_bytes(const TableArgs& args);
 void table_to_floats(const TableArgs& args);
 void float_binary(const FloatBinaryArgs& args);
@@ -28,6 +30,7 @@ void float_unary(const FloatUnaryArgs& args);
 namespace reference {
 void byte_binary(const ByteBinaryArgs& args, Part part);
 void byte_sum(const ByteSumArgs& args, Part part);
+void affine(const AffineArgs& args, Part part);
 void table_to_bytes(const TableArgs& args, Part part);
 void table_to_floats(const TableArgs& args, Part part);
 void float_binary(const FloatBinaryArgs& args, Part part);

@@ -1,7 +1,8 @@
 // Vector types of the element-wise code, 16 floats wide. The same names and meanings as in
 // lanes_avx2.hpp and lanes_scalar.hpp, so that one text computes the same bits on all of them.
 // Included only by files compiled for AVX-512; everything is internal to the including file.
-// (No library of vector types here: their templates leave weak symbols in objects compiled for one ISA.)
+// (No library of vector types here: their templates leave weak symbols in objects compiled for one
+// ISA.)
 #pragma once
 
 // GCC 12 takes the deliberately undefined operands inside its AVX-512 intrinsics for mistakes.

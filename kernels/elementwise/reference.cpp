@@ -131,6 +131,18 @@ void byte_sum(const ByteSumArgs& args, Part part) {
   });
 }
 
+void affine(const AffineArgs& args, Part part) {
+  for_each_element(args.rows, args.channels, part, [&](std::int64_t row, std::int64_t channel) {
+    const std::int64_t i = row * args.src_pitch + channel;
+    const float x = args.input == Output::f32
+                        ? static_cast<const float*>(args.src)[i]
+                        : static_cast<float>(static_cast<const std::uint8_t*>(args.src)[i] -
+                                             args.src_zero_point);
+    write(std::fmaf(x, args.factor[channel], args.addend[channel]), args.epilogue, args.dst,
+          row * args.dst_pitch + channel);
+  });
+}
+
 void table_to_bytes(const TableArgs& args, Part part) {
   for_each_element(args.rows, args.channels, part, [&](std::int64_t row, std::int64_t channel) {
     static_cast<std::uint8_t*>(args.dst)[row * args.dst_pitch + channel] =

@@ -64,6 +64,11 @@ struct ByteSink {
     const Ints q[4] = {rounded(t[0]), rounded(t[1]), rounded(t[2]), rounded(t[3])};
     store(data + i, finish(narrow_in_lanes(q, zero_point)));
   }
+  /// The same for results of consecutive elements.
+  [[gnu::always_inline]] void put_consecutive(std::int64_t i, const Floats (&t)[4]) const {
+    const Ints q[4] = {rounded(t[0]), rounded(t[1]), rounded(t[2]), rounded(t[3])};
+    store(data + i, finish(narrow(q, zero_point)));
+  }
   [[gnu::always_inline]] void put_first(std::int64_t i, Floats t, int count) const {
     store_first(data + i, finish(narrow(rounded(t), zero_point)), count);
   }
@@ -77,6 +82,9 @@ struct FloatSink {
   [[gnu::always_inline]] Floats without_nan(Floats t) const { return t; }
   [[gnu::always_inline]] void put(std::int64_t i, const Floats (&t)[4]) const {
     for (int k = 0; k < 4; ++k) store(data + i + k * Floats::size, clamp(t[k], lower, upper));
+  }
+  [[gnu::always_inline]] void put_consecutive(std::int64_t i, const Floats (&t)[4]) const {
+    put(i, t);
   }
   [[gnu::always_inline]] void put_first(std::int64_t i, Floats t, int count) const {
     store_first(data + i, clamp(t, lower, upper), count);
@@ -190,6 +198,60 @@ void byte_sum_all(const ByteSumArgs& args) {
     for (; i < args.channels; i += width) {
       const int count = static_cast<int>(args.channels - i < width ? args.channels - i : width);
       sink.put_first(i, byte_sum_first(args, row, i, count), count);
+    }
+  };
+  for_each_sink(args, run);
+}
+
+/// A row of floats as a source, with the interface of ByteSource.
+struct FloatSource {
+  const float* data;
+
+  template <bool consecutive>
+  [[gnu::always_inline]] void load_block(std::int64_t i, Floats (&to)[4]) const {
+    for (int k = 0; k < 4; ++k) load(to[k], data + i + k * Floats::size);
+  }
+  [[gnu::always_inline]] Floats first_at(std::int64_t i, int count) const {
+    Floats x;
+    load_first(x, data + i, count);
+    return x;
+  }
+};
+
+template <class Source, class Sink>
+[[gnu::always_inline]] inline void affine_row(const AffineArgs& args, const Source& source,
+                                              const Sink& sink) {
+  constexpr int width = Floats::size;
+  std::int64_t i = 0;
+  for (; i + 4 * width <= args.channels; i += 4 * width) {
+    Floats t[4];
+    source.template load_block<true>(i, t);
+    for (int k = 0; k < 4; ++k) {
+      Floats factor, addend;
+      load(factor, args.factor + i + k * width);
+      load(addend, args.addend + i + k * width);
+      t[k] = sink.without_nan(fma(t[k], factor, addend));
+    }
+    sink.put_consecutive(i, t);
+  }
+  for (; i < args.channels; i += width) {
+    const int count = static_cast<int>(args.channels - i < width ? args.channels - i : width);
+    Floats factor, addend;
+    load_first(factor, args.factor + i, count);
+    load_first(addend, args.addend + i, count);
+    sink.put_first(i, sink.without_nan(fma(source.first_at(i, count), factor, addend)), count);
+  }
+}
+
+void affine_all(const AffineArgs& args) {
+  const auto run = [&](std::int64_t row, const auto& sink) __attribute__((always_inline)) {
+    if (args.input == Output::f32) {
+      affine_row(args, FloatSource{static_cast<const float*>(args.src) + row * args.src_pitch},
+                 sink);
+    } else {
+      const ByteOperand operand = {static_cast<const std::uint8_t*>(args.src), args.src_pitch, 1,
+                                   args.src_zero_point};
+      affine_row(args, byte_source<false>(operand, row), sink);
     }
   };
   for_each_sink(args, run);

@@ -40,5 +40,6 @@ std::vector<FoldCase> spelling_cases();
 std::vector<FoldCase> spelling_activation_cases();
 std::vector<FoldCase> spelling_parameter_cases();
 std::vector<FoldCase> spelling_limit_cases();
+std::vector<FoldCase> affine_cases();
 
 }  // namespace intact::testing

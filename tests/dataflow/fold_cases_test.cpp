@@ -17,11 +17,20 @@ namespace {
 
 std::vector<FoldCase> all_cases() {
   std::vector<FoldCase> all;
-  for (const auto list :
-       {convolution_cases, conv_transpose_cases, normalization_cases, products_cases,
-        elementwise_cases, movement_cases, spelling_cases, spelling_activation_cases,
-        spelling_parameter_cases, spelling_limit_cases})
-    for (FoldCase& fold : list()) all.push_back(std::move(fold));
+  const auto add = [&](std::vector<FoldCase> cases) {
+    for (FoldCase& fold : cases) all.push_back(std::move(fold));
+  };
+  add(convolution_cases());
+  add(conv_transpose_cases());
+  add(normalization_cases());
+  add(products_cases());
+  add(elementwise_cases());
+  add(movement_cases());
+  add(affine_cases());
+  add(spelling_cases());
+  add(spelling_activation_cases());
+  add(spelling_parameter_cases());
+  add(spelling_limit_cases());
   return all;
 }
 

@@ -32,6 +32,7 @@ std::uint64_t enabled_state() {
 
 struct Features {
   bool avx2 = false, avxvnni = false, avx512vnni = false, amx = false;
+  bool amx_refused = false;  ///< by the operating system: the CPU has it
 };
 
 Features detect() {
@@ -52,8 +53,9 @@ Features detect() {
                       (ebx & bit_AVX512VL) && (ebx & bit_AVX512DQ) && (ecx & bit_AVX512VNNI) &&
                       (ecx & bit_AVX512VBMI);
   // Linux hands tiles out on request only: ARCH_REQ_XCOMP_PERM for XFEATURE_XTILEDATA.
-  if (result.avx512vnni && tiles && (edx & (1u << 24)) && (edx & (1u << 25)))
-    result.amx = syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+  const bool has_amx = (edx & (1u << 24)) && (edx & (1u << 25));
+  if (result.avx512vnni && tiles && has_amx) result.amx = syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+  result.amx_refused = has_amx && !result.amx;
   return result;
 }
 
@@ -95,7 +97,7 @@ bool cpu_supports(Isa isa) {
 }
 
 Isa best_isa() {
-  for (const Isa isa : {Isa::avx512vnni, Isa::avx2})
+  for (const Isa isa : {Isa::amx, Isa::avx512vnni, Isa::avx2})
     if (cpu_supports(isa)) return isa;
   return Isa::scalar;
 }
@@ -110,6 +112,11 @@ Isa parse_isa(std::string_view name) {
     throw Error(fmt::format(
         "unknown instruction set '{}'; known are scalar, avx2, avxvnni, avx512vnni, amx", name));
   const Isa isa = static_cast<Isa>(found - names.begin());
+  if (isa == Isa::amx && features().amx_refused)
+    throw Error(
+        "the CPU has amx, but the operating system does not hand out its tile registers; Linux "
+        "does "
+        "from 5.16 on, unless a virtual machine or a sandbox forbids it");
   if (!cpu_supports(isa))
     throw Error(fmt::format("this machine does not have {}; the best it has is {}", name,
                             isa_name(best_isa())));

@@ -1,8 +1,8 @@
 // Convolution tiles for AVX-512 VNNI: 24 accumulators as 6 rows x 64 columns, 12 x 32 or 24 x 16.
 // A load broadcasts 4 bytes of a row, vpdpbusd multiplies them with 16 columns of weights. The
 // accumulators go through the epilogue in registers, in quads (kernels/epilogue_avx512.hpp).
+#include "kernels/conv/avx512_finish.hpp"
 #include "kernels/conv/kernels.hpp"
-#include "kernels/epilogue_avx512.hpp"
 #include "kernels/unroll.hpp"
 
 namespace intact::kernels {
@@ -10,18 +10,15 @@ namespace {
 
 constexpr int max_quads = 6;
 
+/// Groups of 4 bytes in a row: so that a row's pointer is loaded less often.
+template <int width>
+constexpr int k_unroll = Block<width>::rows_per_quad;
+
 [[gnu::always_inline]] inline __m512i broadcast_4(const std::uint8_t* from) {
   int value;
   __builtin_memcpy(&value, from, sizeof value);
   return _mm512_set1_epi32(value);
 }
-
-template <int width>
-struct Block {
-  static constexpr int vectors = width / 16;  // per row
-  static constexpr int rows_per_quad = 4 / vectors;
-  static constexpr int k_unroll = rows_per_quad;  // so that a row's pointer is loaded less often
-};
 
 /// `k_count` groups of 4 bytes for every row: the inner step.
 template <int width, int quads, int k_count>
@@ -43,47 +40,6 @@ template <int width, int quads, int k_count>
       });
     });
   });
-}
-
-/// Where the epilogue of one block goes; a copy, because stores of bytes may alias everything else.
-struct Destination {
-  EpilogueTarget first;  ///< of the block's first row
-  std::int64_t rows;     ///< of the block
-};
-
-template <EpilogueForm form>
-[[gnu::always_inline]] inline Destination destination(const ConvTile& tile, std::int64_t row) {
-  Destination to{tile.target, tile.row_count - row};
-  const std::ptrdiff_t element = form == EpilogueForm::floats ? sizeof(float) : 1;
-  to.first.dst = static_cast<std::uint8_t*>(to.first.dst) + row * to.first.dst_pitch * element;
-  if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
-    to.first.residual += row * to.first.residual_pitch;
-  return to;
-}
-
-template <EpilogueForm form, int width>
-[[gnu::always_inline]] inline void finish_one(const __m512i (&accumulator)[4], int quad,
-                                              const ChannelVectors<width>& channels,
-                                              const EpilogueVectors& e, const Destination& to) {
-  constexpr int rows_per_quad = Block<width>::rows_per_quad;
-  const std::ptrdiff_t element = form == EpilogueForm::floats ? sizeof(float) : 1;
-  const int row = quad * rows_per_quad;
-  EpilogueTarget target = to.first;
-  target.dst = static_cast<std::uint8_t*>(target.dst) + row * target.dst_pitch * element;
-  if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
-    target.residual += row * target.residual_pitch;
-  target.rows = to.rows - row < rows_per_quad ? static_cast<int>(to.rows - row) : rows_per_quad;
-  finish_quad<form, width>(accumulator, channels, e, target);
-}
-
-/// Forms that are rare or dominated by their stores: from memory, to keep the code small.
-template <EpilogueForm form, int width>
-[[gnu::noinline]] void finish_spilled(const __m512i (*accumulator)[4], int quads,
-                                      const ConvTile& tile, const EpilogueVectors& e,
-                                      std::int64_t row) {
-  const Destination to = destination<form>(tile, row);
-  const auto channels = load_channels<width>(tile.multiplier, tile.float_bias);
-  for (int q = 0; q < quads; ++q) finish_one<form, width>(accumulator[q], q, channels, e, to);
 }
 
 template <EpilogueForm form, int width, int quads>
@@ -127,12 +83,12 @@ template <int width, int quads>
   for (std::int64_t tap = 0; tap < tile.taps; ++tap, rows += tile.row_stride) {
     std::ptrdiff_t at = tile.src_offset;
     std::int64_t left = tile.k_groups;
-    for (; left >= B::k_unroll; left -= B::k_unroll) {
-      multiply<width, quads, B::k_unroll>(rows, at, weights, accumulator);
-      at += 4 * B::k_unroll;
-      weights += width * 4 * B::k_unroll;
+    for (; left >= k_unroll<width>; left -= k_unroll<width>) {
+      multiply<width, quads, k_unroll<width>>(rows, at, weights, accumulator);
+      at += 4 * k_unroll<width>;
+      weights += width * 4 * k_unroll<width>;
     }
-    for (; B::k_unroll > 1 && left > 0; --left) {
+    for (; k_unroll < width >> 1 && left > 0; --left) {
       multiply<width, quads, 1>(rows, at, weights, accumulator);
       at += 4;
       weights += width * 4;

@@ -6,6 +6,12 @@
 namespace intact::kernels {
 namespace {
 
+constexpr ConvTiles amx_tiles = {4,
+                                 3,
+                                 {64, 32, 16},
+                                 {conv_tile_amx_64, conv_tile_amx_32, conv_tile_amx_16},
+                                 conv_tiles_begin_amx,
+                                 conv_tiles_end_amx};
 constexpr ConvTiles avx512_vnni_tiles = {
     4,
     3,
@@ -13,11 +19,21 @@ constexpr ConvTiles avx512_vnni_tiles = {
     {conv_tile_avx512_vnni_64, conv_tile_avx512_vnni_32, conv_tile_avx512_vnni_16}};
 constexpr ConvTiles avx2_tiles = {2, 1, {16}, {conv_tile_avx2_16}};
 
+const char* never_refuses(const ConvShape&, const ConvWeights&) {
+  return nullptr;
+}
+/// A tile multiplies 16 rows in the time of one; up to here vectors are faster.
+const char* refuses_few_pixels(const ConvShape& shape, const ConvWeights&) {
+  return shape.out_pixels() <= 4 ? "4 pixels or fewer" : nullptr;
+}
+
 template <const ConvTiles& tiles>
-ConvKernel tiled_kernel(const char* name, Isa isa) {
+ConvKernel tiled_kernel(const char* name, Isa isa,
+                        const char* (*refuses)(const ConvShape&,
+                                               const ConvWeights&) = never_refuses) {
   return {name,
           isa,
-          [](const ConvShape&, const ConvWeights&) -> const char* { return nullptr; },
+          refuses,
           packed_conv_bytes,
           [](const ConvShape& shape, const ConvWeights& weights, void* packed) {
             pack_conv(tiles, shape, weights, packed);
@@ -32,6 +48,7 @@ ConvKernel tiled_kernel(const char* name, Isa isa) {
 
 std::span<const ConvKernel> conv_kernels() {
   static const std::array list = {
+      tiled_kernel<amx_tiles>("conv_amx_16x64", Isa::amx, refuses_few_pixels),
       tiled_kernel<avx512_vnni_tiles>("conv_avx512vnni_6x64", Isa::avx512vnni),
       tiled_kernel<avx2_tiles>("conv_avx2_6x16", Isa::avx2),
       conv_reference(),

@@ -116,11 +116,13 @@ class Run {
     const std::int64_t grain = blocking_.folds_width ? shape_.out[2] : 4;
     const Share share = divide(shape_, blocking_, per_group * blocking_.groups, grain, part);
     if (share.panels.begin == share.panels.end) return;
+    if (tiles_.begin != nullptr) tiles_.begin(blocking_.k_groups);
     for (std::int64_t pixel = share.pixels.begin; pixel < share.pixels.end;) {
       const std::int64_t count = find_rows(pixel, share.pixels.end);
       run_panels(pixel, count, share.panels, per_group);
       pixel += count;
     }
+    if (tiles_.end != nullptr) tiles_.end();
   }
 
  private:

@@ -39,7 +39,16 @@ struct ConvTiles {
   int width_count = 0;
   std::array<int, 3> widths = {};
   std::array<void (*)(const ConvTile&), 3> run = {};
+  /// Around all tiles that one thread runs for a convolution; null: nothing to do.
+  void (*begin)(std::int64_t k_groups) = nullptr;
+  void (*end)() = nullptr;
 };
+
+void conv_tiles_begin_amx(std::int64_t k_groups);
+void conv_tiles_end_amx();
+void conv_tile_amx_64(const ConvTile&);
+void conv_tile_amx_32(const ConvTile&);
+void conv_tile_amx_16(const ConvTile&);
 
 void conv_tile_avx512_vnni_64(const ConvTile&);
 void conv_tile_avx512_vnni_32(const ConvTile&);

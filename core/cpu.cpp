@@ -97,7 +97,7 @@ bool cpu_supports(Isa isa) {
 }
 
 Isa best_isa() {
-  for (const Isa isa : {Isa::amx, Isa::avx512vnni, Isa::avx2})
+  for (const Isa isa : {Isa::amx, Isa::avx512vnni, Isa::avxvnni, Isa::avx2})
     if (cpu_supports(isa)) return isa;
   return Isa::scalar;
 }

@@ -1,135 +1,50 @@
-// Convolution tiles for AVX2: blocks of rows x 16 columns. vpmaddubsw adds pairs of products in 16
-// bits and saturates, so it serves only panels whose weights were proven at packing not to reach
-// that; the others widen both sides to 16 bits and use vpmaddwd, which is exact.
-#include "kernels/conv/kernels.hpp"
-#include "kernels/epilogue_avx2.hpp"
+// Convolution tiles for AVX2. vpmaddubsw adds pairs of products in 16 bits and saturates, so it
+// serves only panels whose weights were proven at packing not to reach that; the others widen both
+// sides to 16 bits and use vpmaddwd, which is exact.
+#include "kernels/conv/avx2_tile.hpp"
 
 namespace intact::kernels {
 namespace {
 
-constexpr int width = 16, vectors = 2, rows_per_quad = 2;
-/// The exact form needs registers for the widened weights.
-template <bool pairs_fit>
-constexpr int max_quads = pairs_fit ? 3 : 2;
-
-[[gnu::always_inline]] inline __m256i broadcast_4(const std::uint8_t* from) {
-  int value;
-  __builtin_memcpy(&value, from, sizeof value);
-  return _mm256_set1_epi32(value);
-}
-
-[[gnu::always_inline]] inline __m256i load(const std::int8_t* from) {
-  return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
-}
-
-/// One group of 4 bytes for every row.
-template <bool pairs_fit, int quads>
-[[gnu::always_inline]] inline void multiply(const std::uint8_t* const* rows, std::ptrdiff_t at,
-                                            const std::int8_t* weights,
-                                            __m256i (&accumulator)[quads][4]) {
-  const __m256i ones = _mm256_set1_epi16(1), low_bytes = _mm256_set1_epi16(0xff);
-  // Bytes 0 and 2, and 1 and 3, of each group of four as 16-bit pairs.
-  __m256i even[vectors], odd[vectors];
-  for (int v = 0; v < vectors; ++v) {
-    const __m256i w = load(weights + 32 * v);
-    even[v] = pairs_fit ? w : _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8);
-    odd[v] = _mm256_srai_epi16(w, 8);
+struct PairProducts {
+  static constexpr int max_quads = 3;
+  struct Row {
+    explicit Row(__m256i x) : bytes(x) {}
+    __m256i bytes;
+  };
+  struct Weights {
+    explicit Weights(__m256i w) : bytes(w) {}
+    __m256i bytes;
+  };
+  [[gnu::always_inline]] static __m256i add(__m256i sum, const Row& x, const Weights& w) {
+    const __m256i pairs = _mm256_maddubs_epi16(x.bytes, w.bytes);
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
-#pragma GCC unroll 6
-  for (int r = 0; r < quads * rows_per_quad; ++r) {
-    const __m256i x = broadcast_4(rows[r] + at);
-    const __m256i x_even = _mm256_and_si256(x, low_bytes), x_odd = _mm256_srli_epi16(x, 8);
-#pragma GCC unroll 2
-    for (int v = 0; v < vectors; ++v) {
-      __m256i& sum = accumulator[r / rows_per_quad][r % rows_per_quad * vectors + v];
-      if constexpr (pairs_fit) {
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(x, even[v]), ones));
-      } else {
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(x_even, even[v]));
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(x_odd, odd[v]));
-      }
-    }
-  }
-}
+};
 
-template <EpilogueForm form>
-void finish_one(const __m256i (&accumulator)[4], const ConvTile& tile, const EpilogueVectors& e,
-                std::int64_t row) {
-  EpilogueTarget target = tile.target;
-  const std::ptrdiff_t element = form == EpilogueForm::floats ? sizeof(float) : 1;
-  target.dst = static_cast<std::uint8_t*>(target.dst) + row * target.dst_pitch * element;
-  if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
-    target.residual += row * target.residual_pitch;
-  target.rows = tile.row_count - row < rows_per_quad ? 1 : rows_per_quad;
-  finish_quad<form, width>(accumulator, tile.multiplier, tile.float_bias, e, target);
-}
-
-template <EpilogueForm form>
-void finish(const __m256i (*accumulator)[4], int quads, const ConvTile& tile,
-            const EpilogueVectors& e, std::int64_t row) {
-  for (int q = 0; q < quads; ++q)
-    finish_one<form>(accumulator[q], tile, e, row + q * rows_per_quad);
-}
-
-template <bool pairs_fit, int quads>
-[[gnu::noinline]] void run_block(const ConvTile& tile, EpilogueForm form, const EpilogueVectors& e,
-                                 std::int64_t row) {
-  __m256i accumulator[quads][4];
-#pragma GCC unroll 12
-  for (int i = 0; i < quads * 4; ++i) {
-    const auto vector = [&](const std::int32_t* from) {
-      return _mm256_load_si256(reinterpret_cast<const __m256i*>(from + i % vectors * 8));
-    };
-    accumulator[i / 4][i % 4] = vector(tile.bias);
-    if (tile.zero_point != nullptr)
-      accumulator[i / 4][i % 4] =
-          _mm256_sub_epi32(accumulator[i / 4][i % 4],
-                           _mm256_mullo_epi32(vector(tile.zero_point),
-                                              _mm256_set1_epi32(tile.row_sums[row + i / vectors])));
+/// Bytes 0 and 2, and 1 and 3, of each group of four as 16-bit pairs.
+struct WideProducts {
+  static constexpr int max_quads = 2;  // the widened weights need registers
+  struct Row {
+    explicit Row(__m256i x)
+        : even(_mm256_and_si256(x, _mm256_set1_epi16(0xff))), odd(_mm256_srli_epi16(x, 8)) {}
+    __m256i even, odd;
+  };
+  struct Weights {
+    explicit Weights(__m256i w)
+        : even(_mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8)), odd(_mm256_srai_epi16(w, 8)) {}
+    __m256i even, odd;
+  };
+  [[gnu::always_inline]] static __m256i add(__m256i sum, const Row& x, const Weights& w) {
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(x.even, w.even));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(x.odd, w.odd));
   }
-  const std::int8_t* weights = tile.weights;
-  const std::uint8_t* const* rows = tile.rows + row;
-  for (std::int64_t tap = 0; tap < tile.taps; ++tap, rows += tile.row_stride) {
-    std::ptrdiff_t at = tile.src_offset;
-    for (std::int64_t k = 0; k < tile.k_groups; ++k, at += 4, weights += width * 4)
-      multiply<pairs_fit, quads>(rows, at, weights, accumulator);
-  }
-  alignas(32) __m256i done[quads][4];  // a copy, so that the products stay in registers
-  for (int i = 0; i < quads * 4; ++i) done[i / 4][i % 4] = accumulator[i / 4][i % 4];
-  switch (form) {
-    case EpilogueForm::bytes:
-      return finish<EpilogueForm::bytes>(done, quads, tile, e, row);
-    case EpilogueForm::table:
-      return finish<EpilogueForm::table>(done, quads, tile, e, row);
-    case EpilogueForm::rounded_residual:
-      return finish<EpilogueForm::rounded_residual>(done, quads, tile, e, row);
-    case EpilogueForm::unrounded_residual:
-      return finish<EpilogueForm::unrounded_residual>(done, quads, tile, e, row);
-    case EpilogueForm::floats:
-      return finish<EpilogueForm::floats>(done, quads, tile, e, row);
-  }
-}
-
-template <bool pairs_fit>
-void run_tile(const ConvTile& tile) {
-  using Run = void (*)(const ConvTile&, EpilogueForm, const EpilogueVectors&, std::int64_t);
-  static constexpr Run run[3] = {run_block<pairs_fit, 1>, run_block<pairs_fit, 2>,
-                                 run_block<pairs_fit, max_quads<pairs_fit>>};
-  const EpilogueVectors e = load_epilogue(*tile.epilogue);
-  const EpilogueForm form = form_of(*tile.epilogue);
-  std::int64_t left = (tile.row_count + rows_per_quad - 1) / rows_per_quad;
-  for (std::int64_t row = 0; left > 0;) {
-    const std::int64_t count = left < max_quads<pairs_fit> ? left : max_quads<pairs_fit>;
-    run[count - 1](tile, form, e, row);
-    row += count * rows_per_quad;
-    left -= count;
-  }
-}
+};
 
 }  // namespace
 
 void conv_tile_avx2_16(const ConvTile& tile) {
-  return tile.pairs_fit ? run_tile<true>(tile) : run_tile<false>(tile);
+  return tile.pairs_fit ? run_tile<PairProducts>(tile) : run_tile<WideProducts>(tile);
 }
 
 }  // namespace intact::kernels

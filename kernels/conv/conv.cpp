@@ -17,6 +17,7 @@ constexpr ConvTiles avx512_vnni_tiles = {
     3,
     {64, 32, 16},
     {conv_tile_avx512_vnni_64, conv_tile_avx512_vnni_32, conv_tile_avx512_vnni_16}};
+constexpr ConvTiles avxvnni_tiles = {2, 1, {16}, {conv_tile_avxvnni_16}};
 constexpr ConvTiles avx2_tiles = {2, 1, {16}, {conv_tile_avx2_16}};
 
 const char* never_refuses(const ConvShape&, const ConvWeights&) {
@@ -50,6 +51,7 @@ std::span<const ConvKernel> conv_kernels() {
   static const std::array list = {
       tiled_kernel<amx_tiles>("conv_amx_16x64", Isa::amx, refuses_few_pixels),
       tiled_kernel<avx512_vnni_tiles>("conv_avx512vnni_6x64", Isa::avx512vnni),
+      tiled_kernel<avxvnni_tiles>("conv_avxvnni_6x16", Isa::avxvnni),
       tiled_kernel<avx2_tiles>("conv_avx2_6x16", Isa::avx2),
       conv_reference(),
   };

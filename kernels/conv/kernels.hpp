@@ -53,6 +53,7 @@ void conv_tile_amx_16(const ConvTile&);
 void conv_tile_avx512_vnni_64(const ConvTile&);
 void conv_tile_avx512_vnni_32(const ConvTile&);
 void conv_tile_avx512_vnni_16(const ConvTile&);
+void conv_tile_avxvnni_16(const ConvTile&);
 void conv_tile_avx2_16(const ConvTile&);
 
 }  // namespace intact::kernels

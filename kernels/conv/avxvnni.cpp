@@ -1,0 +1,28 @@
+// Convolution tiles for AVX-VNNI: vpdpbusd on vectors of 8 sums, exact for all weights.
+#include "kernels/conv/avx2_tile.hpp"
+
+namespace intact::kernels {
+namespace {
+
+struct VnniProducts {
+  static constexpr int max_quads = 3;
+  struct Row {
+    explicit Row(__m256i x) : bytes(x) {}
+    __m256i bytes;
+  };
+  struct Weights {
+    explicit Weights(__m256i w) : bytes(w) {}
+    __m256i bytes;
+  };
+  [[gnu::always_inline]] static __m256i add(__m256i sum, const Row& x, const Weights& w) {
+    return _mm256_dpbusd_avx_epi32(sum, x.bytes, w.bytes);
+  }
+};
+
+}  // namespace
+
+void conv_tile_avxvnni_16(const ConvTile& tile) {
+  run_tile<VnniProducts>(tile);
+}
+
+}  // namespace intact::kernels

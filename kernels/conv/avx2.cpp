@@ -1,6 +1,6 @@
-// Convolution tiles for AVX2. vpmaddubsw adds pairs of products in 16 bits and saturates, so it
-// serves only panels whose weights were proven at packing not to reach that; the others widen both
-// sides to 16 bits and use vpmaddwd, which is exact.
+// Convolution tiles for AVX2. vpmaddubsw adds pairs of products in 16 bits and saturates. Packing
+// finds the groups of weights that could reach that and halves them, to be multiplied in two steps;
+// panels with many of them widen both sides to 16 bits and use vpmaddwd, which is exact.
 #include "kernels/conv/avx2_tile.hpp"
 
 namespace intact::kernels {
@@ -8,6 +8,7 @@ namespace {
 
 struct PairProducts {
   static constexpr int max_quads = 3;
+  static constexpr bool splits_pairs = true;
   struct Row {
     explicit Row(__m256i x) : bytes(x) {}
     __m256i bytes;
@@ -24,6 +25,7 @@ struct PairProducts {
 
 /// Bytes 0 and 2, and 1 and 3, of each group of four as 16-bit pairs.
 struct WideProducts {
+  static constexpr bool splits_pairs = false;
   static constexpr int max_quads = 2;  // the widened weights need registers
   struct Row {
     explicit Row(__m256i x)
@@ -44,7 +46,7 @@ struct WideProducts {
 }  // namespace
 
 void conv_tile_avx2_16(const ConvTile& tile) {
-  return tile.pairs_fit ? run_tile<PairProducts>(tile) : run_tile<WideProducts>(tile);
+  return tile.splits.count >= 0 ? run_tile<PairProducts>(tile) : run_tile<WideProducts>(tile);
 }
 
 }  // namespace intact::kernels

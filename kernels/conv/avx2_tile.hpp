@@ -1,6 +1,7 @@
 // Convolution tiles of 16 columns over vectors of 8 sums: blocks of up to 2, 4 or 6 rows. Written
 // once over `Products`, the way of multiplying bytes:
 //   max_quads               pairs of rows in a block
+//   splits_pairs            expects weights halved as ConvSplits says
 //   Row(x)                  4 bytes of a row, broadcast
 //   Weights(w)              4 bytes for each of 8 columns
 //   add(sum, row, weights)  sum + their products
@@ -84,6 +85,15 @@ template <class Products, int quads>
     std::ptrdiff_t at = tile.src_offset;
     for (std::int64_t k = 0; k < tile.k_groups; ++k, at += 4, weights += width * 4)
       multiply<Products, quads>(rows, at, weights, accumulator);
+  }
+  if constexpr (Products::splits_pairs) {
+    const ConvSplits& splits = tile.splits;
+    for (std::int32_t i = 0; i < splits.count; ++i) {
+      const std::int64_t tap = splits.groups[i] / tile.k_groups;
+      const std::int64_t at = tile.src_offset + splits.groups[i] % tile.k_groups * 4;
+      multiply<Products, quads>(tile.rows + tap * tile.row_stride + row, at,
+                                splits.weights + i * std::int64_t{64}, accumulator);
+    }
   }
   alignas(32) __m256i done[quads][4];  // a copy, so that the products stay in registers
   for (int i = 0; i < quads * 4; ++i) done[i / 4][i % 4] = accumulator[i / 4][i % 4];

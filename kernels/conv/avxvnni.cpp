@@ -6,6 +6,7 @@ namespace {
 
 struct VnniProducts {
   static constexpr int max_quads = 3;
+  static constexpr bool splits_pairs = false;
   struct Row {
     explicit Row(__m256i x) : bytes(x) {}
     __m256i bytes;

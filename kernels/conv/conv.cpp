@@ -10,6 +10,7 @@ constexpr ConvTiles amx_tiles = {4,
                                  3,
                                  {64, 32, 16},
                                  {conv_tile_amx_64, conv_tile_amx_32, conv_tile_amx_16},
+                                 false,
                                  conv_tiles_begin_amx,
                                  conv_tiles_end_amx};
 constexpr ConvTiles avx512_vnni_tiles = {
@@ -18,7 +19,7 @@ constexpr ConvTiles avx512_vnni_tiles = {
     {64, 32, 16},
     {conv_tile_avx512_vnni_64, conv_tile_avx512_vnni_32, conv_tile_avx512_vnni_16}};
 constexpr ConvTiles avxvnni_tiles = {2, 1, {16}, {conv_tile_avxvnni_16}};
-constexpr ConvTiles avx2_tiles = {2, 1, {16}, {conv_tile_avx2_16}};
+constexpr ConvTiles avx2_tiles = {2, 1, {16}, {conv_tile_avx2_16}, true};
 
 const char* never_refuses(const ConvShape&, const ConvWeights&) {
   return nullptr;
@@ -35,7 +36,7 @@ ConvKernel tiled_kernel(const char* name, Isa isa,
   return {name,
           isa,
           refuses,
-          packed_conv_bytes,
+          [](const ConvShape& shape) { return packed_conv_bytes(tiles, shape); },
           [](const ConvShape& shape, const ConvWeights& weights, void* packed) {
             pack_conv(tiles, shape, weights, packed);
           },

@@ -97,7 +97,7 @@ class Run {
         args_(args),
         blocking_(shape),
         chunking_(shape, blocking_),
-        packed_(blocking_, shape, const_cast<void*>(args.weights)),
+        packed_(tiles, blocking_, shape, const_cast<void*>(args.weights)),
         src_zero_point_(packed_.header->src_zero_point),
         padding_(packed_.padding),
         bias_(packed_.bias),
@@ -307,9 +307,11 @@ class Run {
       tile.zero_point = packed_.zero_point + slot;
       tile.row_sums = sums_;
     }
-    tile.pairs_fit =
-        std::all_of(packed_.pairs_fit + slot / 16, packed_.pairs_fit + (slot + panel.width) / 16,
-                    [](std::uint8_t fits) { return fits != 0; });
+    if (tiles_.splits_pairs) {
+      const std::int64_t first = slot / 16 * splits_at_most(blocking_);
+      tile.splits = {packed_.split_groups + first, packed_.split_weights + first * 64,
+                     packed_.split_count[slot / 16]};
+    }
     const std::ptrdiff_t element = args_.epilogue.output == Output::f32 ? 4 : 1;
     tile.target.dst =
         static_cast<std::byte*>(args_.dst) + (pixel * args_.dst_pitch + channel) * element;

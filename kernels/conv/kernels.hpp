@@ -9,6 +9,15 @@ namespace intact::kernels {
 
 ConvKernel conv_reference();
 
+/// Groups of 4 bytes of K whose neighbouring products can leave 16 bits (vpmaddubsw): their weights
+/// are halved and multiplied twice, the second time by the other halves. For panels of 16 columns.
+struct ConvSplits {
+  const std::int32_t* groups = nullptr;  ///< tap * k_groups + k_group of each
+  const std::int8_t* weights = nullptr;  ///< [count][16][4]: the other halves
+  /// Of groups; -1: too many to be worth it, nothing was halved.
+  std::int32_t count = 0;
+};
+
 /// One panel of output channels over a run of output pixels ("rows"). Row r multiplies the taps
 ///   rows[tap * row_stride + r][src_offset .. src_offset + 4 * k_groups)
 /// with weights[tap][k_group][column][4], starting from
@@ -27,8 +36,8 @@ struct ConvTile {
   const std::int32_t* bias = nullptr;
   const std::int32_t* zero_point = nullptr;  ///< null: all zero
   const std::int32_t* row_sums = nullptr;    ///< only with zero_point
-  bool pairs_fit = false;  ///< no sum of two neighbouring products leaves 16 bits (vpmaddubsw)
-  EpilogueTarget target;   ///< of row 0, column 0; rows is filled in by the tile
+  ConvSplits splits;                         ///< of tiles that split pairs
+  EpilogueTarget target;                     ///< of row 0, column 0; rows is filled in by the tile
   const Epilogue* epilogue = nullptr;
 };
 
@@ -39,6 +48,7 @@ struct ConvTiles {
   int width_count = 0;
   std::array<int, 3> widths = {};
   std::array<void (*)(const ConvTile&), 3> run = {};
+  bool splits_pairs = false;  ///< of widths {16}: weights are packed with ConvSplits
   /// Around all tiles that one thread runs for a convolution; null: nothing to do.
   void (*begin)(std::int64_t k_groups) = nullptr;
   void (*end)() = nullptr;

@@ -44,21 +44,13 @@ struct ColumnSource {
   std::int32_t zero_point;
 };
 
-/// 255 * (w0 + w1) must fit 16 bits, for the pairs of bytes that vpmaddubsw adds.
-bool pair_fits(std::int8_t first, std::int8_t second) {
-  const int positive = std::max<int>(first, 0) + std::max<int>(second, 0);
-  const int negative = std::min<int>(first, 0) + std::min<int>(second, 0);
-  return positive <= 128 && negative >= -128;
-}
-
 /// Writes the bytes of one tap, 4 at a time, and returns their sum. `to` is the first group of 4 of
-/// the column, `stride` leads to the next one. Clears `pairs_fit` when a pair does not fit.
+/// the column, `stride` leads to the next one.
 std::int64_t pack_tap(const ConvBlocking& blocking, const ColumnSource& source, std::int64_t tap,
-                      std::int8_t* to, std::int64_t stride, std::uint8_t& pairs_fit) {
+                      std::int8_t* to, std::int64_t stride) {
   const std::int8_t* from = source.data + tap * source.inputs;
   std::int64_t sum = source.zero_point * (blocking.tap_bytes - source.inputs);
   for (std::int64_t k = 0; k < source.inputs; ++k) sum += from[k];
-  bool fit = true;
   for (std::int64_t k = 0; k < blocking.tap_bytes; k += 4, to += stride) {
     const std::int64_t at = k - source.first_byte;
     if (at >= 0 && at + 4 <= source.inputs) {
@@ -69,9 +61,7 @@ std::int64_t pack_tap(const ConvBlocking& blocking, const ColumnSource& source, 
         to[i] = own ? from[at + i] : static_cast<std::int8_t>(source.zero_point);
       }
     }
-    fit = fit && pair_fits(to[0], to[1]) && pair_fits(to[2], to[3]);
   }
-  if (!fit) pairs_fit = 0;
   return sum;
 }
 
@@ -88,7 +78,7 @@ void pack_column(const ConvShape& shape, const ConvBlocking& blocking, const Con
   const std::int64_t stride = std::int64_t{panel.width} * 4;
   std::int64_t sum = 0;
   for (std::int64_t tap = 0; tap < blocking.taps; ++tap, to += blocking.k_groups * stride)
-    sum += pack_tap(blocking, source, tap, to, stride, packed.pairs_fit[slot / 16]);
+    sum += pack_tap(blocking, source, tap, to, stride);
   const std::int64_t zero_point = source.zero_point, src = weights.src_zero_point;
   const std::int64_t bias = weights.bias != nullptr ? weights.bias[channel] : 0;
   sum -= zero_point * blocking.taps * blocking.tap_bytes;
@@ -99,6 +89,40 @@ void pack_column(const ConvShape& shape, const ConvBlocking& blocking, const Con
   packed.float_bias[slot] =
       weights.float_bias != nullptr ? weights.float_bias[channel] : no_float_bias;
   if (zero_point != 0) packed.header->has_zero_points = true;
+}
+
+/// 255 * (w0 + w1) fits 16 bits for both pairs of each column.
+bool pairs_fit(const std::int8_t* group) {
+  for (int i = 0; i < 64; i += 2) {
+    const int a = group[i], b = group[i + 1];
+    if (std::max(a, 0) + std::max(b, 0) > 128 || std::min(a, 0) + std::min(b, 0) < -128)
+      return false;
+  }
+  return true;
+}
+
+/// Halves the groups of a panel whose pairs do not fit; see ConvSplits.
+void split_pairs(const ConvBlocking& blocking, std::int64_t panel, PackedConv& packed) {
+  const std::int64_t groups = blocking.taps * blocking.k_groups, most = splits_at_most(blocking);
+  std::int8_t* const weights = packed.weights + panel * groups * 64;
+  std::int32_t* const list = packed.split_groups + panel * most;
+  std::int8_t* other = packed.split_weights + panel * most * 64;
+  std::int32_t count = 0;
+  for (std::int64_t group = 0; group < groups; ++group) {
+    if (pairs_fit(weights + group * 64)) continue;
+    if (count == most) {
+      packed.split_count[panel] = -1;
+      return;
+    }
+    list[count++] = static_cast<std::int32_t>(group);
+  }
+  packed.split_count[panel] = count;
+  for (std::int32_t i = 0; i < count; ++i, other += 64)
+    for (int k = 0; k < 64; ++k) {
+      std::int8_t& weight = weights[list[i] * std::int64_t{64} + k];
+      other[k] = static_cast<std::int8_t>(weight / 2);
+      weight = static_cast<std::int8_t>(weight - other[k]);
+    }
 }
 
 }  // namespace
@@ -122,7 +146,12 @@ ConvPanel panel_at(const ConvBlocking& blocking, const ConvTiles& tiles, std::in
   return {begin, 0, 0};  // begin == padded_out
 }
 
-PackedConv::PackedConv(const ConvBlocking& blocking, const ConvShape& shape, void* packed) {
+std::int64_t splits_at_most(const ConvBlocking& blocking) {
+  return blocking.taps * blocking.k_groups / 3;
+}
+
+PackedConv::PackedConv(const ConvTiles& tiles, const ConvBlocking& blocking, const ConvShape& shape,
+                       void* packed) {
   auto* const base = static_cast<std::byte*>(packed);
   const auto columns = static_cast<std::size_t>(blocking.total_columns());
   std::size_t at = 0;
@@ -136,23 +165,26 @@ PackedConv::PackedConv(const ConvBlocking& blocking, const ConvShape& shape, voi
   place(bias, columns);
   place(zero_point, columns);
   place(sum, columns);
-  place(pairs_fit, columns / 16);
   place(padding, static_cast<std::size_t>(shape.in_channels) + 64);
   place(weights, columns * static_cast<std::size_t>(blocking.column_bytes()));
+  const std::size_t panels = tiles.splits_pairs ? columns / 16 : 0;
+  const std::size_t splits = panels * static_cast<std::size_t>(splits_at_most(blocking));
+  place(split_count, panels);
+  place(split_groups, splits);
+  place(split_weights, splits * 64);
   bytes = at;
 }
 
-std::size_t packed_conv_bytes(const ConvShape& shape) {
-  return PackedConv(ConvBlocking(shape), shape, nullptr).bytes;
+std::size_t packed_conv_bytes(const ConvTiles& tiles, const ConvShape& shape) {
+  return PackedConv(tiles, ConvBlocking(shape), shape, nullptr).bytes;
 }
 
 void pack_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights& weights,
                void* packed_data) {
   const ConvBlocking blocking(shape);
-  PackedConv packed(blocking, shape, packed_data);
+  PackedConv packed(tiles, blocking, shape, packed_data);
   std::fill_n(static_cast<std::byte*>(packed_data), packed.bytes, std::byte{0});
   packed.header->src_zero_point = weights.src_zero_point;
-  std::fill_n(packed.pairs_fit, blocking.total_columns() / 16, std::uint8_t{1});
   std::fill_n(packed.padding, shape.in_channels + 64,
               static_cast<std::uint8_t>(weights.src_zero_point));
   for (std::int64_t group = 0; group < blocking.groups; ++group) {
@@ -166,6 +198,9 @@ void pack_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights
       }
     }
   }
+  if (!tiles.splits_pairs) return;
+  for (std::int64_t panel = 0; panel < blocking.total_columns() / 16; ++panel)
+    split_pairs(blocking, panel, packed);
 }
 
 }  // namespace intact::kernels

@@ -1,8 +1,8 @@
 // The packed form of a convolution's weights, shared by all kernels that run tiles, and the part of
 // its geometry that packing and running must agree on. Plain header.
 //
-//   header | per channel: multiplier, float_bias, bias, zero_point, sum | pairs_fit per 16 channels
-//   | a pixel of padding | weights
+//   header | per channel: multiplier, float_bias, bias, zero_point, sum | a pixel of padding
+//   | weights | for tiles that split pairs: counts, groups and weights of the splits
 //
 // weights: [group][panel][tap][k_group][column][4]. A panel is 64, 32 or 16 columns wide; K is
 // padded to groups of 4 bytes within a tap, columns to 16 within a group of channels. The bias
@@ -46,21 +46,28 @@ struct PackedConvHeader {
 };
 /// Where things lie in packed data; vectors are indexed by group * padded_out + column.
 struct PackedConv {
-  PackedConv(const ConvBlocking& blocking, const ConvShape& shape, void* packed);
+  PackedConv(const ConvTiles& tiles, const ConvBlocking& blocking, const ConvShape& shape,
+             void* packed);
 
   PackedConvHeader* header;
   float* multiplier;
   float* float_bias;
   std::int32_t* bias;
   std::int32_t* zero_point;
-  std::int32_t* sum;        ///< of w - zero_point: what the bias loses per unit of src_zero_point
-  std::uint8_t* pairs_fit;  ///< [total_columns / 16]
-  std::uint8_t* padding;    ///< a pixel of src_zero_point, with slack to over-read
+  std::int32_t* sum;      ///< of w - zero_point: what the bias loses per unit of src_zero_point
+  std::uint8_t* padding;  ///< a pixel of src_zero_point, with slack to over-read
   std::int8_t* weights;
+  /// Per panel of 16 columns, with room for splits_at_most each; see ConvSplits.
+  std::int32_t* split_count;
+  std::int32_t* split_groups;
+  std::int8_t* split_weights;
   std::size_t bytes;
 };
 
-std::size_t packed_conv_bytes(const ConvShape& shape);
+/// Beyond as many splits in a panel, widening all its products is faster.
+std::int64_t splits_at_most(const ConvBlocking& blocking);
+
+std::size_t packed_conv_bytes(const ConvTiles& tiles, const ConvShape& shape);
 void pack_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights& weights,
                void* packed);
 

@@ -46,17 +46,18 @@ ConvShape conv2d(std::int64_t height, std::int64_t width, std::int64_t in_channe
 std::span<const ConvKernel> swept_kernels() {
   static const std::vector<ConvKernel> kernels = [] {
     std::vector<ConvKernel> all(conv_kernels().begin(), conv_kernels().end());
-    all.insert(all.begin(),
-               {"conv_amx_emulated", Isa::avx512vnni,
-                [](const ConvShape&, const ConvWeights&) -> const char* { return nullptr; },
-                packed_conv_bytes,
-                [](const ConvShape& shape, const ConvWeights& weights, void* packed) {
-                  pack_conv(emulated_amx_tiles(), shape, weights, packed);
-                },
-                conv_scratch_bytes,
-                [](const ConvShape& shape, const ConvArgs& args, Part part) {
-                  run_conv(emulated_amx_tiles(), shape, args, part);
-                }});
+    all.insert(
+        all.begin(),
+        {"conv_amx_emulated", Isa::avx512vnni,
+         [](const ConvShape&, const ConvWeights&) -> const char* { return nullptr; },
+         [](const ConvShape& shape) { return packed_conv_bytes(emulated_amx_tiles(), shape); },
+         [](const ConvShape& shape, const ConvWeights& weights, void* packed) {
+           pack_conv(emulated_amx_tiles(), shape, weights, packed);
+         },
+         conv_scratch_bytes,
+         [](const ConvShape& shape, const ConvArgs& args, Part part) {
+           run_conv(emulated_amx_tiles(), shape, args, part);
+         }});
     return all;
   }();
   return kernels;

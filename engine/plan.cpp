@@ -24,15 +24,15 @@ constexpr Pass shaped_passes[] = {
     {"propagate_grids", propagate_grids},
 };
 
-Program lowered(Graph graph, bool fusion) {
+Program lowered(Graph graph, bool fusion, WeightCache& weights) {
   for (const Pass& pass : shaped_passes) pass.run(graph);
-  return lower(graph, fusion);
+  return lower(graph, fusion, weights);
 }
 
 }  // namespace
 
 Plan::Plan(Graph graph, const SessionOptions& options, Isa isa, int threads, WeightCache& weights)
-    : program_(lowered(std::move(graph), options.fusion)), threads_(threads) {
+    : program_(lowered(std::move(graph), options.fusion, weights)), threads_(threads) {
   const OpenMpThreads scope(threads);
   memory_ = place_tensors(program_);
   StepContext context{program_, isa, threads, weights};

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/grid.hpp"
+#include "engine/weight_cache.hpp"
 #include "graph/definition.hpp"
 #include "graph/graph.hpp"
 #include "kernels/conv/conv.hpp"
@@ -59,7 +60,7 @@ struct OutputStage {
 /// time only.
 struct ConvOperation {
   kernels::ConvShape shape;
-  std::vector<std::int8_t> weights;  ///< [out_channels][taps][in_channels / groups]
+  ProductWeights weights;  ///< [out_channels][taps][in_channels / groups]
   std::vector<std::int32_t> bias;
   std::vector<float> multiplier, float_bias;    ///< float_bias may be empty
   std::vector<std::int32_t> weight_zero_point;  ///< may be empty

@@ -6,11 +6,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <list>
-#include <mutex>
 #include <set>
 
-#include "engine/plan.hpp"
+#include "engine/plan_cache.hpp"
 #include "graph/definition.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/passes/passes.hpp"
@@ -115,11 +113,8 @@ struct Session::State {
   std::vector<TensorInfo> inputs, outputs;
   std::vector<bool> keyed_by_value;
   ModelInfo info;
-  WeightCache weights;
-  std::mutex mutex;
-  /// By input shapes, the last used first.
-  std::list<std::pair<std::string, std::shared_ptr<const Plan>>> plans;
-  static constexpr std::size_t most_plans = 32;
+  std::optional<WeightCache> weights;  ///< of the constants of `canonical`
+  PlanCache plans;                     ///< by input shapes
 
   State(Graph graph, const SessionOptions& given) : options(given) {
     isa = chosen_isa(given);
@@ -140,6 +135,7 @@ struct Session::State {
     }
     canonical = std::move(graph);
     canonicalize(canonical);
+    weights.emplace(canonical);
     keyed_by_value = shape_inputs(canonical);
     plan_declared_shapes();
   }
@@ -180,24 +176,19 @@ struct Session::State {
   }
 
   std::shared_ptr<const Plan> plan_for(std::span<const Tensor> tensors) {
-    const std::string key = key_of(tensors);
-    const std::lock_guard lock(mutex);
-    for (auto known = plans.begin(); known != plans.end(); ++known) {
-      if (known->first != key) continue;
-      plans.splice(plans.begin(), plans, known);
-      return plans.front().second;
-    }
-    Graph graph = canonical;
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-      Value& value = graph.value(graph.inputs[i]);
-      value.shape = tensors[i].shape();
-      if (is_key(i, tensors[i])) value.constant = tensors[i].clone();
-    }
-    plans.emplace_front(
-        key, std::make_shared<const Plan>(std::move(graph), options, isa, threads, weights));
-    if (plans.size() > most_plans) plans.pop_back();
-    return plans.front().second;
+    return plans.get(key_of(tensors), [&] {
+      Graph graph = canonical;
+      for (std::size_t i = 0; i < tensors.size(); ++i) {
+        Value& value = graph.value(graph.inputs[i]);
+        value.shape = tensors[i].shape();
+        if (is_key(i, tensors[i])) value.constant = tensors[i].clone();
+      }
+      return std::make_shared<const Plan>(std::move(graph), options, isa, threads, *weights);
+    });
   }
+
+  /// For flow and planning ahead, where there are no values yet.
+  std::shared_ptr<const Plan> plan_for_shapes(std::span<const Shape> shapes);
 
   /// Values of shapes are few; a large input that shapes depend on is data, and its plan is
   /// refused.
@@ -262,21 +253,27 @@ std::vector<Shape> Session::default_shapes() const {
   return shapes;
 }
 
-Flow Session::flow(std::span<const Shape> input_shapes) const {
-  if (state_->options.reference)
+std::shared_ptr<const Plan> Session::State::plan_for_shapes(std::span<const Shape> shapes) {
+  if (options.reference)
     throw Error("a reference session has no plan; load the model without reference");
-  const std::vector<Shape> shapes =
-      input_shapes.empty() ? default_shapes()
-                           : std::vector<Shape>(input_shapes.begin(), input_shapes.end());
-  if (shapes.size() != state_->inputs.size())
+  if (shapes.size() != inputs.size())
     throw Error(fmt::format("{} shapes were given, but the model has {} inputs", shapes.size(),
-                            state_->inputs.size()));
+                            inputs.size()));
   std::vector<Tensor> examples;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
-    examples.emplace_back(state_->inputs[i].type, shapes[i]);
-    check_input(state_->inputs[i], examples.back());
+    examples.emplace_back(inputs[i].type, shapes[i]);
+    check_input(inputs[i], examples.back());
   }
-  return state_->plan_for(examples)->flow();
+  return plan_for(examples);
+}
+
+void Session::plan(std::span<const Shape> input_shapes) const {
+  state_->plan_for_shapes(input_shapes);
+}
+
+Flow Session::flow(std::span<const Shape> input_shapes) const {
+  if (!input_shapes.empty()) return state_->plan_for_shapes(input_shapes)->flow();
+  return state_->plan_for_shapes(default_shapes())->flow();
 }
 
 }  // namespace intact

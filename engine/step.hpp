@@ -2,15 +2,13 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/thread_team.hpp"
 #include "engine/program.hpp"
+#include "engine/weight_cache.hpp"
 #include "intact/isa.hpp"
 
 namespace intact {
@@ -52,37 +50,6 @@ class Step {
   bool brings_threads = false;
   bool prepares = false;
   std::size_t scratch_bytes = 0;  ///< per thread
-};
-
-/// Packed weights shared by the plans of a session: the packed form depends on the weights and the
-/// kernel, not on batch and image size. Keys name the kernel and the form, and hash the contents.
-class WeightCache {
- public:
-  using Block = std::shared_ptr<std::byte>;
-  /// Returns the block of this key, made by `fill` on first use. 64-byte aligned.
-  template <class Fill>
-  Block get(const std::string& key, std::size_t bytes, const Fill& fill) {
-    const std::lock_guard lock(mutex_);
-    Block& block = blocks_[key];
-    if (!block) {
-      block = allocate(bytes);
-      fill(block.get());
-    }
-    return block;
-  }
-  static Block allocate(std::size_t bytes);
-  /// Hash of the bytes of a vector or tensor for a key.
-  template <class T>
-  static std::size_t hash(const std::vector<T>& values) {
-    return hash(values.data(), values.size() * sizeof(T));
-  }
-  static std::size_t hash(const void* data, std::size_t bytes) {
-    return std::hash<std::string_view>{}({static_cast<const char*>(data), bytes});
-  }
-
- private:
-  std::mutex mutex_;
-  std::map<std::string, Block> blocks_;
 };
 
 struct StepContext {

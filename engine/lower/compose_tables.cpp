@@ -36,10 +36,11 @@ void absorb(Operation& into, Operation& from) {
 }
 
 /// Table behind its producer. True when merged.
-bool merge_into_producer(Program& program, Operation& operation) {
+bool merge_into_producer(Program& program, Uses& uses, std::size_t index) {
+  Operation& operation = program.operations[index];
   auto* table = std::get_if<TableOperation>(&operation.kind);
   if (table == nullptr || table->bytes.empty()) return false;
-  const int writer = Uses(program).writer_of_single_use(operation.inputs[0]);
+  const int writer = uses.writer_of_single_use(operation.inputs[0]);
   if (writer < 0) return false;
   Operation& producer = program.operations[static_cast<std::size_t>(writer)];
   if (auto* first = std::get_if<TableOperation>(&producer.kind); first && !first->bytes.empty()) {
@@ -49,7 +50,11 @@ bool merge_into_producer(Program& program, Operation& operation) {
   } else {
     return false;
   }
+  uses.remove(program, index);
+  uses.remove(program, static_cast<std::size_t>(writer));
   absorb(producer, operation);
+  operation.inputs.clear();
+  uses.add(program, static_cast<std::size_t>(writer));
   return true;
 }
 
@@ -69,10 +74,10 @@ Bytes function_of(const Program& program, const Uses& uses, TensorId id, TensorI
 }
 
 /// Arithmetic of two functions of one tensor (x * sigmoid(x)) is a function of it.
-bool merge_web(Program& program, Operation& operation) {
+bool merge_web(Program& program, Uses& uses, std::size_t index) {
+  Operation& operation = program.operations[index];
   auto* binary = std::get_if<ByteBinaryOperation>(&operation.kind);
   if (binary == nullptr || binary->stage.output != kernels::Output::u8) return false;
-  const Uses uses(program);
   for (const std::size_t i : {0, 1}) {
     const TensorId source = operation.inputs[i], other = operation.inputs[1 - i];
     if (program.tensor(source).shape != program.tensor(other).shape) return false;
@@ -103,7 +108,9 @@ bool merge_web(Program& program, Operation& operation) {
     args.epilogue.table = binary->stage.table.empty() ? nullptr : binary->stage.table.data();
     kernels::byte_binary_kernels().back().run(args, {});
     result.resize(256);
+    uses.remove(program, index);
     if (writer >= 0) {
+      uses.remove(program, static_cast<std::size_t>(writer));
       Operation& table = program.operations[static_cast<std::size_t>(writer)];
       operation.sources.insert(operation.sources.begin(), table.sources.begin(),
                                table.sources.end());
@@ -113,6 +120,7 @@ bool merge_web(Program& program, Operation& operation) {
     }
     operation.kind = TableOperation{std::move(result), {}};
     operation.inputs = {source};
+    uses.add(program, index);
     return true;
   }
   return false;
@@ -121,11 +129,11 @@ bool merge_web(Program& program, Operation& operation) {
 }  // namespace
 
 void compose_tables(Program& program) {
+  Uses uses(program);
   for (std::size_t i = 0; i < program.operations.size(); ++i) {
-    Operation& operation = program.operations[i];
-    if (operation.outputs.empty()) continue;
-    merge_web(program, operation);
-    if (merge_into_producer(program, operation)) operation.inputs.clear();
+    if (program.operations[i].outputs.empty()) continue;
+    merge_web(program, uses, i);
+    merge_into_producer(program, uses, i);
   }
   erase_empty(program);
 }

@@ -37,17 +37,22 @@ std::array<std::int64_t, 3> trailing_three(const Shape& values) {
   return result;
 }
 
-std::vector<std::int8_t> taps_outside(std::vector<std::int8_t> weights,
-                                      const kernels::ConvShape& shape) {
+ProductWeights taps_outside(const ProductWeights& weights, const kernels::ConvShape& shape) {
   const std::int64_t taps = shape.taps(), inner = shape.group_in_channels();
+  const std::int64_t channels = shape.out_channels;
   if (taps == 1 || inner == 1) return weights;
-  std::vector<std::int8_t> result(weights.size());
-  const std::int8_t* from = weights.data();
-  std::int8_t* to = result.data();
-  for (std::int64_t o = 0; o < shape.out_channels; ++o, from += taps * inner, to += taps * inner)
-    for (std::int64_t t = 0; t < taps; ++t)
-      for (std::int64_t i = 0; i < inner; ++i) to[t * inner + i] = from[i * taps + t];
-  return result;
+  return weights.rearranged(fmt::format("taps outside {}x{}", inner, taps),
+                            [taps, inner, channels](const ProductWeights::Values& given) {
+                              ProductWeights::Values result(given.size());
+                              const std::int8_t* from = given.data();
+                              std::int8_t* to = result.data();
+                              for (std::int64_t o = 0; o < channels;
+                                   ++o, from += taps * inner, to += taps * inner)
+                                for (std::int64_t t = 0; t < taps; ++t)
+                                  for (std::int64_t i = 0; i < inner; ++i)
+                                    to[t * inner + i] = from[i * taps + t];
+                              return result;
+                            });
 }
 
 namespace {
@@ -60,10 +65,9 @@ void lower_float_conv(Lowering& lowering, const Node& node, const SpatialGeometr
                           node.attributes.integer("group", 1), geometry);
   conv.pad_end = trailing_three(geometry.pad_end);
   const kernels::ConvShape& s = conv.shape;
-  conv.weights =
-      real_constant(lowering.value(w))
-          .reshaped({s.out_channels, s.group_in_channels(), s.kernel[0], s.kernel[1], s.kernel[2]});
-  if (node.has_input(2)) conv.bias = real_constant(lowering.value(node.inputs[2]));
+  conv.weights = lowering.real_constant_of(w).reshaped(
+      {s.out_channels, s.group_in_channels(), s.kernel[0], s.kernel[1], s.kernel[2]});
+  if (node.has_input(2)) conv.bias = lowering.real_constant_of(node.inputs[2]);
   const std::int64_t macs = multiply_adds(s);
   const TensorId input = lowering.real(x, Layout::channels_last);
   const Tail tail = lowering.take_float_tail(node);
@@ -95,7 +99,7 @@ bool lower_conv(Lowering& lowering, const Node& node) {
     lower_float_conv(lowering, node, geometry, reason);
     return true;
   }
-  product.weights = taps_outside(std::move(product.weights), product.shape);
+  product.weights = taps_outside(product.weights, product.shape);
   if (!lower_integer_product(lowering, node, node, product, Layout::channels_last, reason))
     lower_float_conv(lowering, node, geometry, reason);
   return true;

@@ -82,13 +82,14 @@ kernels::ConvShape shape_of(const Phase& phase, const kernels::ConvShape& whole)
 
 /// [I, O/g, kernel...] of the whole to [O][tap][I/g] of a phase. Without taps: one tap of real
 /// zeros, which leaves the bias.
-std::vector<std::int8_t> weights_of(const Phase& phase, const kernels::ConvShape& shape,
-                                    const IntegerProduct& whole) {
+ProductWeights::Values weights_of(const Phase& phase, const kernels::ConvShape& shape,
+                                  const IntegerProduct& whole,
+                                  const ProductWeights::Values& weights) {
   const std::int64_t inner = shape.group_in_channels(), taps = shape.taps();
   const std::int64_t group_out = shape.out_channels / shape.groups;
   const std::array<std::int64_t, 3>& kernel = whole.shape.kernel;
   const std::size_t lead = 3 - phase.axes.size();
-  std::vector<std::int8_t> result;
+  ProductWeights::Values result;
   result.reserve(static_cast<std::size_t>(shape.out_channels * taps * inner));
   const auto whole_tap = [&](std::int64_t tap) {
     const std::array<std::int64_t, 3> t = {tap / (shape.kernel[1] * shape.kernel[2]),
@@ -111,11 +112,22 @@ std::vector<std::int8_t> weights_of(const Phase& phase, const kernels::ConvShape
     for (std::int64_t tap = 0; tap < taps; ++tap) {
       const std::int64_t k = whole_tap(tap);
       for (std::int64_t i = 0; i < inner; ++i)
-        result.push_back(whole.weights[static_cast<std::size_t>(
+        result.push_back(weights[static_cast<std::size_t>(
             ((first + i) * group_out + column) * whole.shape.taps() + k)]);
     }
   }
   return result;
+}
+
+/// All that weights_of depends on but the weights.
+std::string form_of(const Phase& phase, const kernels::ConvShape& shape,
+                    const IntegerProduct& whole) {
+  std::string form = fmt::format("phase {} of {}x{}x{} {}", phase.empty(), whole.shape.kernel[0],
+                                 whole.shape.kernel[1], whole.shape.kernel[2], shape.groups);
+  for (const PhaseAxis& axis : phase.axes)
+    form += fmt::format(" {},{},{}", axis.taps, axis.last_tap, axis.tap_step);
+  if (phase.empty()) extend_key(form, whole.weight_zero_point);
+  return form;
 }
 
 /// The convolution of every phase; empty, with the reason, when one cannot run on integers.
@@ -126,7 +138,11 @@ std::vector<ConvOperation> convolutions(const Lowering& lowering, const Node& no
   for (const Phase& phase : phases) {
     IntegerProduct product = whole;
     product.shape = shape_of(phase, whole.shape);
-    product.weights = weights_of(phase, product.shape, whole);
+    product.weights = whole.weights.rearranged(
+        form_of(phase, product.shape, whole),
+        [phase, shape = product.shape, whole](const ProductWeights::Values& weights) {
+          return weights_of(phase, shape, whole, weights);
+        });
     std::optional<ConvOperation> conv = convolution_of(lowering, node, product, reason);
     if (!conv) return {};
     result.push_back(std::move(*conv));

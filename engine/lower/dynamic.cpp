@@ -81,10 +81,7 @@ bool read_integer_weights(const Lowering& lowering, const Node& node, ConvOperat
   const Value& weights = lowering.value(node.inputs[1]);
   if (!weights.is_constant() || !is_byte(weights.constant.type())) return false;
   const int shift = weights.constant.type() == ElementType::u8 ? 128 : 0;
-  const auto* raw = static_cast<const std::uint8_t*>(weights.constant.raw());
-  conv.weights.resize(static_cast<std::size_t>(weights.constant.size()));
-  for (std::size_t i = 0; i < conv.weights.size(); ++i)
-    conv.weights[i] = static_cast<std::int8_t>(raw[i] ^ (shift ? 0x80 : 0));
+  conv.weights = signed_weights(lowering, weights.constant);
   const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
   std::vector<std::int32_t> zeros(channels, -shift);
   if (node.has_input(3)) {
@@ -112,7 +109,7 @@ bool read_integer_product(const Lowering& lowering, const Node& node, ConvOperat
     if (x.size() > 5) return false;
     conv.shape = conv_shape(x, y, node.attributes.integer("group", 1), conv_geometry(node, x, w));
     if (!read_integer_weights(lowering, node, conv)) return false;
-    conv.weights = taps_outside(std::move(conv.weights), conv.shape);
+    conv.weights = taps_outside(conv.weights, conv.shape);
     return true;
   }
   if (w.size() != 2 || x.empty() || w[0] == 0 || w[1] == 0) return false;
@@ -142,7 +139,7 @@ bool lower_integer_operator(Lowering& lowering, const Node& node) {
   conv.multiplier.assign(channels, 1.0f);
   conv.stage.output = kernels::Output::f32;
   std::string reason;
-  if (!accumulator_fits(conv, reason)) return false;
+  if (!accumulator_fits(lowering, conv, reason)) return false;
 
   const Layout layout = node.is("ConvInteger") ? Layout::channels_last : Layout::plain;
   std::vector<TensorId> inputs = {lowering.bytes(x, layout)};

@@ -38,13 +38,14 @@ void absorb(Operation& conv, Operation& addition, std::size_t residual) {
 }  // namespace
 
 void fuse_residual(Program& program) {
+  Uses uses(program);
   for (std::size_t i = 0; i < program.operations.size(); ++i) {
     Operation& operation = program.operations[i];
     auto* add = std::get_if<ByteBinaryOperation>(&operation.kind);
     if (add == nullptr || add->operation != kernels::ByteBinary::add ||
         add->stage.output != kernels::Output::u8 || !add->stage.table.empty())
       continue;
-    const int writer = producer_to_extend(program, Uses(program), operation);
+    const int writer = producer_to_extend(program, uses, operation);
     if (writer < 0) continue;
     Operation& producer = program.operations[static_cast<std::size_t>(writer)];
     auto* conv = std::get_if<ConvOperation>(&producer.kind);
@@ -58,7 +59,10 @@ void fuse_residual(Program& program) {
     residual.dst_lower = add->stage.lower;
     residual.dst_upper = add->stage.upper;
     conv->residual = residual;
+    uses.remove(program, i);
+    uses.remove(program, static_cast<std::size_t>(writer));
     absorb(producer, operation, 1);
+    uses.add(program, static_cast<std::size_t>(writer));
   }
   erase_empty(program);
 }

@@ -9,6 +9,18 @@
 
 namespace intact {
 
+ProductWeights signed_weights(const Lowering& lowering, const Tensor& constant) {
+  return {lowering.weights().identity(constant), [constant] {
+            const auto* raw = static_cast<const std::uint8_t*>(constant.raw());
+            const std::uint8_t flip = constant.type() == ElementType::u8 ? 0x80 : 0;
+            ProductWeights::Values values(static_cast<std::size_t>(constant.size()));
+            std::int8_t* const target = values.data();
+            for (std::size_t i = 0, count = values.size(); i < count; ++i)
+              target[i] = static_cast<std::int8_t>(raw[i] ^ flip);
+            return values;
+          }};
+}
+
 bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, int axis,
                   IntegerProduct& product, std::string& reason) {
   if (!lowering.on_byte_grid(product.activation)) {
@@ -39,12 +51,7 @@ bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, i
   }
   const int shift =
       grid.type == ElementType::u8 ? 128 : 0;  // u8 weights are stored as s8, 128 lower
-  const auto* raw = static_cast<const std::uint8_t*>(value.constant.raw());
-  product.weights.resize(static_cast<std::size_t>(value.constant.size()));
-  std::int8_t* const target = product.weights.data();
-  const std::uint8_t flip = shift ? 0x80 : 0;
-  for (std::size_t i = 0, count = product.weights.size(); i < count; ++i)
-    target[i] = static_cast<std::int8_t>(raw[i] ^ flip);
+  product.weights = signed_weights(lowering, value.constant);
   product.weight_scale.resize(channels);
   product.weight_zero_point.resize(channels);
   for (std::size_t c = 0; c < channels; ++c) {
@@ -157,15 +164,35 @@ void emit_product(Lowering& lowering, const Node& node, const Node& last, Operat
 
 }  // namespace
 
-bool accumulator_fits(const ConvOperation& conv, std::string& reason) {
+namespace {
+
+/// The sum of |weight| of each output channel.
+WeightCache::Block magnitudes(const Lowering& lowering, const ConvOperation& conv,
+                              std::size_t channels, std::size_t depth) {
+  std::string key = conv.weights.identity();
+  extend_key(key, fmt::format("magnitudes/{}", channels));
+  return lowering.weights().get(key, channels * sizeof(std::int64_t), [&](void* target) {
+    const ProductWeights::Values weights = conv.weights.values();
+    auto* const sums = static_cast<std::int64_t*>(target);
+    for (std::size_t c = 0; c < channels; ++c) {
+      std::int64_t sum = 0;
+      const std::int8_t* const row = weights.data() + c * depth;
+      for (std::size_t k = 0; k < depth; ++k) sum += std::abs(int{row[k]});
+      sums[c] = sum;
+    }
+  });
+}
+
+}  // namespace
+
+bool accumulator_fits(const Lowering& lowering, const ConvOperation& conv, std::string& reason) {
   const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
-  const std::size_t depth = conv.weights.size() / channels;
-  for (std::size_t c = 0; c < channels; ++c) {
-    std::int64_t magnitude = 0;
-    const std::int8_t* const weights = conv.weights.data() + c * depth;
-    for (std::size_t k = 0; k < depth; ++k) magnitude += std::abs(int{weights[k]});
-    if (!channel_fits(conv, c, static_cast<std::int64_t>(depth), magnitude, reason)) return false;
-  }
+  const std::int64_t depth = conv.shape.taps() * conv.shape.group_in_channels();
+  const WeightCache::Block sums =
+      magnitudes(lowering, conv, channels, static_cast<std::size_t>(depth));
+  for (std::size_t c = 0; c < channels; ++c)
+    if (!channel_fits(conv, c, depth, reinterpret_cast<const std::int64_t*>(sums.get())[c], reason))
+      return false;
   return true;
 }
 
@@ -173,7 +200,7 @@ std::optional<ConvOperation> convolution_of(const Lowering& lowering, const Node
                                             IntegerProduct& product, std::string& reason) {
   ConvOperation conv = without_weights(lowering, last, product);
   conv.weights = std::move(product.weights);
-  if (!accumulator_fits(conv, reason)) return std::nullopt;
+  if (!accumulator_fits(lowering, conv, reason)) return std::nullopt;
   return conv;
 }
 

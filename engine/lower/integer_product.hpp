@@ -11,7 +11,7 @@ struct IntegerProduct {
   ValueId activation = no_value;
   ValueId bias = no_value;  ///< constant; per output channel, or one element
   kernels::ConvShape shape;
-  std::vector<std::int8_t> weights;             ///< in the order of ConvOperation once complete
+  ProductWeights weights;                       ///< in the order of ConvOperation once complete
   std::vector<std::int32_t> weight_zero_point;  ///< per output channel; empty when all are zero
   std::vector<float> weight_scale;              ///< per output channel
 };
@@ -43,14 +43,15 @@ bool lower_activation_product(Lowering& lowering, const Node& node, const Node& 
 
 /// False, with the reason, when the accumulator of a channel, or its rescaled value, could
 /// overflow.
-bool accumulator_fits(const ConvOperation& conv, std::string& reason);
+bool accumulator_fits(const Lowering& lowering, const ConvOperation& conv, std::string& reason);
 
 /// Weights [O, I/g, spatial...] as [O][tap][I/g].
-std::vector<std::int8_t> taps_outside(std::vector<std::int8_t> weights,
-                                      const kernels::ConvShape& shape);
+ProductWeights taps_outside(const ProductWeights& weights, const kernels::ConvShape& shape);
 /// Constant [K, N] as [N][K].
-std::vector<std::int8_t> transposed(const std::vector<std::int8_t>& weights, std::int64_t k,
-                                    std::int64_t n);
+ProductWeights transposed(const ProductWeights& weights, std::int64_t k, std::int64_t n);
+/// The bytes of a constant of 8-bit (or unpacked 4-bit) integers as s8, each lowered by 128 when
+/// they are u8.
+ProductWeights signed_weights(const Lowering& lowering, const Tensor& constant);
 
 kernels::ConvShape conv_shape(const Shape& input, const Shape& output, std::int64_t groups,
                               const SpatialGeometry& geometry);

@@ -22,8 +22,9 @@ std::int32_t stored_zero_point(const Grid& grid) {
   return grid.zero_point[0] + (grid.type == ElementType::s8 ? 128 : 0);
 }
 
-Lowering::Lowering(const Graph& graph, Program& program)
+Lowering::Lowering(const Graph& graph, WeightCache& weights, Program& program)
     : graph_(graph),
+      weights_(weights),
       program_(program),
       consumers_(graph.consumers()),
       producers_(graph.producers()),
@@ -176,6 +177,31 @@ TensorId Lowering::relayout(TensorId source, Layout layout, ValueId id) {
   return target;
 }
 
+namespace {
+
+/// Of a constant on a byte grid, as StoredTensor wants them.
+Tensor stored_bytes(const Value& operand) {
+  Tensor data(ElementType::u8, operand.constant.shape());
+  const auto* source = static_cast<const std::uint8_t*>(operand.constant.raw());
+  const std::uint8_t flip = operand.grid->type == ElementType::s8 ? 0x80 : 0;
+  std::uint8_t* const target = data.data<std::uint8_t>().data();
+  for (std::size_t i = 0, count = data.bytes(); i < count; ++i) target[i] = source[i] ^ flip;
+  return data;
+}
+
+}  // namespace
+
+Tensor Lowering::real_constant_of(ValueId id) const {
+  const Value& operand = value(id);
+  if (!operand.grid) return operand.constant;
+  std::string key = weights_.identity(operand.constant);
+  extend_key(key, "reals");
+  extend_key(key, operand.grid->scale);
+  extend_key(key, operand.grid->zero_point);
+  extend_key(key, std::to_string(operand.grid->axis.value_or(-1)));
+  return weights_.tensor(key, [&] { return real_constant(operand); });
+}
+
 TensorId Lowering::bytes(ValueId id, Layout layout) {
   if (const TensorId exact =
           find(id, ElementType::u8, shape(id).size() < 3 ? Layout::plain : layout);
@@ -186,11 +212,9 @@ TensorId Lowering::bytes(ValueId id, Layout layout) {
   const Value& operand = value(id);
   if (!operand.is_constant())
     throw Error(fmt::format("internal: '{}' is not stored as bytes", operand.name));
-  Tensor data = Tensor(ElementType::u8, operand.constant.shape());
-  const auto* source = static_cast<const std::uint8_t*>(operand.constant.raw());
-  const std::uint8_t flip = operand.grid->type == ElementType::s8 ? 0x80 : 0;
-  auto target = data.data<std::uint8_t>();
-  for (std::size_t i = 0; i < target.size(); ++i) target[i] = source[i] ^ flip;
+  std::string key = weights_.identity(operand.constant);
+  extend_key(key, "stored bytes of " + std::string(element_name(operand.grid->type)));
+  const Tensor data = weights_.tensor(key, [&] { return stored_bytes(operand); });
   const TensorId tensor =
       new_tensor(operand.name, ElementType::u8, data.shape(), Layout::plain, operand.grid);
   program_.tensor(tensor).constant = data;
@@ -209,7 +233,7 @@ TensorId Lowering::real(ValueId id, Layout layout) {
   if (operand.is_constant()) {
     const TensorId tensor =
         new_tensor(operand.name, ElementType::f32, operand.constant.shape(), Layout::plain);
-    program_.tensor(tensor).constant = real_constant(operand);
+    program_.tensor(tensor).constant = real_constant_of(id);
     bind(id, tensor);
     return relayout(tensor, layout, id);
   }
@@ -439,9 +463,9 @@ OutputStage Lowering::stage_of(const Tail& tail) const {
   return stage;
 }
 
-Program lower(const Graph& graph, bool fusion) {
+Program lower(const Graph& graph, bool fusion, WeightCache& weights) {
   Program program;
-  Lowering(graph, program).run();
+  Lowering(graph, weights, program).run();
   if (fusion) {
     static constexpr ProgramPass passes[] = {
         {"compose_tables", compose_tables},

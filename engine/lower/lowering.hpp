@@ -30,7 +30,7 @@ bool same_order(const Shape& shape);
 
 class Lowering {
  public:
-  Lowering(const Graph& graph, Program& program);
+  Lowering(const Graph& graph, WeightCache& weights, Program& program);
   /// Lowers every node. Throws Unsupported for shapes that depend on data.
   void run();
 
@@ -48,6 +48,8 @@ class Lowering {
   const Node* only_consumer(ValueId id) const;
   /// The node that computes a value; null for inputs and constants.
   const Node* producer(ValueId id) const;
+  /// The real numbers of a constant; dequantized once for all plans.
+  Tensor real_constant_of(ValueId id) const;
   /// Why an input keeps an operator from running on integers, and what would help: "input 'x' has
   /// no grid; ...".
   std::string no_grid_reason(const Node& node, std::size_t input) const;
@@ -106,6 +108,7 @@ class Lowering {
   void note_removed(const Node& node, const std::string& reason);
 
   Program& program() { return program_; }
+  WeightCache& weights() const { return weights_; }
 
  private:
   TensorId find(ValueId id, ElementType type, std::optional<Layout> layout) const;
@@ -118,6 +121,7 @@ class Lowering {
   void bind_outputs();
 
   const Graph& graph_;
+  WeightCache& weights_;
   Program& program_;
   std::vector<std::vector<int>> consumers_;
   std::vector<int> producers_;
@@ -147,8 +151,9 @@ std::optional<std::pair<float, float>> clamp_bounds(const Graph& graph, const No
 /// Zero point of the stored bytes of a byte grid.
 std::int32_t stored_zero_point(const Grid& grid);
 
-/// The program for a canonical graph whose shapes are inferred.
-Program lower(const Graph& graph, bool fusion);
+/// The program for a canonical graph whose shapes are inferred. `weights`: what is made of
+/// constants, for plans of other shapes too.
+Program lower(const Graph& graph, bool fusion, WeightCache& weights);
 
 // Passes over the program, each in its file; what `--no-fusion` leaves out.
 struct ProgramPass {

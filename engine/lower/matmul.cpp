@@ -1,17 +1,23 @@
 // MatMul and Gemm: integer products with constant weights, else float through oneDNN.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/lower/integer_product.hpp"
 
 namespace intact {
-std::vector<std::int8_t> transposed(const std::vector<std::int8_t>& weights, std::int64_t k,
-                                    std::int64_t n) {
-  std::vector<std::int8_t> result(weights.size());
-  const std::int8_t* const from = weights.data();
-  std::int8_t* to = result.data();
-  for (std::int64_t j = 0; j < n; ++j)
-    for (std::int64_t i = 0; i < k; ++i) *to++ = from[i * n + j];
-  return result;
+ProductWeights transposed(const ProductWeights& weights, std::int64_t k, std::int64_t n) {
+  return weights.rearranged(
+      fmt::format("transposed {}x{}", k, n), [k, n](const ProductWeights::Values& given) {
+        ProductWeights::Values result(given.size());
+        constexpr std::int64_t side = 64;  // square by square: neither side leaves the cache
+        for (std::int64_t i0 = 0; i0 < k; i0 += side)
+          for (std::int64_t j0 = 0; j0 < n; j0 += side)
+            for (std::int64_t j = j0; j < std::min(j0 + side, n); ++j)
+              for (std::int64_t i = i0; i < std::min(i0 + side, k); ++i)
+                result.data()[j * k + i] = given.data()[i * n + j];
+        return result;
+      });
 }
 
 namespace {
@@ -160,7 +166,7 @@ bool lower_float(Lowering& lowering, const Node& node, Product operands,
     if (const Node* add = bias_addition(lowering, node, matmul.out.back(), operands.bias))
       last = add;
   if (operands.bias != no_value)
-    matmul.bias = real_constant(lowering.value(operands.bias)).reshaped({matmul.out.back()});
+    matmul.bias = lowering.real_constant_of(operands.bias).reshaped({matmul.out.back()});
   const std::vector<TensorId> inputs = {lowering.real(operands.a, Layout::plain),
                                         lowering.real(operands.b, Layout::plain)};
   Tail tail = lowering.take_float_tail(*last);

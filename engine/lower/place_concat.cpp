@@ -32,11 +32,12 @@ std::int64_t restrided(std::int64_t stride, const Shape& shape,
 }
 
 /// The Concat stays visible as a copy that remains, or as removed.
-void hand_over_sources(Program& program, const Operation& placed, TensorId target) {
+void hand_over_sources(Program& program, const Uses& uses, const Operation& placed,
+                       TensorId target) {
   if (placed.sources.empty()) return;
-  for (Operation& other : program.operations) {
-    const bool remains = &other != &placed && std::holds_alternative<CopyOperation>(other.kind) &&
-                         !other.outputs.empty() && other.outputs[0] == target;
+  for (const int index : uses.writers[static_cast<std::size_t>(target)]) {
+    Operation& other = program.operations[static_cast<std::size_t>(index)];
+    const bool remains = &other != &placed && std::holds_alternative<CopyOperation>(other.kind);
     if (!remains) continue;
     other.sources.insert(other.sources.end(), placed.sources.begin(), placed.sources.end());
     return;
@@ -44,11 +45,11 @@ void hand_over_sources(Program& program, const Operation& placed, TensorId targe
   program.removed.push_back({placed.sources, "its inputs are written where its output lies"});
 }
 
-bool place(Program& program, Operation& operation) {
+bool place(Program& program, Uses& uses, std::size_t index) {
+  Operation& operation = program.operations[index];
   const auto* copy = std::get_if<CopyOperation>(&operation.kind);
   if (copy == nullptr || copy->flip != 0 || copy->fill) return false;
   const TensorId source = operation.inputs[0], target = operation.outputs[0];
-  const Uses uses(program);
   const int writer = uses.writer_of_single_use(source);
   const bool into_slot = copy->extents == program.tensor(source).shape &&
                          copy->extents != program.tensor(target).shape;
@@ -69,7 +70,9 @@ bool place(Program& program, Operation& operation) {
     for (std::int64_t& stride : moved->dst_strides)
       stride = restrided(stride, slot.shape, copy->src_strides, strides);
   program.tensor(source) = slot;
-  hand_over_sources(program, operation, target);
+  uses.add_view(program, source);
+  uses.remove(program, index);
+  hand_over_sources(program, uses, operation, target);
   operation.outputs.clear();
   operation.inputs.clear();
   return true;
@@ -78,7 +81,8 @@ bool place(Program& program, Operation& operation) {
 }  // namespace
 
 void place_concat(Program& program) {
-  for (Operation& operation : program.operations) place(program, operation);
+  Uses uses(program);
+  for (std::size_t i = 0; i < program.operations.size(); ++i) place(program, uses, i);
   erase_empty(program);
 }
 

@@ -7,13 +7,19 @@
 
 namespace intact {
 
+/// Made once per pass; a pass that changes an operation says so: remove() before, add() after.
 struct Uses {
-  std::vector<std::vector<int>> writers, readers;  ///< operation indices by tensor
+  std::vector<std::vector<int>> writers, readers;  ///< operation indices by tensor, any order
   std::vector<bool> shared;  ///< a view, viewed, a graph input or output, or a constant
 
   explicit Uses(const Program& program);
   /// The only writer of a tensor that has one reader and shares no memory; -1 otherwise.
   int writer_of_single_use(TensorId id) const;
+
+  void remove(const Program& program, std::size_t operation);
+  void add(const Program& program, std::size_t operation);
+  /// The tensor has become a view.
+  void add_view(const Program& program, TensorId id);
 };
 
 /// Drops operations without outputs.

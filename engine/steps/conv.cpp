@@ -60,28 +60,44 @@ class ConvStep : public Step {
   std::ptrdiff_t src_pitch_, dst_pitch_;
 };
 
+/// Names the packed form: all that ConvKernel::pack depends on.
+std::string packed_key(const kernels::ConvKernel& kernel, const ConvOperation& conv) {
+  const kernels::ConvShape& s = conv.shape;
+  std::string key = conv.weights.identity();
+  extend_key(key, fmt::format("{} {} {} {} zero point {}", kernel.name, s.in_channels,
+                              s.out_channels, s.groups, conv.src_zero_point));
+  for (std::size_t i = 0; i < 3; ++i)
+    extend_key(key, fmt::format("{},{},{}", s.kernel[i], s.stride[i], s.dilation[i]));
+  extend_key(key, conv.bias);
+  extend_key(key, conv.multiplier);
+  extend_key(key, conv.float_bias);
+  extend_key(key, conv.weight_zero_point);
+  return key;
+}
+
 }  // namespace
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation, ConvOperation& conv) {
+  const bool depthwise = conv.depthwise();
+  ProductWeights::Values values;
+  if (depthwise) values = conv.weights.values();  // few; their kernels look at them to choose
   kernels::ConvWeights weights;
-  weights.data = conv.weights.data();
+  weights.data = values.data();
   weights.bias = conv.bias.data();
   weights.multiplier = conv.multiplier.data();
   weights.float_bias = conv.float_bias.empty() ? nullptr : conv.float_bias.data();
   weights.zero_point = conv.weight_zero_point.empty() ? nullptr : conv.weight_zero_point.data();
   weights.src_zero_point = conv.src_zero_point;
-  const auto list = conv.depthwise() ? kernels::depthwise_kernels() : kernels::conv_kernels();
+  const auto list = depthwise ? kernels::depthwise_kernels() : kernels::conv_kernels();
   const auto& kernel = select_kernel(list, context.isa, [&](const kernels::ConvKernel& candidate) {
     return candidate.refuses(conv.shape, weights) == nullptr;
   });
   const std::size_t bytes = kernel.packed_bytes(conv.shape);
-  const std::string key =
-      fmt::format("{}/{}/{}/{:x}/{:x}/{:x}/{:x}/{:x}/{}", operation.name, kernel.name, bytes,
-                  WeightCache::hash(conv.weights), WeightCache::hash(conv.bias),
-                  WeightCache::hash(conv.multiplier), WeightCache::hash(conv.float_bias),
-                  WeightCache::hash(conv.weight_zero_point), conv.src_zero_point);
-  auto packed = context.weights.get(
-      key, bytes, [&](void* target) { kernel.pack(conv.shape, weights, target); });
+  auto packed = context.weights.get(packed_key(kernel, conv), bytes, [&](void* target) {
+    if (!depthwise) values = conv.weights.values();
+    weights.data = values.data();
+    kernel.pack(conv.shape, weights, target);
+  });
   auto step =
       std::make_unique<ConvStep>(kernel, std::move(packed), context.program, operation, conv);
   step->kernel = kernel.name;

@@ -61,11 +61,9 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
   step->bind(DNNL_ARG_DST, dst, operation.outputs[0]);
   const Descriptor wanted = primitive.weights_desc();
   step->bind(DNNL_ARG_WEIGHTS, wanted,
-             onednn::reordered(context.weights, operation.name, given, conv.weights.raw(), wanted));
+             onednn::reordered(context.weights, conv.weights, given, wanted));
   if (conv.bias.defined())
-    step->bind(
-        DNNL_ARG_BIAS, bias,
-        onednn::reordered(context.weights, operation.name + "/bias", bias, conv.bias.raw(), bias));
+    step->bind(DNNL_ARG_BIAS, bias, onednn::reordered(context.weights, conv.bias, bias, bias));
   step->set(dnnl::convolution_forward(primitive), primitive.scratchpad_desc(),
             primitive.impl_info_str());
   return step;

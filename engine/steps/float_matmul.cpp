@@ -60,14 +60,12 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
   const Descriptor wanted = primitive.weights_desc();
   if (constant) {
     step->bind(DNNL_ARG_WEIGHTS, wanted,
-               onednn::reordered(context.weights, operation.name, given, b.constant.raw(), wanted));
+               onednn::reordered(context.weights, b.constant, given, wanted));
   } else {
     step->bind(DNNL_ARG_WEIGHTS, wanted, operation.inputs[1]);
   }
   if (matmul.bias.defined())
-    step->bind(DNNL_ARG_BIAS, bias,
-               onednn::reordered(context.weights, operation.name + "/bias", bias, matmul.bias.raw(),
-                                 bias));
+    step->bind(DNNL_ARG_BIAS, bias, onednn::reordered(context.weights, matmul.bias, bias, bias));
   step->set(dnnl::matmul(primitive), primitive.scratchpad_desc(), primitive.impl_info_str());
   return step;
 }

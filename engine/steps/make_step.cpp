@@ -1,16 +1,7 @@
 // From operations to steps.
-#include <cstdlib>
-
 #include "engine/steps/onednn.hpp"
 
 namespace intact {
-
-WeightCache::Block WeightCache::allocate(std::size_t bytes) {
-  const std::size_t rounded = (bytes + 127) / 64 * 64;
-  void* memory = std::aligned_alloc(64, rounded);
-  if (memory == nullptr) throw Error(fmt::format("no memory for {} bytes", bytes));
-  return Block(static_cast<std::byte*>(memory), std::free);
-}
 
 namespace {
 

@@ -41,13 +41,13 @@ dnnl::primitive_attr attributes(float lower, float upper) {
   return attr;
 }
 
-WeightCache::Block reordered(WeightCache& cache, const std::string& name, const Descriptor& from,
-                             const void* data, const Descriptor& to) {
-  const std::string key =
-      fmt::format("{}/{:x}/{:x}", name, WeightCache::hash(&to.data, sizeof to.data),
-                  WeightCache::hash(data, from.get_size()));
+WeightCache::Block reordered(WeightCache& cache, const Tensor& constant, const Descriptor& from,
+                             const Descriptor& to) {
+  std::string key = cache.identity(constant);
+  for (const Descriptor* descriptor : {&from, &to})
+    extend_key(key, {reinterpret_cast<const char*>(&descriptor->data), sizeof descriptor->data});
   return cache.get(key, to.get_size(), [&](void* target) {
-    dnnl::memory source(from, cpu(), const_cast<void*>(data));
+    dnnl::memory source(from, cpu(), const_cast<void*>(constant.raw()));
     dnnl::memory result(to, cpu(), target);
     dnnl::stream stream(cpu());
     dnnl::reorder(source, result).execute(stream, source, result);

@@ -22,8 +22,8 @@ Descriptor dense(const Dims& dims, bool channels_last);
 dnnl::primitive_attr attributes(float lower, float upper);
 
 /// A constant in the form that a primitive wants, shared through the session's weight cache.
-WeightCache::Block reordered(WeightCache& cache, const std::string& name, const Descriptor& from,
-                             const void* data, const Descriptor& to);
+WeightCache::Block reordered(WeightCache& cache, const Tensor& constant, const Descriptor& from,
+                             const Descriptor& to);
 
 /// A primitive with its arguments: tensors of the frame, and constants.
 class PrimitiveStep : public Step {

@@ -18,7 +18,8 @@ bool rearranges(const Node& node) {
          moves_data(node);
 }
 
-/// Swaps the Round at `round` with the moving node before it. False when it has to stay.
+/// Swaps the Round at `round` with the moving node before it; producers and consumers stay true of
+/// the indices. False when it has to stay.
 bool hoist(Graph& graph, std::size_t round, const std::vector<int>& producers,
            const std::vector<std::vector<int>>& consumers) {
   Node& below = graph.nodes[round];
@@ -98,10 +99,17 @@ void hoist_rounds(Graph& graph) {
     changed = false;
     const auto producers = graph.producers();
     const auto consumers = graph.consumers();
-    for (std::size_t i = 0; i < graph.nodes.size() && !changed; ++i)
-      if (graph.nodes[i].is_round())
-        changed = hoist(graph, i, producers, consumers) ||
-                  hoist_over_concat(graph, i, producers, consumers);
+    for (std::size_t i = 0; i < graph.nodes.size() && !changed; ++i) {
+      if (!graph.nodes[i].is_round()) continue;
+      std::size_t at = i;
+      const auto above = [&] {
+        return static_cast<std::size_t>(
+            producers[static_cast<std::size_t>(graph.nodes[at].inputs[0])]);
+      };
+      for (std::size_t next = above(); hoist(graph, at, producers, consumers); next = above())
+        at = next;
+      changed = hoist_over_concat(graph, at, producers, consumers);
+    }
   }
 }
 

@@ -103,6 +103,10 @@ class Session {
   std::vector<Tensor> run(std::span<const Tensor> inputs,
                           std::vector<StepTime>* profile = nullptr) const;
 
+  /// Plans these input shapes ahead, so that the first run with them is as fast as the others.
+  /// Errors as of run(). Not for reference sessions.
+  void plan(std::span<const Shape> input_shapes) const;
+
   /// What runs in which precision and why, for these input shapes (by default the declared ones,
   /// with 1 for an unknown first extent; Error when others are unknown). Not for reference
   /// sessions.

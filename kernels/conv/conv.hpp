@@ -69,10 +69,13 @@ struct ConvArgs {
 struct ConvKernel {
   const char* name;  ///< "conv_avx512vnni_6x64"
   Isa isa;
-  /// Null when supported, else the reason in a few words ("in_channels below 16").
+  /// Null when supported, else the reason in a few words ("in_channels below 16"). Of
+  /// conv_kernels(): without looking at ConvWeights::data, which may be null.
   const char* (*refuses)(const ConvShape&, const ConvWeights&);
   std::size_t (*packed_bytes)(const ConvShape&);
   /// `packed` is 64-byte aligned. Pads with zeros; folds -src_zero_point * sum(w) into the bias.
+  /// Depends on channels, groups, kernel, stride and dilation of the shape only, so that plans for
+  /// all sizes share it.
   void (*pack)(const ConvShape&, const ConvWeights&, void* packed);
   std::size_t (*scratch_bytes)(const ConvShape&);
   /// Computes this thread's share. The shares of all parts together write every output once.

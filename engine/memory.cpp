@@ -76,7 +76,7 @@ class Placement {
   /// Operations that may write over an operand element by element.
   static bool element_by_element(const Operation& operation, std::size_t input) {
     if (const auto* conv = std::get_if<ConvOperation>(&operation.kind))
-      return input == 1 && !conv->zero_point_at_run_time && !conv->scale_at_run_time;  // residual
+      return input == 1 && conv->residual.has_value();
     return std::holds_alternative<ByteBinaryOperation>(operation.kind) ||
            std::holds_alternative<ByteSumOperation>(operation.kind) ||
            std::holds_alternative<AffineOperation>(operation.kind) ||

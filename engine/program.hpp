@@ -55,6 +55,39 @@ struct OutputStage {
   float float_lower = -__builtin_inff(), float_upper = __builtin_inff();
 };
 
+/// Float arithmetic with the broadcasting of ByteBinaryOperation. Inputs: a, b.
+struct FloatBinaryOperation {
+  kernels::FloatBinary operation = kernels::FloatBinary::add;
+  float lower = -__builtin_inff(), upper = __builtin_inff();
+};
+
+struct FloatUnaryOperation {
+  kernels::FloatUnary function = kernels::FloatUnary::clip;
+  float alpha = 0, beta = 0;
+};
+
+/// Float to bytes; may change the layout. Inputs: x.
+struct QuantizeOperation {
+  float scale = 1;
+  std::int32_t zero_point = 0, lower = 0, upper = 255;
+};
+
+/// Float operators behind a product, run on each tile of its results while it is in the cache, by
+/// the kernels that they have as operations of their own: where they run changes no bit.
+struct FloatChain {
+  struct Operand {
+    TensorId stored = no_tensor;  ///< a tensor, read along with the tile; else ...
+    int value = 0;                ///< ... 0: the product, k: the result of link k - 1
+  };
+  struct Link {
+    std::variant<FloatUnaryOperation, FloatBinaryOperation, QuantizeOperation> kind;
+    std::vector<Operand> operands;
+    TensorId output = no_tensor;  ///< where the result is stored, if anyone else reads it
+  };
+  TensorId product = no_tensor;  ///< where the product itself is stored, likewise
+  std::vector<Link> links;       ///< empty: no chain
+};
+
 /// Integer convolution or matrix product. Inputs: activation [, residual], or activation and its
 /// zero point (one u8) and scale (one f32, a factor of all multipliers) when these are known at run
 /// time only.
@@ -69,6 +102,9 @@ struct ConvOperation {
   bool scale_at_run_time = false;       ///< the last input
   OutputStage stage;
   std::optional<kernels::Residual> residual;  ///< data and pitch unset: input 1
+  /// Behind a float stage. The operation's outputs are then what the chain stores, and its stored
+  /// operands follow the inputs.
+  FloatChain chain;
   bool depthwise() const {
     return shape.groups > 1 && shape.groups == shape.in_channels &&
            shape.groups == shape.out_channels;
@@ -124,12 +160,6 @@ struct TableOperation {
   std::vector<float> floats;
 };
 
-/// Float to bytes; may change the layout. Inputs: x.
-struct QuantizeOperation {
-  float scale = 1;
-  std::int32_t zero_point = 0, lower = 0, upper = 255;
-};
-
 /// Float to bytes on the grid of ONNX's DynamicQuantizeLinear, found at run time. Inputs: x.
 /// Outputs: the bytes, scale (f32), zero point (u8).
 struct DynamicQuantizeOperation {};
@@ -169,17 +199,6 @@ struct FloatPoolOperation {
   bool average = false, count_include_pad = false;
   kernels::ConvShape shape;
   std::array<std::int64_t, 3> pad_end = {0, 0, 0};
-};
-
-/// Float arithmetic with the broadcasting of ByteBinaryOperation. Inputs: a, b.
-struct FloatBinaryOperation {
-  kernels::FloatBinary operation = kernels::FloatBinary::add;
-  float lower = -__builtin_inff(), upper = __builtin_inff();
-};
-
-struct FloatUnaryOperation {
-  kernels::FloatUnary function = kernels::FloatUnary::clip;
-  float alpha = 0, beta = 0;
 };
 
 /// Softmax or layer normalization along the last axis of a plain tensor; bytes or floats on either

@@ -31,9 +31,28 @@ struct Residual {
 
 enum class Output : std::uint8_t { u8, f32 };
 
+/// A rectangle of float results: `rows` pixels from `pixel` on and `columns` channels from
+/// `channel` on, element (r, c) at data[r * pitch + c].
+struct Tile {
+  float* data = nullptr;
+  std::ptrdiff_t pitch = 0;
+  std::int64_t pixel = 0, rows = 0, channel = 0, columns = 0;
+};
+
+/// Takes float results tile by tile, while they are in the cache, in place of the destination: the
+/// float operators behind a product run here. Whoever binds the stage derives from it.
+struct TileStage {
+  /// Of rows * columns: what fits into the first-level cache with an operand or two.
+  static constexpr std::int64_t most_elements = 4096;
+  /// May write over the tile. Called by every thread for its share; each output comes once.
+  void (*run)(const TileStage& self, const Tile& tile) = nullptr;
+};
+
 /// For accumulator `acc` (int32, zero-point corrections and integer bias included) of channel c:
-///   t = has_float_bias ? fma(float(acc), multiplier[c], float_bias[c]) : float(acc) * multiplier[c]
-/// Output f32: writes min(max(t, float_lower), float_upper).  (max first; t is never NaN)
+///   t = has_float_bias ? fma(float(acc), multiplier[c], float_bias[c]) : float(acc) *
+///   multiplier[c]
+/// Output f32: writes min(max(t, float_lower), float_upper), or with `tiles` hands it over and
+///             writes nothing.  (max first; t is never NaN)
 /// Output u8:  q = clamp(half_even(t) + zero_point, lower, upper); if table: q = table[q];
 ///             if residual: as described there. Writes q.
 /// With residual and !residual->rounded: t goes straight into the sum; zero_point, lower, upper and
@@ -47,6 +66,7 @@ struct Epilogue {
   const std::uint8_t* table = nullptr;  ///< 256 entries
   const Residual* residual = nullptr;
   float float_lower = -__builtin_inff(), float_upper = __builtin_inff();
+  const TileStage* tiles = nullptr;  ///< Output f32 of convolutions and products only
 };
 
 }  // namespace intact::kernels

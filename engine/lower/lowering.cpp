@@ -470,6 +470,7 @@ Program lower(const Graph& graph, bool fusion, WeightCache& weights) {
     static constexpr ProgramPass passes[] = {
         {"compose_tables", compose_tables},
         {"fuse_residual", fuse_residual},
+        {"fuse_chain", fuse_chain},
         {"place_concat", place_concat},
     };
     for (const ProgramPass& pass : passes) pass.run(program);

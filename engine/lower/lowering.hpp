@@ -162,6 +162,7 @@ struct ProgramPass {
 };
 void compose_tables(Program&);  ///< table behind table, behind byte kernels: one
 void fuse_residual(Program&);   ///< Add on grids into the convolution before it
+void fuse_chain(Program&);      ///< float operators and Rounds into the product before them
 void place_concat(Program&);    ///< producers write into the slots of a Concat
 
 }  // namespace intact

@@ -3,6 +3,7 @@
 // kernels want them, so that no thread waits for another.
 #include <algorithm>
 
+#include "engine/steps/chain.hpp"
 #include "engine/steps/steps.hpp"
 
 namespace intact {
@@ -35,24 +36,14 @@ void transpose_lowered(const std::uint8_t* from, std::ptrdiff_t pitch, std::int6
 
 class ActivationMatMulStep : public Step {
  public:
-  ActivationMatMulStep(const kernels::ConvKernel& chosen, const Program& program,
+  ActivationMatMulStep(const kernels::ConvKernel& chosen, StepContext& context,
                        const Operation& operation, ActivationMatMulOperation& matmul)
-      : multiply_(chosen),
-        matmul_(std::move(matmul)),
-        a_(operation.inputs[0]),
-        b_(operation.inputs[1]),
-        dst_(operation.outputs[0]),
-        a_pitch_(program.tensor(a_).pitch()),
-        b_pitch_(program.tensor(b_).pitch()),
-        dst_pitch_(program.tensor(dst_).pitch()) {
-    const kernels::ConvShape widest =
-        shape_of(std::min(most_columns, matmul_.product.shape.out_channels));
-    packed_bytes_ = aligned(multiply_.packed_bytes(widest));
-    kernel_bytes_ = aligned(multiply_.scratch_bytes(widest));
-    scratch_bytes = packed_bytes_ + kernel_bytes_ +
-                    static_cast<std::size_t>(widest.in_channels * widest.out_channels);
-    kernel = multiply_.name;
-    isa = multiply_.isa;
+      : ActivationMatMulStep(chosen, context.program, operation, matmul) {
+    const FloatChain& chain = matmul_.product.chain;
+    if (chain.links.empty()) return;
+    chain_.emplace(context, chain, operation);
+    chain_at_ = aligned(scratch_bytes);
+    scratch_bytes = chain_at_ + chain_->scratch_bytes();
   }
 
   /// Divides blocks of columns, and within a block the matrices of the output.
@@ -76,6 +67,26 @@ class ActivationMatMulStep : public Step {
   }
 
  private:
+  ActivationMatMulStep(const kernels::ConvKernel& chosen, const Program& program,
+                       const Operation& operation, ActivationMatMulOperation& matmul)
+      : multiply_(chosen),
+        matmul_(std::move(matmul)),
+        a_(operation.inputs[0]),
+        b_(operation.inputs[1]),
+        dst_(operation.outputs[0]),
+        a_pitch_(program.tensor(a_).pitch()),
+        b_pitch_(program.tensor(b_).pitch()),
+        dst_pitch_(program.tensor(dst_).pitch()) {
+    const kernels::ConvShape widest =
+        shape_of(std::min(most_columns, matmul_.product.shape.out_channels));
+    packed_bytes_ = aligned(multiply_.packed_bytes(widest));
+    kernel_bytes_ = aligned(multiply_.scratch_bytes(widest));
+    scratch_bytes = packed_bytes_ + kernel_bytes_ +
+                    static_cast<std::size_t>(widest.in_channels * widest.out_channels);
+    kernel = multiply_.name;
+    isa = multiply_.isa;
+  }
+
   kernels::ConvShape shape_of(std::int64_t columns) const {
     kernels::ConvShape shape = matmul_.product.shape;
     shape.out_channels = columns;
@@ -120,6 +131,10 @@ class ActivationMatMulStep : public Step {
     args.dst_pitch = dst_pitch_;
     args.scratch = scratch + packed_bytes_;
     args.epilogue = epilogue_of(stage);
+    std::optional<BoundChain> bound;
+    if (chain_)
+      args.epilogue.tiles = &bound.emplace(*chain_, frame, scratch + chain_at_,
+                                           static_cast<std::int64_t>(matrix) * rows, column);
     multiply_.run(shape, args, Part{0, 1});
   }
 
@@ -128,6 +143,8 @@ class ActivationMatMulStep : public Step {
   TensorId a_, b_, dst_;
   std::ptrdiff_t a_pitch_, b_pitch_, dst_pitch_;
   std::size_t packed_bytes_ = 0, kernel_bytes_ = 0;
+  std::optional<TileChain> chain_;
+  std::size_t chain_at_ = 0;
 };
 
 }  // namespace
@@ -138,7 +155,7 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
       select_kernel(kernels::conv_kernels(), context.isa, [&](const kernels::ConvKernel& kernel) {
         return kernel.refuses(matmul.product.shape, {}) == nullptr;
       });
-  return std::make_unique<ActivationMatMulStep>(kernel, context.program, operation, matmul);
+  return std::make_unique<ActivationMatMulStep>(kernel, context, operation, matmul);
 }
 
 }  // namespace intact

@@ -1,4 +1,5 @@
 // Integer convolution and matrix product.
+#include "engine/steps/chain.hpp"
 #include "engine/steps/steps.hpp"
 #include "kernels/depthwise/depthwise.hpp"
 
@@ -7,6 +8,21 @@ namespace {
 
 class ConvStep : public Step {
  public:
+  ConvStep(const kernels::ConvKernel& kernel, WeightCache::Block weights, StepContext& context,
+           const Operation& operation, const ConvOperation& conv)
+      : ConvStep(kernel, std::move(weights), context.program, operation, conv) {
+    if (!conv.chain.links.empty()) chain_.emplace(context, conv.chain, operation);
+    kernel_scratch_ = (kernel.scratch_bytes(conv.shape) + 63) / 64 * 64;
+    scratch_bytes = kernel_scratch_ + (chain_ ? chain_->scratch_bytes() : 0);
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    if (!chain_) return run_with(frame, part, nullptr);
+    const BoundChain bound(*chain_, frame, frame.scratch_of(part) + kernel_scratch_);
+    run_with(frame, part, &bound);
+  }
+
+ private:
   ConvStep(const kernels::ConvKernel& kernel, WeightCache::Block weights, const Program& program,
            const Operation& operation, const ConvOperation& conv)
       : run_(kernel.run),
@@ -19,14 +35,14 @@ class ConvStep : public Step {
         src_pitch_(program.tensor(src_).pitch()),
         dst_pitch_(program.tensor(dst_).pitch()) {
     if (conv.zero_point_at_run_time) zero_point_ = operation.inputs[1];
-    if (conv.scale_at_run_time) scale_ = operation.inputs.back();
+    if (conv.scale_at_run_time) scale_ = operation.inputs[conv.zero_point_at_run_time ? 2 : 1];
     if (residual_) {
       addend_ = operation.inputs[1];
       residual_->pitch = program.tensor(addend_).pitch();
     }
   }
 
-  void run(const Frame& frame, Part part) const override {
+  void run_with(const Frame& frame, Part part, const kernels::TileStage* tiles) const {
     kernels::ConvArgs args;
     args.src = frame.at<std::uint8_t>(src_);
     args.src_pitch = src_pitch_;
@@ -35,6 +51,7 @@ class ConvStep : public Step {
     args.dst_pitch = dst_pitch_;
     args.scratch = frame.scratch_of(part);
     args.epilogue = epilogue_of(stage_);
+    args.epilogue.tiles = tiles;
     std::int32_t zero_point = 0;
     if (zero_point_ != no_tensor) {
       zero_point = *frame.at<std::uint8_t>(zero_point_);
@@ -50,7 +67,6 @@ class ConvStep : public Step {
     run_(shape_, args, part);
   }
 
- private:
   void (*run_)(const kernels::ConvShape&, const kernels::ConvArgs&, Part);
   WeightCache::Block weights_;
   kernels::ConvShape shape_;
@@ -58,6 +74,8 @@ class ConvStep : public Step {
   std::optional<kernels::Residual> residual_;
   TensorId src_, dst_, addend_ = no_tensor, zero_point_ = no_tensor, scale_ = no_tensor;
   std::ptrdiff_t src_pitch_, dst_pitch_;
+  std::optional<TileChain> chain_;
+  std::size_t kernel_scratch_ = 0;
 };
 
 /// Names the packed form: all that ConvKernel::pack depends on.
@@ -98,11 +116,9 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Con
     weights.data = values.data();
     kernel.pack(conv.shape, weights, target);
   });
-  auto step =
-      std::make_unique<ConvStep>(kernel, std::move(packed), context.program, operation, conv);
+  auto step = std::make_unique<ConvStep>(kernel, std::move(packed), context, operation, conv);
   step->kernel = kernel.name;
   step->isa = kernel.isa;
-  step->scratch_bytes = kernel.scratch_bytes(conv.shape);
   return step;
 }
 

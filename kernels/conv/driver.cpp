@@ -21,7 +21,8 @@ constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
 
 /// How pixels are cut into chunks, and what a thread's scratch memory holds: row pointers
 /// [tap][row], row sums [row], for folded shapes the padded lines of a chunk, then what a grid
-/// known at run time replaces: a pixel of padding, the biases and the multipliers.
+/// known at run time replaces: a pixel of padding, the biases and the multipliers; last the tile
+/// that a TileStage takes.
 struct Chunking {
   Chunking(const ConvShape& shape, const ConvBlocking& blocking) {
     const std::int64_t wanted =
@@ -41,13 +42,14 @@ struct Chunking {
     lines_at = sums_at + round_up(row_stride * 4, 64);
     padding_at = lines_at + shape.kernel[0] * padded_lines * line_bytes;
     bias_at = padding_at + round_up(shape.in_channels + 64, 64);
-    multiplier_at = bias_at + blocking.total_columns() * 4;
-    bytes = multiplier_at + blocking.total_columns() * 4;
+    multiplier_at = bias_at + round_up(blocking.total_columns() * 4, 64);
+    tile_at = multiplier_at + round_up(blocking.total_columns() * 4, 64);
+    bytes = tile_at + TileStage::most_elements * static_cast<std::int64_t>(sizeof(float));
   }
 
   std::int64_t pixels, row_stride;
   std::int64_t lines = 0, padded_lines = 0, line_bytes = 0;  ///< folded shapes only
-  std::int64_t sums_at, lines_at, padding_at, bias_at, multiplier_at, bytes;
+  std::int64_t sums_at, lines_at, padding_at, bias_at, multiplier_at, tile_at, bytes;
 };
 
 /// A thread's share: output pixels [pixels), and panels counted over all groups [panels).
@@ -106,6 +108,7 @@ class Run {
     rows_ = reinterpret_cast<const std::uint8_t**>(scratch);
     sums_ = reinterpret_cast<std::int32_t*>(scratch + chunking_.sums_at);
     lines_ = reinterpret_cast<std::uint8_t*>(scratch + chunking_.lines_at);
+    tile_ = reinterpret_cast<float*>(scratch + chunking_.tile_at);
     if (args.src_zero_point != nullptr) set_zero_point(*args.src_zero_point, scratch);
     if (args.src_scale != nullptr) set_scale(*args.src_scale, scratch);
   }
@@ -323,7 +326,27 @@ class Run {
       tile.target.residual_pitch = residual->pitch;
     }
     tile.epilogue = &args_.epilogue;
-    tiles_.run[panel.tile](tile);
+    if (args_.epilogue.tiles != nullptr)
+      hand_over(tile, panel.tile, pixel, channel);
+    else
+      tiles_.run[panel.tile](tile);
+  }
+
+  /// The panel in rectangles for the TileStage. Their heights suit all tiles' blocks of rows.
+  void hand_over(ConvTile tile, int width, std::int64_t pixel, std::int64_t channel) {
+    constexpr std::int64_t grain = 12;
+    const std::int64_t columns = tile.target.columns, count = tile.row_count;
+    const std::int64_t most = TileStage::most_elements / columns / grain * grain;
+    const TileStage& stage = *args_.epilogue.tiles;
+    tile.target.dst = tile_;
+    tile.target.dst_pitch = columns;
+    for (std::int64_t r = 0; r < count; r += most) {
+      tile.row_count = std::min(most, count - r);
+      tiles_.run[width](tile);
+      stage.run(stage, {tile_, columns, pixel + r, tile.row_count, channel, columns});
+      tile.rows += most;
+      if (tile.row_sums != nullptr) tile.row_sums += most;
+    }
   }
 
   const ConvTiles& tiles_;
@@ -339,6 +362,7 @@ class Run {
   const std::uint8_t** rows_;
   std::int32_t* sums_;
   std::uint8_t* lines_;
+  float* tile_;
 };
 
 }  // namespace

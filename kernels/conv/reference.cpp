@@ -63,8 +63,9 @@ void pack(const ConvShape& shape, const ConvWeights& weights, void* packed) {
   std::copy_n(weights.data, weight_count(shape), const_cast<std::int8_t*>(to.weights));
 }
 
+/// What a TileStage takes at once: channels of one pixel.
 std::size_t scratch_bytes(const ConvShape&) {
-  return 0;
+  return TileStage::most_elements * sizeof(float);
 }
 
 /// {batch, depth, height, width} of an output pixel.
@@ -108,6 +109,17 @@ std::int32_t accumulate(const ConvShape& shape, const ConvArgs& args, const Pack
   return sum;
 }
 
+/// Collects the channels of a pixel; complete runs of them go to the TileStage.
+void hand_over(const ConvShape& shape, const ConvArgs& args, float t, std::int64_t pixel,
+               std::int64_t channel) {
+  auto* const row = static_cast<float*>(args.scratch);
+  const std::int64_t at = channel % TileStage::most_elements;
+  row[at] = clamp_float(t, args.epilogue.float_lower, args.epilogue.float_upper);
+  if (at + 1 < TileStage::most_elements && channel + 1 < shape.out_channels) return;
+  const TileStage& stage = *args.epilogue.tiles;
+  stage.run(stage, {row, at + 1, pixel, 1, channel - at, at + 1});
+}
+
 void run(const ConvShape& shape, const ConvArgs& args, Part part) {
   const Packed packed = view(shape, args.weights);
   const Range pixels = split(shape.out_pixels(), part);
@@ -118,7 +130,10 @@ void run(const ConvShape& shape, const ConvArgs& args, Part part) {
       const float multiplier =
           args.src_scale != nullptr ? packed.multiplier[c] * *args.src_scale : packed.multiplier[c];
       const float t = scale_accumulator(accumulator, multiplier, packed.float_bias[c]);
-      write_reference(args.epilogue, t, pixel, c, args.dst, args.dst_pitch);
+      if (args.epilogue.tiles != nullptr)
+        hand_over(shape, args, t, pixel, c);
+      else
+        write_reference(args.epilogue, t, pixel, c, args.dst, args.dst_pitch);
     }
   }
 }

@@ -41,5 +41,6 @@ std::vector<FoldCase> spelling_activation_cases();
 std::vector<FoldCase> spelling_parameter_cases();
 std::vector<FoldCase> spelling_limit_cases();
 std::vector<FoldCase> affine_cases();
+std::vector<FoldCase> epilogue_cases();
 
 }  // namespace intact::testing

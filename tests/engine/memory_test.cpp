@@ -136,7 +136,9 @@ TEST(Memory, ResidualThatTheConvolutionReadsToo) {
     const TensorId x = p.input({64}), a = p.tensor({64}), b = p.tensor({64}), c = p.tensor({64});
     p.operation(CopyOperation{}, {x}, a);
     p.operation(CopyOperation{}, {x}, b);
-    p.operation(ConvOperation{}, {same ? b : a, b}, c);
+    ConvOperation conv;
+    conv.residual.emplace();
+    p.operation(std::move(conv), {same ? b : a, b}, c);
     p.program.outputs = {c};
     const MemoryPlan plan = place_tensors(p.program);
     const bool in_place =

@@ -96,8 +96,38 @@ ConvWeights ConvProblem::weights() const {
   return w;
 }
 
+namespace {
+
+/// Writes tiles where a kernel without a stage writes floats, each element once.
+struct CopyTiles : TileStage {
+  std::uint8_t* out = nullptr;
+  std::ptrdiff_t pitch = 0;
+  mutable std::vector<int> times;
+
+  CopyTiles(std::uint8_t* to, std::ptrdiff_t row, std::int64_t pixels)
+      : out(to), pitch(row), times(static_cast<std::size_t>(pixels * row)) {
+    run = [](const TileStage& self, const Tile& tile) {
+      static_cast<const CopyTiles&>(self).take(tile);
+    };
+  }
+  void take(const Tile& tile) const {
+    EXPECT_GT(tile.rows * tile.columns, 0);
+    EXPECT_LE(tile.rows * tile.columns, most_elements);
+    for (std::int64_t r = 0; r < tile.rows; ++r)
+      for (std::int64_t c = 0; c < tile.columns; ++c) {
+        const std::ptrdiff_t at = (tile.pixel + r) * pitch + tile.channel + c;
+        std::memcpy(out + 4 * at, tile.data + r * tile.pitch + c, 4);
+        EXPECT_EQ(++times[static_cast<std::size_t>(at)], 1);
+        tile.data[r * tile.pitch + c] = -1;  // a stage may write over it
+      }
+  }
+};
+
+}  // namespace
+
 std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) const {
-  const std::size_t element = options_.fused == Fused::floats ? 4 : 1;
+  const bool floats = options_.fused == Fused::floats || options_.fused == Fused::tiles;
+  const std::size_t element = floats ? 4 : 1;
   const std::ptrdiff_t pitch = shape_.out_channels + options_.dst_gap;
   std::vector<std::uint8_t> dst(
       static_cast<std::size_t>(shape_.out_pixels() * pitch) * element + 2 * guard_bytes, guard);
@@ -109,7 +139,9 @@ std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) 
   args.epilogue.zero_point = 121;
   args.epilogue.float_lower = -50;
   args.epilogue.float_upper = 45.5F;
-  if (fused == Fused::floats) args.epilogue.output = Output::f32;
+  if (floats) args.epilogue.output = Output::f32;
+  const CopyTiles stage(out, pitch, shape_.out_pixels());
+  if (fused == Fused::tiles) args.epilogue.tiles = &stage;
   if (fused == Fused::clamp || fused == Fused::rounded) {
     args.epilogue.lower = 90;
     args.epilogue.upper = 200;
@@ -144,7 +176,7 @@ std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) 
   args.weights = packed.data;
   if (options_.packed_zero_point) args.src_zero_point = &options_.src_zero_point;
   if (options_.src_scale != 1) args.src_scale = &options_.src_scale;
-  args.dst = out;
+  args.dst = fused == Fused::tiles ? nullptr : out;
   args.dst_pitch = pitch;
   for (int index = 0; index < parts; ++index) {
     const AlignedBytes scratch(kernel.scratch_bytes(shape_));

@@ -14,7 +14,17 @@ namespace intact::kernels {
 
 /// What fills weights and activations.
 enum class Fill { random, extreme, alternating, small };
-enum class Fused { bytes, clamp, table, rounded, rounded_table, unrounded, in_place, floats };
+enum class Fused {
+  bytes,
+  clamp,
+  table,
+  rounded,
+  rounded_table,
+  unrounded,
+  in_place,
+  floats,
+  tiles
+};
 
 struct ConvOptions {
   Fill fill = Fill::random;

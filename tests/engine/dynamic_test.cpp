@@ -29,11 +29,10 @@ ValueId dequantized(ModelBuilder& b, const std::string& op, const Dynamic& x, Va
   return b.node("Relu", "relu", {y});
 }
 
-/// The product is one kernel with its scale, the bias another with Relu; nothing is left to the
-/// reference evaluation.
+/// The product, its scale, the bias and Relu are one step; nothing is left to the reference
+/// evaluation.
 void expect_one_kernel(const Flow& flow, const std::string& op) {
-  EXPECT_EQ(count_of(flow, op + "+Cast+Mul"), 1);
-  EXPECT_EQ(count_of(flow, "Add+Relu"), 1);
+  EXPECT_EQ(count_of(flow, op + "+Cast+Mul+Add+Relu"), 1);
   EXPECT_EQ(flow.int8_macs, flow.total_macs);
   EXPECT_GT(flow.total_macs, 0);
   for (const FlowNode& node : flow.nodes) EXPECT_NE(node.kernel, "reference") << node.name;

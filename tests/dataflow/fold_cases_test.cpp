@@ -31,9 +31,7 @@ std::vector<FoldCase> all_cases() {
   add(spelling_activation_cases());
   add(spelling_parameter_cases());
   add(spelling_limit_cases());
-  for (const auto list : {convolution_cases, conv_transpose_cases, normalization_cases,
-                          products_cases, elementwise_cases, movement_cases, epilogue_cases})
-    for (FoldCase& fold : list()) all.push_back(std::move(fold));
+  add(epilogue_cases());
   return all;
 }
 

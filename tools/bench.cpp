@@ -104,8 +104,10 @@ void write_trace(const std::string& path, const std::vector<StepTime>& steps) {
   write_json(path, {{"traceEvents", events}, {"displayTimeUnit", "ms"}});
 }
 
-/// Per step: the median over runs of its time.
-Json profile_nodes(const Session& session, const std::vector<Tensor>& inputs, int runs) {
+/// Per step: the median over runs of its time, and its rates. `peak` is in multiply-adds per second
+/// of all threads.
+Json profile_nodes(const Session& session, const std::vector<Tensor>& inputs, int runs,
+                   double peak) {
   std::vector<std::string> order;
   std::map<std::string, StepTime> steps;
   std::map<std::string, std::vector<double>> times;
@@ -133,7 +135,9 @@ Json profile_nodes(const Session& session, const std::vector<Tensor>& inputs, in
                      {"share", us / total},
                      {"macs", step.macs},
                      {"bytes", step.bytes},
-                     {"gmacs_per_s", static_cast<double>(step.macs) / us / 1000}});
+                     {"gmacs_per_s", static_cast<double>(step.macs) / us / 1000},
+                     {"share_of_peak", static_cast<double>(step.macs) / us * 1e6 / peak},
+                     {"gb_per_s", static_cast<double>(step.bytes) / us / 1000}});
   }
   return nodes;
 }
@@ -143,14 +147,17 @@ void print_nodes(const Json& nodes) {
   table.column("name");
   table.column("op");
   table.column("kernel");
-  for (const char* title : {"us", "share", "MMAC", "GMAC/s"})
+  for (const char* title : {"us", "share", "MMAC", "GMAC/s", "of peak", "KB", "GB/s"})
     table.column(title, Table::Align::right);
   for (const Json& node : nodes) {
     table.row({shorten(node["name"], 40), node["op"], node["kernel"],
                fmt::format("{:.1f}", node["us"].get<double>()),
                fmt::format("{:.1f} %", node["share"].get<double>() * 100),
                fmt::format("{:.2f}", node["macs"].get<double>() / 1e6),
-               fmt::format("{:.1f}", node["gmacs_per_s"].get<double>())});
+               fmt::format("{:.1f}", node["gmacs_per_s"].get<double>()),
+               fmt::format("{:.0f} %", node["share_of_peak"].get<double>() * 100),
+               fmt::format("{:.1f}", node["bytes"].get<double>() / 1e3),
+               fmt::format("{:.1f}", node["gb_per_s"].get<double>())});
   }
   fmt::print("{}", table.text());
 }
@@ -199,7 +206,12 @@ int bench(const Options& options) {
                                        : value.dump());
   }
   if (options.nodes) {
-    json["nodes"] = profile_nodes(session, inputs, std::min(runs, 50));
+    // Measured now, at the clock that the runs had.
+    const double peak = peak_macs(session.isa()) * session.threads();
+    json["peak_gmacs_per_s"] = peak / 1e9;
+    json["nodes"] = profile_nodes(session, inputs, std::min(runs, 50), peak);
+    fmt::print("\nPeak of {} on {} thread(s), from registers: {:.0f} GMAC/s.\n",
+               isa_name(session.isa()), session.threads(), peak / 1e9);
     print_nodes(json["nodes"]);
   }
   if (!options.json.empty()) write_json(options.json, json);

@@ -13,9 +13,9 @@
 #include <random>
 #include <vector>
 
-#include "bench/kernels/peak.hpp"
 #include "intact/cpu.hpp"
 #include "kernels/conv/conv.hpp"
+#include "kernels/peak/peak.hpp"
 
 namespace intact::kernels {
 namespace {
@@ -193,6 +193,6 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   for (const intact::Isa isa : {intact::Isa::avx2, intact::Isa::avx512vnni})
     fmt::print(stderr, "peak of {}: {:.1f} GMAC/s\n", intact::isa_name(isa),
-               intact::peak_macs(isa) * 1e-9);
+               intact::kernels::peak_macs(isa) * 1e-9);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -18,6 +18,9 @@ std::string_view isa_name(Isa isa);
 Isa parse_isa(std::string_view name);
 /// "AMD EPYC ..." from CPUID.
 std::string cpu_name();
+/// Multiply-adds of bytes per second that one core reaches at best with an instruction set, from
+/// registers: measured now, in a few milliseconds. 0 where cpu_supports is false.
+double peak_macs(Isa isa);
 /// CPUs that this process may use: affinity mask and container quota (cgroup v1, v2), at least 1.
 int usable_cpus();
 

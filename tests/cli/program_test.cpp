@@ -233,6 +233,15 @@ TEST(Bench, reports_every_figure) {
   EXPECT_EQ(report["macs"], 10032384);
   EXPECT_EQ(report["isa"], isa_name(best_isa()));
   EXPECT_GT(report["nodes"].size(), 5U);
+  EXPECT_GT(report["peak_gmacs_per_s"], 0);
+  double share = 0;
+  for (const json& node : report["nodes"]) {
+    share += node["share"].get<double>();
+    EXPECT_GE(node["share_of_peak"], 0);
+    EXPECT_LE(node["share_of_peak"], 1.5) << node["name"];  // clocks change between measurements
+    EXPECT_GT(node["gb_per_s"], 0) << node["name"];
+  }
+  EXPECT_NEAR(share, 1, 1e-6);
   const json trace = read_json(folder / "trace.json");
   EXPECT_EQ(trace["traceEvents"][0]["ph"], "X");
   EXPECT_GE(trace["traceEvents"][0]["dur"], 0);

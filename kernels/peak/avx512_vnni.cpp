@@ -1,9 +1,9 @@
 // vpdpbusd on twelve independent accumulators.
 #include <immintrin.h>
 
-#include "bench/kernels/peak.hpp"
+#include "kernels/peak/peak.hpp"
 
-namespace intact {
+namespace intact::kernels {
 
 double multiply_avx512_vnni(long repeats) {
   __m512i sum[12];
@@ -19,4 +19,4 @@ double multiply_avx512_vnni(long repeats) {
   return static_cast<double>(repeats) * 12 * 64;
 }
 
-}  // namespace intact
+}  // namespace intact::kernels

@@ -1,11 +1,11 @@
-#include "bench/kernels/peak.hpp"
+#include "kernels/peak/peak.hpp"
 
 #include <algorithm>
 #include <chrono>
 
 #include "intact/cpu.hpp"
 
-namespace intact {
+namespace intact::kernels {
 namespace {
 
 double multiply_scalar(long repeats) {
@@ -22,11 +22,13 @@ double (*multiply(Isa isa))(long) {
     case Isa::scalar:
       return multiply_scalar;
     case Isa::avx2:
-    case Isa::avxvnni:
       return multiply_avx2;
+    case Isa::avxvnni:
+      return multiply_avxvnni;
     case Isa::avx512vnni:
-    case Isa::amx:
       return multiply_avx512_vnni;
+    case Isa::amx:
+      return multiply_amx;
   }
   return multiply_scalar;
 }
@@ -36,13 +38,13 @@ double (*multiply(Isa isa))(long) {
 double peak_macs(Isa isa) {
   double best = 0;
   if (!cpu_supports(isa)) return best;
-  for (int window = 0; window < 500; ++window) {
+  for (int window = 0; window < 300; ++window) {
     const auto start = std::chrono::steady_clock::now();
-    const double macs = multiply(isa)(4000);
+    const double macs = multiply(isa)(2000);
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
     best = std::max(best, macs / elapsed.count());
   }
   return best;
 }
 
-}  // namespace intact
+}  // namespace intact::kernels

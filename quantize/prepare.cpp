@@ -19,8 +19,8 @@ constexpr int needed_opset = 13;
 
 bool is_quantization(const Node& node) {
   return node.op.find("QuantizeLinear") != std::string::npos ||
-         node.op.find("DequantizeLinear") != std::string::npos || node.op.starts_with("QLinear") ||
-         node.op == "ConvInteger" || node.op == "MatMulInteger" || node.op == "QGemm";
+         node.op.find("DequantizeLinear") != std::string::npos || node.op == "ConvInteger" ||
+         node.op == "MatMulInteger";
 }
 
 /// Here because shapes have to be inferred before a session exists that would check them.

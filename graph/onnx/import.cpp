@@ -2,10 +2,12 @@
 // sizes and structure are checked here, once, so that later layers need not.
 #include <fmt/format.h>
 
+#include <map>
 #include <set>
 #include <unordered_map>
 
 #include "graph/definition.hpp"
+#include "graph/onnx/expand/expand.hpp"
 #include "graph/onnx/lift.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/onnx/proto.hpp"
@@ -45,7 +47,8 @@ class Importer {
   void read_attribute(const onnx::AttributeProto& proto, Node& node);
   void resolve_operands(const onnx::GraphProto& proto);
   void restore_order();
-  void check_operators();
+  std::map<ValueId, int> declared_ranks(const onnx::GraphProto& proto) const;
+  void check_operators(const onnx::GraphProto& proto);
   ValueId define(const std::string& name, const std::string& by);
 
   std::string label_;
@@ -225,15 +228,30 @@ void Importer::read_node(const onnx::NodeProto& proto, Node& node) {
   for (const onnx::AttributeProto& attribute : proto.attribute()) read_attribute(attribute, node);
 }
 
-/// Raises models of old operator sets and checks that every operator is implemented.
-void Importer::check_operators() {
+/// The ranks of tensors that are neither inputs nor outputs, where the file tells them.
+std::map<ValueId, int> Importer::declared_ranks(const onnx::GraphProto& proto) const {
+  std::map<ValueId, int> ranks;
+  for (const onnx::ValueInfoProto& info : proto.value_info()) {
+    const auto found = ids_.find(info.name());
+    if (found != ids_.end() && info.type().tensor_type().has_shape())
+      ranks.emplace(found->second, info.type().tensor_type().shape().dim_size());
+  }
+  return ranks;
+}
+
+/// Writes the model in ONNX's operators, raises those of old operator sets, and checks that every
+/// operator is implemented.
+void Importer::check_operators(const onnx::GraphProto& proto) {
   const auto opset = graph_.opsets.find("");
   try {
+    expand_operators(graph_, declared_ranks(proto));
     if (opset != graph_.opsets.end() && opset->second < oldest_implemented_opset)
       raise_opset(graph_, oldest_implemented_opset);
     for (const Node& node : graph_.nodes) definition_of(node);
   } catch (const Unsupported& error) {
     fail_unsupported(error.what());
+  } catch (const Error& error) {
+    fail(error.what());
   }
 }
 
@@ -285,7 +303,7 @@ Graph Importer::import(std::span<const std::byte> bytes) {
   resolve_operands(proto);
   read_outputs(proto);
   restore_order();
-  check_operators();
+  check_operators(proto);
   graph_.file_bytes = bytes.size() + external_.file_bytes();
   return std::move(graph_);
 }

@@ -102,9 +102,6 @@ constexpr auto mish = [](const EvalContext&) {
 constexpr auto swish = [](const EvalContext& context) {
   return [alpha = number(context, "alpha", 1.0f)](double x) { return x * logistic(alpha * x); };
 };
-constexpr auto quick_gelu = [](const EvalContext& context) {
-  return [alpha = number(context, "alpha", 1.702f)](double x) { return x * logistic(alpha * x); };
-};
 constexpr auto gelu = [](const EvalContext& context) {
   const std::string form = context.node.attributes.text("approximate", "none");
   if (form != "none" && form != "tanh")
@@ -178,8 +175,6 @@ std::span<const Definition> activation_definitions() {
       activation<softsign>("Softsign"),
       activation<thresholded_relu>("ThresholdedRelu"),
       activation<gelu>("Gelu"),
-      activation<gelu>("Gelu", "com.microsoft"),
-      activation<quick_gelu>("QuickGelu", "com.microsoft"),
       activation<mish>("Mish"),
       activation<swish>("Swish"),
   };

@@ -23,7 +23,7 @@ std::map<Key, const Definition*> build_lookup() {
         grid_sample_definitions(),   loss_definitions(),     detection_definitions(),
         conv_definitions(),          gemm_definitions(),     pool_definitions(),
         normalization_definitions(), reduce_definitions(),   resize_definitions(),
-        quantization_definitions(),  qlinear_definitions(),  fused_definitions(),
+        quantization_definitions(),  
         signal_definitions()})
     for (const Definition& definition : family)
       lookup.emplace(Key{definition.domain, definition.op}, &definition);

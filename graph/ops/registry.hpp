@@ -34,7 +34,5 @@ std::span<const Definition> reduce_definitions();
 std::span<const Definition> resize_definitions();
 std::span<const Definition> recurrent_definitions();  ///< RNN, GRU, LSTM
 std::span<const Definition> quantization_definitions();
-std::span<const Definition> qlinear_definitions();
-std::span<const Definition> fused_definitions();  ///< com.microsoft: FusedConv, BiasGelu, ...
 
 }  // namespace intact

@@ -53,8 +53,7 @@ void check_grid_of_constant(const Graph& graph, const Node& node) {
 
 bool is_quantization(const Node& node) {
   return node.op.find("QuantizeLinear") != std::string::npos ||
-         node.op.find("DequantizeLinear") != std::string::npos || node.op.starts_with("QLinear") ||
-         node.op == "QGemm";
+         node.op.find("DequantizeLinear") != std::string::npos;
 }
 
 template <class Skip>

@@ -11,10 +11,6 @@
 namespace intact {
 namespace {
 
-bool in_known_domain(const Node& node) {
-  return node.domain.empty() || node.domain == "com.microsoft";
-}
-
 std::optional<int> rank_of(const Value& value) {
   if (value.shape) return static_cast<int>(value.shape->size());
   if (value.declared) return static_cast<int>(value.declared->size());
@@ -130,8 +126,8 @@ void import_quantization(Graph& graph) {
     return known ? known : rank_of(graph.value(id));
   };
   for (Node& node : rewriter.take_nodes()) {
-    const bool quantizes = node.op == "QuantizeLinear" && in_known_domain(node);
-    const bool dequantizes = node.op == "DequantizeLinear" && in_known_domain(node);
+    const bool quantizes = node.is("QuantizeLinear");
+    const bool dequantizes = node.is("DequantizeLinear");
     if (!quantizes && !dequantizes) {
       pass_type_on(graph, node);
       rewriter.push(std::move(node));

@@ -14,7 +14,6 @@ constexpr std::array passes = {
     Pass{"remove_identities", remove_identities},
     Pass{"fold_parameters", fold_parameters},
     Pass{"import_quantization", import_quantization},
-    Pass{"import_quantized_operators", import_quantized_operators},
     // Weights reach their grids here.
     Pass{"fold_constants", fold_constants},
     Pass{"cancel_bytes", cancel_bytes},

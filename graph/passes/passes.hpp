@@ -19,8 +19,6 @@ std::span<const Pass> canonical_passes();
 void canonicalize(Graph& graph);
 
 void import_quantization(Graph& graph);  ///< Q/DQ -> Round, Bytes, FromBytes
-void import_quantized_operators(
-    Graph& graph);                  ///< QLinearConv, QLinearAdd, ... -> operator + Round
 void fold_constants(Graph& graph);  ///< nodes with constant inputs
 void cancel_bytes(Graph& graph);  ///< FromBytes(Bytes(x)) on one grid, equal Rounds, moves on bytes
 void fold_bias(Graph& graph);     ///< Add of a constant per channel into the convolution before it

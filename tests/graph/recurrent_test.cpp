@@ -1,4 +1,4 @@
-// Recurrent operators and the fused operators of com.microsoft, by hand.
+// Recurrent operators, by hand.
 #include <cmath>
 
 #include "tests/graph/evaluate.hpp"
@@ -7,7 +7,6 @@ namespace intact {
 namespace {
 
 using namespace intact::testing;
-using Ints = std::vector<std::int64_t>;
 
 void expect_near(const Tensor& actual, const std::vector<double>& expected) {
   ASSERT_EQ(static_cast<std::size_t>(actual.size()), expected.size());
@@ -70,50 +69,6 @@ TEST(Recurrent, RefusesWrongOperands) {
                   Tensor::from<std::int32_t>({1}, std::vector<std::int32_t>{5}));
             }),
             "LSTM 'n' (opset 18): sequence_lens contains 5; lengths must lie in [0, 1]");
-}
-
-Op microsoft(const char* op, int outputs = 1) {
-  return Op(op, outputs).in("com.microsoft");
-}
-
-TEST(Fused, IntegerProducts) {
-  const Tensor a = Tensor::from<std::uint8_t>({1, 2}, std::vector<std::uint8_t>{3, 5});
-  const Tensor b = Tensor::from<std::int8_t>({2, 2}, std::vector<std::int8_t>{1, 2, 3, 4});
-  // Steps (2 4) times b = 14 20.
-  expect_near(
-      microsoft("MatMulIntegerToFloat")(a, b, Tensor::scalar(0.5F), floats({2}, {1, 2}),
-                                        Tensor::scalar<std::uint8_t>(1), none, floats({2}, {1, 0})),
-      {8, 20});
-  // 0 and 255 span the grid with scale 1.
-  expect_near(
-      microsoft("DynamicQuantizeMatMul")(floats({1, 2}, {255, 1.4F}), b, Tensor::scalar(1.0F)),
-      {258, 514});
-}
-
-TEST(Fused, MatMulGemmConv) {
-  expect_near(microsoft("FusedMatMul")
-                  .with("transB", 1)
-                  .with("alpha", 2.0F)(floats({1, 2}, {1, 2}), floats({2, 2}, {1, 10, 100, 1000})),
-              {42, 4200});
-  expect_near(microsoft("FusedGemm")
-                  .with("activation", "LeakyRelu")
-                  .with("activation_alpha", 0.5F)(floats({1, 1}, {2}), floats({1, 2}, {3, -3}),
-                                                  floats({2}, {1, 1})),
-              {7, -2.5});
-  expect_near(microsoft("FusedConv")
-                  .with("activation", "Relu")(floats({1, 1, 2}, {1, 5}), floats({1, 1, 1}, {1}),
-                                              none, floats({1, 1, 2}, {-3, -3})),
-              {0, 2});
-}
-
-TEST(Fused, GeluAndSkipLayerNormalization) {
-  expect_near(microsoft("BiasGelu")(floats({2}, {1, -1}), floats({2}, {-1, 2})),
-              {0, 0.5 * (1 + std::erf(std::sqrt(0.5)))});
-  const auto y = microsoft("SkipLayerNormalization", 4)
-                     .with("epsilon", 0.0F)
-                     .all({floats({1, 2}, {1, 2}), floats({1, 2}, {0, 1}), floats({2}, {1, 2})});
-  expect_near(y[0], {-1, 2});
-  expect_near(y[3], {1, 3});
 }
 
 }  // namespace

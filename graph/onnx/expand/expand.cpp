@@ -1,0 +1,56 @@
+// The one table of expansions, and the walk that applies it.
+#include "graph/onnx/expand/expand.hpp"
+
+#include <iterator>
+
+#include "graph/onnx/expand/families.hpp"
+
+namespace intact {
+namespace {
+
+using Key = std::pair<std::string_view, std::string_view>;  // domain, operator
+
+std::map<Key, const ExpansionRule*> build_table() {
+  std::map<Key, const ExpansionRule*> table;
+  for (const auto rules : {channels_last_rules(), quantized_rules(), integer_rules(), fused_rules(),
+                           normalization_rules(), attention_rules()})
+    for (const ExpansionRule& rule : rules) table.emplace(Key{rule.domain, rule.op}, &rule);
+  return table;
+}
+
+const ExpansionRule* rule_of(const Node& node) {
+  static const std::map<Key, const ExpansionRule*> table = build_table();
+  const auto found = table.find({node.domain, node.op});
+  return found == table.end() ? nullptr : found->second;
+}
+
+/// Weights of this domain are laid out for the processor on which the file was written.
+void refuse_blocked_layout(const Node& node) {
+  if (node.domain == "com.microsoft.nchwc")
+    refuse_unsupported(node,
+                       "its tensors are blocked for one processor; write the optimized file at "
+                       "the level ORT_ENABLE_EXTENDED instead of ORT_ENABLE_ALL");
+}
+
+}  // namespace
+
+void expand_operators(Graph& graph, std::map<ValueId, int> ranks) {
+  Walk walk{graph, FreshNames(graph), Ranks(graph, std::move(ranks)), {}};
+  std::vector<Node> nodes;
+  for (Node& node : std::exchange(graph.nodes, {})) {
+    refuse_blocked_layout(node);
+    const ExpansionRule* rule = rule_of(node);
+    if (rule == nullptr) {
+      walk.ranks.follow(node);
+      nodes.push_back(std::move(node));
+      continue;
+    }
+    Expansion expansion(walk, std::move(node));
+    rule->expand(expansion);
+    std::vector<Node> made = expansion.finish();
+    std::move(made.begin(), made.end(), std::back_inserter(nodes));
+  }
+  graph.nodes = std::move(nodes);
+}
+
+}  // namespace intact

@@ -1,0 +1,27 @@
+// The lists of expansions, one per file of this folder; expand.cpp looks them up.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "graph/onnx/expand/expansion.hpp"
+
+namespace intact {
+
+/// How an operator is written in standard ones. Throws Error for a wrong node and Unsupported for a
+/// form without a standard equivalent.
+struct ExpansionRule {
+  std::string_view op, domain;
+  void (*expand)(Expansion&);
+};
+
+std::span<const ExpansionRule> channels_last_rules();
+std::span<const ExpansionRule> quantized_rules();       ///< QLinearConv, QGemm, ...
+std::span<const ExpansionRule> integer_rules();         ///< MatMulIntegerToFloat, MatMulNBits, ...
+std::span<const ExpansionRule> fused_rules();           ///< FusedConv, BiasGelu, ...
+std::span<const ExpansionRule> normalization_rules();   ///< SkipLayerNormalization, ...
+std::span<const ExpansionRule> attention_rules();       ///< Attention, MultiHeadAttention, ...
+
+void expand_rotary_embedding(Expansion& expansion);
+
+}  // namespace intact

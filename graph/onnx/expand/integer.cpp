@@ -1,0 +1,174 @@
+// Products of com.microsoft whose weights are integers and whose result is float:
+// MatMulIntegerToFloat, DynamicQuantizeMatMul, DynamicQuantizeLSTM and MatMulNBits.
+#include "graph/onnx/expand/families.hpp"
+#include "graph/onnx/expand/integer.hpp"
+#include "graph/reals.hpp"
+
+namespace intact {
+namespace {
+
+constexpr std::int64_t to_f32 = 1;  ///< ONNX's number of the type
+
+void expand_integer_to_float(Expansion& e) {
+  const QuantizedValue a{e.operand(0), e.operand(2), e.optional(4)};
+  const QuantizedValue b{e.operand(1), e.operand(3), e.optional(5)};
+  e.give(0, e.add_optional(integer_product(e, a, b), e.optional(6)));
+}
+
+void expand_dynamic_matmul(Expansion& e) {
+  const auto a = e.add_several("DynamicQuantizeLinear", {e.operand(0)}, 3);
+  const QuantizedValue b{e.operand(1), e.operand(2), e.optional(3)};
+  e.give(0, e.add_optional(integer_product(e, {a[0], a[1], a[2]}, b), e.optional(4)));
+}
+
+/// Weights [directions, inputs, 4 * hidden] as LSTM takes them: real, the last axes exchanged. Their
+/// scales and zero points are [directions] or [directions, 4 * hidden].
+ValueId lstm_weights(Expansion& e, std::size_t weights, std::size_t scale) {
+  const Attributes to_float = attributes_of({{"to", to_f32}});
+  const auto along_weights = [&](ValueId entries) {
+    return e.add("Reshape", {entries, e.integers(e.needed_rank(entries) == 2
+                                                     ? std::vector<std::int64_t>{0, 1, -1}
+                                                     : std::vector<std::int64_t>{-1, 1, 1})});
+  };
+  ValueId steps = e.add("Cast", {e.operand(weights)}, to_float);
+  if (e.has(scale + 1))
+    steps = e.add("Sub", {steps, along_weights(e.add("Cast", {e.operand(scale + 1)}, to_float))});
+  const ValueId reals = e.add("Mul", {steps, along_weights(e.operand(scale))});
+  return e.add("Transpose", {reals}, attributes_of({{"perm", std::vector<std::int64_t>{0, 2, 1}}}));
+}
+
+/// The weights' real numbers times float activations. ONNX Runtime rounds the activations to 8 bits
+/// at every step, with a range per step; leaving that out is closer to the float model.
+void expand_dynamic_lstm(Expansion& e) {
+  const ValueId w = lstm_weights(e, 1, 8), r = lstm_weights(e, 2, 10);
+  const auto y = e.add_several(
+      "LSTM",
+      {e.operand(0), w, r, e.optional(3), e.optional(4), e.optional(5), e.optional(6), e.optional(7)},
+      3, e.node().attributes);
+  e.main(y[0]);
+  for (std::size_t i = 0; i < 3; ++i) e.give(i, y[i]);
+}
+
+// MatMulNBits: A times the transpose of B [columns, depth], B in blocks of `block` along its depth.
+
+struct Blocks {
+  std::int64_t depth, columns, bits, block;
+  std::int64_t count() const { return (depth + block - 1) / block; }
+  /// Bytes of a row of `entries` numbers, each row beginning at a byte.
+  std::int64_t row_bytes(std::int64_t entries) const { return (entries * bits + 7) / 8; }
+};
+
+Blocks blocks_of(const Expansion& e) {
+  const Attributes& attributes = e.node().attributes;
+  const Blocks blocks{attributes.integer("K", 0), attributes.integer("N", 0),
+                      attributes.integer("bits", 4), attributes.integer("block_size", 0)};
+  constexpr std::int64_t limit = std::int64_t{1} << 31;
+  if (blocks.depth <= 0 || blocks.columns <= 0 || blocks.depth >= limit || blocks.columns >= limit)
+    refuse(e.node(), "K is {} and N is {}; they must be the extents of the second matrix",
+           blocks.depth, blocks.columns);
+  if (blocks.bits != 4 && blocks.bits != 8)
+    refuse_unsupported(e.node(), "weights of {} bits are not supported, only 4 and 8", blocks.bits);
+  if (blocks.block < 16 || blocks.block >= limit || (blocks.block & (blocks.block - 1)) != 0)
+    refuse(e.node(), "block_size is {}; it must be a power of two of 16 or more", blocks.block);
+  return blocks;
+}
+
+/// The packed bytes of a constant operand, which has to hold exactly `bytes` of them.
+std::span<const std::uint8_t> packed_bytes(const Expansion& e, std::size_t i, std::int64_t bytes) {
+  const Tensor* packed = e.constant(e.operand(i));
+  if (packed == nullptr)
+    refuse_unsupported(e.node(), "operand {} is computed; packed weights have to be constant", i);
+  if (packed->type() != ElementType::u8 || packed->size() != bytes)
+    refuse(e.node(), "operand {} is {} {}; K, N, bits and block_size make it {} bytes (u8)", i,
+           element_name(packed->type()), to_string(packed->shape()), bytes);
+  return packed->data<std::uint8_t>();
+}
+
+std::uint8_t entry_of(std::span<const std::uint8_t> row, std::int64_t bits, std::int64_t k) {
+  if (bits == 8) return row[static_cast<std::size_t>(k)];
+  return (row[static_cast<std::size_t>(k / 2)] >> (k % 2 * 4)) & 15;
+}
+
+/// [rows, columns] of numbers packed in rows of their own -> [columns, rows], which lets a block run
+/// along axis 0 of the weights [depth, columns].
+Tensor unpacked(std::span<const std::uint8_t> packed, const Blocks& blocks, std::int64_t rows,
+                std::int64_t entries, std::int64_t row_bytes) {
+  const ElementType type = blocks.bits == 4 ? ElementType::u4 : ElementType::u8;
+  Tensor result(type, {entries, rows});
+  auto* out = static_cast<std::uint8_t*>(result.raw());
+  for (std::int64_t n = 0; n < rows; ++n) {
+    const auto row = packed.subspan(static_cast<std::size_t>(n * row_bytes),
+                                    static_cast<std::size_t>(row_bytes));
+    for (std::int64_t k = 0; k < entries; ++k) out[k * rows + n] = entry_of(row, blocks.bits, k);
+  }
+  return result;
+}
+
+/// Scales [columns, blocks] (any shape of that size) -> [blocks, columns].
+ValueId block_scales(Expansion& e, const Blocks& blocks) {
+  const ValueId rows = e.add("Reshape", {e.operand(2), e.integers({blocks.columns, blocks.count()})});
+  return e.add("Transpose", {rows});
+}
+
+/// Packed like the weights, or one number of A's type per block; absent: the middle of the range.
+ValueId block_zero_points(Expansion& e, const Blocks& blocks) {
+  const ElementType type = blocks.bits == 4 ? ElementType::u4 : ElementType::u8;
+  const std::int64_t row = blocks.row_bytes(blocks.count());
+  if (!e.has(3)) {
+    Tensor middle(type, {blocks.count(), blocks.columns});
+    std::fill_n(static_cast<std::uint8_t*>(middle.raw()), middle.size(),
+                static_cast<std::uint8_t>(1 << (blocks.bits - 1)));
+    return e.constant_of("zero_point", std::move(middle));
+  }
+  const Tensor* given = e.constant(e.operand(3));
+  if (given != nullptr && given->type() != ElementType::u8)
+    refuse_unsupported(e.node(), "zero points of type {} are not supported, only packed u8",
+                       element_name(given->type()));
+  const auto packed = packed_bytes(e, 3, blocks.columns * row);
+  return e.constant_of("zero_point",
+                       unpacked(packed, blocks, blocks.columns, blocks.count(), row));
+}
+
+void expand_matmul_nbits(Expansion& e) {
+  const Blocks blocks = blocks_of(e);
+  if (e.has(4))
+    refuse_unsupported(e.node(), "g_idx is not supported; quantize without reordering (act-order)");
+  const std::int64_t row = blocks.count() * blocks.row_bytes(blocks.block);
+  const auto packed = packed_bytes(e, 1, blocks.columns * row);
+  const ValueId integers =
+      e.constant_of("weights", unpacked(packed, blocks, blocks.columns, blocks.depth, row));
+  const ValueId reals =
+      e.add("DequantizeLinear", {integers, block_scales(e, blocks), block_zero_points(e, blocks)},
+            attributes_of({{"axis", std::int64_t{0}}, {"block_size", blocks.block}}));
+  e.set_version(reals, 21);
+  const ValueId y = e.main(e.add("MatMul", {e.operand(0), reals}));
+  e.give(0, e.add_optional(y, e.optional(5)));
+}
+
+constexpr const char* microsoft = "com.microsoft";
+
+constexpr ExpansionRule rules[] = {
+    {"MatMulIntegerToFloat", microsoft, expand_integer_to_float},
+    {"DynamicQuantizeMatMul", microsoft, expand_dynamic_matmul},
+    {"DynamicQuantizeLSTM", microsoft, expand_dynamic_lstm},
+    {"MatMulNBits", microsoft, expand_matmul_nbits},
+};
+
+}  // namespace
+
+ValueId integer_product(Expansion& e, QuantizedValue a, QuantizedValue b) {
+  if (e.constant(a.scale) != nullptr) {
+    const ValueId reals = dequantized(e, a, -2);
+    return e.main(e.add("MatMul", {reals, dequantized(e, b, -1)}));
+  }
+  const ValueId sums =
+      e.main(e.add("MatMulInteger", {a.integers, b.integers, a.zero_point, b.zero_point}));
+  const ValueId steps = e.add("Cast", {sums}, attributes_of({{"to", to_f32}}));
+  return e.add("Mul", {steps, e.add("Mul", {a.scale, b.scale})});
+}
+
+std::span<const ExpansionRule> integer_rules() {
+  return rules;
+}
+
+}  // namespace intact

@@ -1,0 +1,82 @@
+// RotaryEmbedding of com.microsoft: pairs of channels turned by angles that grow with the position.
+#include "graph/onnx/expand/families.hpp"
+
+namespace intact {
+namespace {
+
+Attributes along(std::int64_t axis) {
+  return attributes_of({{"axis", axis}});
+}
+
+/// Cosines or sines for every position, with an axis for the heads: broadcast to the halves of x.
+ValueId angles(Expansion& e, ValueId table, ValueId positions, bool per_batch, bool heads_first) {
+  const ValueId rows = e.add("Gather", {table, positions});
+  // [S, H/2] or [B, S, H/2] -> one more axis for the heads, in front of the positions or behind.
+  if (heads_first) return per_batch ? e.add("Unsqueeze", {rows, e.integers({1})}) : rows;
+  return e.add("Unsqueeze", {rows, e.integers({-2})});
+}
+
+/// One number counts on from there along the sequence; otherwise [B, S].
+ValueId positions_of(Expansion& e, ValueId x, bool per_batch, std::int64_t sequence_axis) {
+  if (per_batch) return e.operand(1);
+  const ValueId extent = e.add("Gather", {e.add("Shape", {x}), e.integer(sequence_axis)});
+  const ValueId steps = e.add("Range", {e.integer(0), extent, e.integer(1)});
+  return e.add("Add", {steps, e.operand(1)});
+}
+
+/// x [..., H] in two halves that are turned together: neighbours, or the two ends.
+std::vector<ValueId> halves_of(Expansion& e, ValueId x, bool interleaved) {
+  if (!interleaved) return e.add_several("Split", {x}, 2, along(-1));
+  const ValueId pairs = e.add("Reshape", {x, e.integers({0, 0, 0, -1, 2})});
+  std::vector<ValueId> halves = e.add_several("Split", {pairs}, 2, along(-1));
+  for (ValueId& half : halves) half = e.add("Squeeze", {half, e.integers({-1})});
+  return halves;
+}
+
+ValueId joined(Expansion& e, std::vector<ValueId> halves, bool interleaved) {
+  if (!interleaved) return e.add("Concat", halves, along(-1));
+  for (ValueId& half : halves) half = e.add("Unsqueeze", {half, e.integers({-1})});
+  return e.add("Reshape", {e.add("Concat", halves, along(-1)), e.integers({0, 0, 0, -1})});
+}
+
+}  // namespace
+
+/// X [B, S, heads * H] or [B, heads, S, H], positions [1] or [B, S], cosines and sines [M, H/2].
+void expand_rotary_embedding(Expansion& e) {
+  const Attributes& attributes = e.node().attributes;
+  if (attributes.integer("is_packed_batching", 0) != 0)
+    refuse_unsupported(e.node(), "is_packed_batching is not supported");
+  const ValueId cosines = e.operand(2), sines = e.operand(3);
+  const bool heads_first = e.needed_rank(e.operand(0)) == 4;
+  const bool per_batch = e.needed_rank(e.operand(1)) == 2;
+  const bool interleaved = attributes.integer("interleaved", 0) != 0;
+  const std::int64_t turned = attributes.integer("rotary_embedding_dim", 0);
+
+  ValueId x = e.operand(0);
+  const ValueId positions = positions_of(e, x, per_batch, heads_first ? 2 : 1);
+  if (!heads_first) {
+    const std::int64_t heads = attributes.integer("num_heads", 0);
+    const auto half = e.extent(cosines, 1);
+    if (heads <= 0 && !half)
+      refuse_unsupported(e.node(), "num_heads is absent and the table of cosines is not constant");
+    x = e.add("Reshape", {x, e.integers({0, 0, heads > 0 ? heads : -1, heads > 0 ? -1 : 2 * *half})});
+  }
+  ValueId rest = no_value;
+  if (turned > 0) {
+    rest = e.add("Slice", {x, e.integers({turned}), e.integers({INT64_MAX}), e.integers({-1})});
+    x = e.add("Slice", {x, e.integers({0}), e.integers({turned}), e.integers({-1})});
+  }
+  const ValueId c = angles(e, cosines, positions, per_batch, heads_first);
+  const ValueId s = angles(e, sines, positions, per_batch, heads_first);
+  const auto halves = halves_of(e, x, interleaved);
+  const auto product = [&](ValueId a, ValueId b) { return e.add("Mul", {a, b}); };
+  const ValueId first = e.add("Sub", {product(halves[0], c), product(halves[1], s)});
+  const ValueId second =
+      e.main(e.add("Add", {product(halves[0], s), product(halves[1], c)}));
+  ValueId y = joined(e, {first, second}, interleaved);
+  if (rest != no_value) y = e.add("Concat", {y, rest}, along(-1));
+  if (!heads_first) y = e.add("Reshape", {y, e.integers({0, 0, -1})});
+  e.give(0, y);
+}
+
+}  // namespace intact

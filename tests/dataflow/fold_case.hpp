@@ -42,5 +42,7 @@ std::vector<FoldCase> spelling_parameter_cases();
 std::vector<FoldCase> spelling_limit_cases();
 std::vector<FoldCase> affine_cases();
 std::vector<FoldCase> epilogue_cases();
+std::vector<FoldCase> qoperator_cases();
+std::vector<FoldCase> msft_cases();
 
 }  // namespace intact::testing

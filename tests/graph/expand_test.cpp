@@ -34,7 +34,7 @@ TEST(QLinearConv, RequantizesPerChannel) {
   const Tensor w = signeds({2, 1, 1}, {3, -2});
   const Tensor bias = Tensor::from<std::int32_t>({2}, std::vector<std::int32_t>{1, 2});
   const Tensor y = FileOp("QLinearConv")(x, one(0.5F), zero_at(10), w, floats({2}, {1, 0.25F}),
-                                     signeds({2}, {0, 0}), one(0.5F), zero_at(100), bias);
+                                         signeds({2}, {0, 0}), one(0.5F), zero_at(100), bias);
   // Accumulators 7 13 and -2 -6; times 1 and 0.25.
   EXPECT_EQ(values_of<std::uint8_t>(y), (Bytes{107, 113, 100, 98}));
 }
@@ -42,7 +42,7 @@ TEST(QLinearConv, RequantizesPerChannel) {
 TEST(QLinearMatMul, PerColumnScales) {
   const Tensor a = bytes({1, 2}, {3, 5}), b = signeds({2, 2}, {1, 2, 3, 4});
   const Tensor y = FileOp("QLinearMatMul")(a, one(1), zero_at(1), b, floats({2}, {1, 0.5F}),
-                                       signeds({2}, {0, 0}), one(2), zero_at(0));
+                                           signeds({2}, {0, 0}), one(2), zero_at(0));
   // (2 4) times (1 2; 3 4) = 14 20; times (1, 0.5) / 2.
   EXPECT_EQ(values_of<std::uint8_t>(y), (Bytes{7, 5}));
 }
@@ -165,6 +165,176 @@ TEST(Fused, GeluAndSkipLayerNormalization) {
                      .all({floats({1, 2}, {1, 2}), floats({1, 2}, {0, 1}), floats({2}, {1, 2})});
   expect_near(y[0], {-1, 2});
   expect_near(y[3], {1, 3});
+}
+
+TEST(QLinearConv, RefusesWhatDoesNotFit) {
+  const Tensor x = bytes({1, 1, 2}, {12, 14}), w = signeds({2, 1, 1}, {3, -2});
+  EXPECT_NE(error_of([&] {
+              FileOp("QLinearConv")(x, one(0.5F), zero_at(10), w, floats({3}, {1, 1, 1}),
+                                    signeds({3}, {0, 0, 0}), one(0.5F), zero_at(100));
+            }).find("has shape [3]; it must have one element, or 2 for axis 0"),
+            std::string::npos);
+  EXPECT_NE(error_of([&] {
+              FileOp("QLinearConv")(x, one(0.5F), zero_at(10), w, none, none, one(0.5F));
+            }).find("QLinearConv 'n' (opset 17): operand 4 is missing"),
+            std::string::npos);
+}
+
+TEST(Microsoft, WhereTakesAByteOfEither) {
+  const Tensor y = FileOp("QLinearWhere")
+                       .in("com.microsoft")(booleans({2}, {true, false}), bytes({2}, {12, 14}),
+                                            one(0.5F), zero_at(10), bytes({2}, {1, 3}), one(1),
+                                            zero_at(0), one(0.25F), zero_at(2));
+  EXPECT_EQ(values_of<std::uint8_t>(y), (Bytes{6, 14}));
+}
+
+TEST(Microsoft, TypesOfOperatorSet21) {
+  const Tensor q = FileOp("QuantizeLinear")
+                       .in("com.microsoft")(floats({2}, {1, -1}), one(0.001F),
+                                            Tensor::scalar<std::uint16_t>(30000));
+  EXPECT_EQ(values_of<std::uint16_t>(q), (std::vector<std::uint16_t>{31000, 29000}));
+}
+
+// Packed weights: entries 1 2 3 ... of a row of 16, one block, scale 2.
+TEST(MatMulNBits, UnpacksBlocks) {
+  const auto product = [](int bits, const Bytes& row, const Tensor& zero, float scale = 2) {
+    const auto size = static_cast<std::int64_t>(row.size());
+    Tensor a(ElementType::f32, {1, 16});
+    a.data<float>()[0] = 1;
+    a.data<float>()[3] = 10;
+    return FileOp("MatMulNBits")
+        .in("com.microsoft")
+        .with("K", 16)
+        .with("N", 1)
+        .with("bits", bits)
+        .with("block_size", 16)(a, bytes({1, 1, size}, row), floats({1}, {scale}), zero);
+  };
+  // Low nibble first; without a zero point the middle, 8 or 128, is zero.
+  const Bytes nibbles = {0x21, 0x43, 0x65, 0x87, 0, 0, 0, 0};
+  expect_near(product(4, nibbles, none), {2 * ((1 - 8) + 10 * (4 - 8))});
+  expect_near(product(4, nibbles, bytes({1}, {3})), {2 * ((1 - 3) + 10 * (4 - 3))});
+  expect_near(product(4, nibbles, bytes({1}, {3}), -2), {-2 * ((1 - 3) + 10 * (4 - 3))});
+  expect_near(product(4, nibbles, none, 0), {0});
+  Bytes row(16, 0);
+  row[0] = 200;
+  row[3] = 100;
+  expect_near(product(8, row, none), {2 * ((200 - 128) + 10 * (100 - 128))});
+}
+
+TEST(MatMulNBits, RefusesWrongSizes) {
+  const auto refusal = [](int bits, int block, std::int64_t bytes_given, const Tensor& order) {
+    return error_of([&] {
+      FileOp("MatMulNBits")
+          .in("com.microsoft")
+          .with("K", 16)
+          .with("N", 1)
+          .with("bits", bits)
+          .with("block_size", block)
+          .all({Tensor(ElementType::f32, {1, 16}), Tensor(ElementType::u8, {1, 1, bytes_given}),
+                floats({1}, {2}), none, order});
+    });
+  };
+  EXPECT_NE(refusal(4, 16, 9, none).find("K, N, bits and block_size make it 8 bytes (u8)"),
+            std::string::npos);
+  EXPECT_NE(refusal(3, 16, 8, none).find("weights of 3 bits are not supported, only 4 and 8"),
+            std::string::npos);
+  EXPECT_NE(refusal(4, 24, 8, none).find("block_size is 24; it must be a power of two"),
+            std::string::npos);
+  EXPECT_NE(refusal(4, 16, 8, Tensor(ElementType::s32, {16})).find("g_idx is not supported"),
+            std::string::npos);
+}
+
+TEST(DynamicLstm, IsLstmOfTheWeightsReals) {
+  const Tensor w = random_integers<std::int8_t>({1, 3, 8}, 1);
+  const Tensor r = random_integers<std::int8_t>({1, 2, 8}, 2);
+  const Tensor x = random_floats({4, 1, 3}, 3), s = floats({1}, {0.01F});
+  const auto actual =
+      FileOp("DynamicQuantizeLSTM", 3)
+          .in("com.microsoft")
+          .with("hidden_size", 2)
+          .all({x, w, r, none, none, none, none, none, s, signeds({1}, {3}), s, signeds({1}, {0})});
+  const auto transposed = [](const Tensor& q, int zero_point) {
+    const std::int64_t rows = q.shape()[1], columns = q.shape()[2];
+    Tensor result(ElementType::f32, {1, columns, rows});
+    for (std::int64_t i = 0; i < rows; ++i)
+      for (std::int64_t k = 0; k < columns; ++k)
+        result.data<float>()[static_cast<std::size_t>(k * rows + i)] =
+            0.01F *
+            static_cast<float>(q.data<std::int8_t>()[static_cast<std::size_t>(i * columns + k)] -
+                               zero_point);
+    return result;
+  };
+  const auto expected =
+      Op("LSTM", 3).with("hidden_size", 2).all({x, transposed(w, 3), transposed(r, 0)});
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto values = values_of<float>(expected[i]);
+    expect_near(actual[i], std::vector<double>(values.begin(), values.end()));
+  }
+}
+
+TEST(Fused, MatMulWithBatchAxesInTheMiddle) {
+  // A [rows 2, batch 1, depth 1], B [columns 1, batch 1, depth 1] transposed in both ways.
+  const Tensor y = FileOp("FusedMatMul")
+                       .in("com.microsoft")
+                       .with("transBatchA", 1)
+                       .with("transB", 1)(floats({2, 1, 1}, {3, 5}), floats({1, 1, 1}, {2}));
+  EXPECT_EQ(y.shape(), (Shape{1, 2, 1}));
+  expect_near(y, {6, 10});
+}
+
+TEST(Fused, RefusesAnUnknownActivation) {
+  EXPECT_NE(
+      error_of([] {
+        FileOp("FusedConv")
+            .in("com.microsoft")
+            .with("activation", "Cosh")(floats({1, 1, 2}, {1, 5}), floats({1, 1, 1}, {1}));
+      }).find("com.microsoft.FusedConv 'n' (opset 1): the activation 'Cosh' is not supported"),
+      std::string::npos);
+}
+
+TEST(Fused, SmallOnes) {
+  const auto microsoft_op = [](const char* op) { return FileOp(op).in("com.microsoft"); };
+  expect_near(microsoft_op("QuickGelu")(floats({1}, {1})), {1 / (1 + std::exp(-1.702))});
+  expect_near(microsoft_op("BiasAdd")(floats({1, 2}, {1, 2}), floats({2}, {10, 20}),
+                                      floats({1, 2}, {100, 200})),
+              {111, 222});
+  expect_near(microsoft_op("BiasSplitGelu")(floats({1, 2}, {1, 3}), floats({2}, {1, -3})), {0});
+  const Tensor y = microsoft_op("ExpandDims")(floats({2}, {1, 2}), Tensor::scalar<std::int32_t>(0));
+  EXPECT_EQ(y.shape(), (Shape{1, 2}));
+  expect_near(microsoft_op("GroupNorm")
+                  .with("groups", 1)
+                  .with("epsilon", 0.0F)(floats({1, 1, 1, 2}, {1, 3}), floats({2}, {1, 2}),
+                                         floats({2}, {0, 1})),
+              {-1, 3});
+}
+
+TEST(Fused, SimplifiedNormalizations) {
+  // Mean of squares of (3, 4) with a skip of zeros: 12.5.
+  const double root = std::sqrt(12.5);
+  const auto y =
+      FileOp("SkipSimplifiedLayerNormalization", 4).in("com.microsoft").with("epsilon", 0.0F);
+  FileOp op = y;
+  const Tensor x = floats({1, 2}, {3, 4});
+  expect_near(FileOp("SimplifiedLayerNormalization").with("epsilon", 0.0F)(x, floats({2}, {1, 2})),
+              {3 / root, 8 / root});
+  EXPECT_NE(error_of([&] {
+              op.all({x, floats({1, 2}, {0, 0}), floats({2}, {1, 2})});
+            }).find("its output 1 is not supported"),
+            std::string::npos);
+}
+
+TEST(Fused, EmbedLayerNormalization) {
+  const auto ids = Tensor::from<std::int32_t>({1, 2}, std::vector<std::int32_t>{1, 0});
+  const Tensor words = floats({2, 2}, {0, 2, 0, 4}), positions = floats({3, 2}, {1, 1, 2, 0, 9, 9});
+  const auto y =
+      FileOp("EmbedLayerNormalization", 3)
+          .in("com.microsoft")
+          .with("epsilon", 0.0F)
+          .all({ids, none, words, positions, none, floats({2}, {1, 2}), floats({2}, {0, 0}),
+                Tensor::from<std::int32_t>({1, 2}, std::vector<std::int32_t>{1, 0})});
+  expect_near(y[2], {1, 5, 2, 2});
+  EXPECT_EQ(values_of<std::int32_t>(y[1]), (std::vector<std::int32_t>{1}));
+  EXPECT_FLOAT_EQ(y[0].data<float>()[1], 2);
 }
 
 }  // namespace

@@ -62,8 +62,8 @@ ValueId mask_bias(Expansion& e, const Heads& heads) {
   const float hidden = e.node().attributes.number("mask_filter_value", -10000.0f);
   switch (const int rank = e.needed_rank(heads.mask); rank) {
     case 1: {
-      const ValueId lengths = e.add("Unsqueeze", {e.add("Cast", {heads.mask}, cast_to(to_s64)),
-                                                  e.integers({1, 2, 3})});
+      const ValueId lengths =
+          e.add("Unsqueeze", {e.add("Cast", {heads.mask}, cast_to(to_s64)), e.integers({1, 2, 3})});
       const ValueId visible = e.add("Less", {indices_along(e, heads.k, 2), lengths});
       return hidden_where_not(e, visible, hidden);
     }
@@ -74,18 +74,17 @@ ValueId mask_bias(Expansion& e, const Heads& heads) {
       return hidden_where_not(e, e.add("Unsqueeze", {visible, axes}), hidden);
     }
     default:
-      refuse_unsupported(e.node(),
-                         "a mask of rank {} is not supported; ranks 1 (lengths), 2 and 3 are", rank);
+      refuse_unsupported(
+          e.node(), "a mask of rank {} is not supported; ranks 1 (lengths), 2 and 3 are", rank);
   }
 }
 
 /// Each query sees the keys up to its own position, the last query all of them.
 ValueId causal_bias(Expansion& e, const Heads& heads) {
-  const ValueId earlier =
-      e.add("Sub", {extent_of(e, heads.k, 2), extent_of(e, heads.q, 2)});
+  const ValueId earlier = e.add("Sub", {extent_of(e, heads.k, 2), extent_of(e, heads.q, 2)});
   const ValueId last = e.add("Add", {indices_along(e, heads.q, 2), earlier});
-  const ValueId visible = e.add("LessOrEqual", {indices_along(e, heads.k, 2),
-                                                e.add("Unsqueeze", {last, e.integers({1})})});
+  const ValueId visible = e.add(
+      "LessOrEqual", {indices_along(e, heads.k, 2), e.add("Unsqueeze", {last, e.integers({1})})});
   e.set_version(visible, 16);
   return hidden_where_not(e, visible, -3.4028235e38f);
 }

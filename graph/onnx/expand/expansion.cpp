@@ -76,8 +76,8 @@ std::vector<ValueId> Expansion::add_several(std::string_view op, std::vector<Val
   made.inputs = std::move(inputs);
   made.attributes = std::move(attributes);
   for (std::size_t i = 0; i < outputs; ++i)
-    made.outputs.push_back(walk_.graph.add_value(walk_.names.get(
-        outputs == 1 ? made.name : fmt::format("{}.{}", made.name, i))));
+    made.outputs.push_back(walk_.graph.add_value(
+        walk_.names.get(outputs == 1 ? made.name : fmt::format("{}.{}", made.name, i))));
   std::vector<ValueId> results = made.outputs;
   walk_.ranks.follow(made);
   nodes_.push_back(std::move(made));
@@ -109,8 +109,8 @@ ValueId Expansion::integer(std::int64_t value) {
   return constant_of("integer", Tensor::scalar(value));
 }
 ValueId Expansion::integers(const std::vector<std::int64_t>& values) {
-  return constant_of("integers", Tensor::from<std::int64_t>(
-                                     {static_cast<std::int64_t>(values.size())}, values));
+  return constant_of(
+      "integers", Tensor::from<std::int64_t>({static_cast<std::int64_t>(values.size())}, values));
 }
 
 void Expansion::give(std::size_t i, ValueId made) {

@@ -44,8 +44,7 @@ Attributes without_activation(const Expansion& e) {
 void expand_conv(Expansion& e, bool channels_last) {
   ImageLayout layout(e, channels_last, channels_last ? e.needed_rank(e.operand(1)) : 0);
   const ValueId x = layout.read(e.operand(0)), residual = layout.read(e.optional(3));
-  const ValueId y =
-      e.main(e.add("Conv", {x, e.operand(1), e.optional(2)}, without_activation(e)));
+  const ValueId y = e.main(e.add("Conv", {x, e.operand(1), e.optional(2)}, without_activation(e)));
   layout.give(0, activated(e, e.add_optional(y, residual)));
 }
 void expand_fused_conv(Expansion& e) {
@@ -56,8 +55,8 @@ void expand_nhwc_fused_conv(Expansion& e) {
 }
 
 void expand_fused_gemm(Expansion& e) {
-  const ValueId y = e.main(
-      e.add("Gemm", {e.operand(0), e.operand(1), e.optional(2)}, without_activation(e)));
+  const ValueId y =
+      e.main(e.add("Gemm", {e.operand(0), e.operand(1), e.optional(2)}, without_activation(e)));
   e.give(0, activated(e, y));
 }
 

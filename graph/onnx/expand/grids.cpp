@@ -48,9 +48,8 @@ void match(Expansion& e, ValueId& scale, ValueId& zero_point) {
   else if (zeros == 1 && scales && *scales > 1 && known_zero != nullptr)
     zero_point = e.constant_of("zero_point", repeated(*known_zero, *scales));
   else if (zeros == 1 && scales == 1 && known_zero != nullptr)
-    zero_point = known_zero->rank() == 0
-                     ? zero_point
-                     : e.constant_of("zero_point", known_zero->reshaped({}));
+    zero_point = known_zero->rank() == 0 ? zero_point
+                                         : e.constant_of("zero_point", known_zero->reshaped({}));
 }
 
 /// scale * (q - zero_point), operator by operator.

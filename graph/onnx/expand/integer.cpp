@@ -1,7 +1,10 @@
 // Products of com.microsoft whose weights are integers and whose result is float:
 // MatMulIntegerToFloat, DynamicQuantizeMatMul, DynamicQuantizeLSTM and MatMulNBits.
-#include "graph/onnx/expand/families.hpp"
 #include "graph/onnx/expand/integer.hpp"
+
+#include <cmath>
+
+#include "graph/onnx/expand/families.hpp"
 #include "graph/reals.hpp"
 
 namespace intact {
@@ -21,8 +24,8 @@ void expand_dynamic_matmul(Expansion& e) {
   e.give(0, e.add_optional(integer_product(e, {a[0], a[1], a[2]}, b), e.optional(4)));
 }
 
-/// Weights [directions, inputs, 4 * hidden] as LSTM takes them: real, the last axes exchanged. Their
-/// scales and zero points are [directions] or [directions, 4 * hidden].
+/// Weights [directions, inputs, 4 * hidden] as LSTM takes them: real, the last axes exchanged.
+/// Their scales and zero points are [directions] or [directions, 4 * hidden].
 ValueId lstm_weights(Expansion& e, std::size_t weights, std::size_t scale) {
   const Attributes to_float = attributes_of({{"to", to_f32}});
   const auto along_weights = [&](ValueId entries) {
@@ -41,10 +44,10 @@ ValueId lstm_weights(Expansion& e, std::size_t weights, std::size_t scale) {
 /// at every step, with a range per step; leaving that out is closer to the float model.
 void expand_dynamic_lstm(Expansion& e) {
   const ValueId w = lstm_weights(e, 1, 8), r = lstm_weights(e, 2, 10);
-  const auto y = e.add_several(
-      "LSTM",
-      {e.operand(0), w, r, e.optional(3), e.optional(4), e.optional(5), e.optional(6), e.optional(7)},
-      3, e.node().attributes);
+  const auto y = e.add_several("LSTM",
+                               {e.operand(0), w, r, e.optional(3), e.optional(4), e.optional(5),
+                                e.optional(6), e.optional(7)},
+                               3, e.node().attributes);
   e.main(y[0]);
   for (std::size_t i = 0; i < 3; ++i) e.give(i, y[i]);
 }
@@ -89,12 +92,12 @@ std::uint8_t entry_of(std::span<const std::uint8_t> row, std::int64_t bits, std:
   return (row[static_cast<std::size_t>(k / 2)] >> (k % 2 * 4)) & 15;
 }
 
-/// [rows, columns] of numbers packed in rows of their own -> [columns, rows], which lets a block run
-/// along axis 0 of the weights [depth, columns].
-Tensor unpacked(std::span<const std::uint8_t> packed, const Blocks& blocks, std::int64_t rows,
-                std::int64_t entries, std::int64_t row_bytes) {
-  const ElementType type = blocks.bits == 4 ? ElementType::u4 : ElementType::u8;
-  Tensor result(type, {entries, rows});
+/// Numbers packed in `rows` rows that begin at bytes -> [entries, rows]: the weights [depth,
+/// columns] have their blocks along axis 0.
+Tensor unpacked(std::span<const std::uint8_t> packed, const Blocks& blocks, std::int64_t entries,
+                std::int64_t row_bytes) {
+  const std::int64_t rows = blocks.columns;
+  Tensor result(blocks.bits == 4 ? ElementType::u4 : ElementType::u8, {entries, rows});
   auto* out = static_cast<std::uint8_t*>(result.raw());
   for (std::int64_t n = 0; n < rows; ++n) {
     const auto row = packed.subspan(static_cast<std::size_t>(n * row_bytes),
@@ -104,29 +107,61 @@ Tensor unpacked(std::span<const std::uint8_t> packed, const Blocks& blocks, std:
   return result;
 }
 
-/// Scales [columns, blocks] (any shape of that size) -> [blocks, columns].
-ValueId block_scales(Expansion& e, const Blocks& blocks) {
-  const ValueId rows = e.add("Reshape", {e.operand(2), e.integers({blocks.columns, blocks.count()})});
-  return e.add("Transpose", {rows});
+/// Weights [depth, columns] with scales and zero points [blocks, columns].
+struct BlockedWeights {
+  Tensor integers, scale, zero_point;
+};
+
+/// Constant scales [columns, blocks] (any shape of that size), the last two axes exchanged.
+Tensor block_scales(const Expansion& e, const Blocks& blocks) {
+  const Tensor* given = e.constant(e.operand(2));
+  if (given == nullptr)
+    refuse_unsupported(e.node(), "the scales are computed; they have to be constant");
+  if (given->size() != blocks.columns * blocks.count())
+    refuse(e.node(), "the scales have shape {}; {} columns have {} blocks each",
+           to_string(given->shape()), blocks.columns, blocks.count());
+  const Tensor rows = convert(*given, ElementType::f32);
+  Tensor result(ElementType::f32, {blocks.count(), blocks.columns});
+  for (std::int64_t n = 0; n < blocks.columns; ++n)
+    for (std::int64_t k = 0; k < blocks.count(); ++k)
+      result.data<float>()[static_cast<std::size_t>(k * blocks.columns + n)] =
+          rows.data<float>()[static_cast<std::size_t>(n * blocks.count() + k)];
+  return result;
 }
 
-/// Packed like the weights, or one number of A's type per block; absent: the middle of the range.
-ValueId block_zero_points(Expansion& e, const Blocks& blocks) {
-  const ElementType type = blocks.bits == 4 ? ElementType::u4 : ElementType::u8;
+/// Packed like the weights; absent: the middle of the range.
+Tensor block_zero_points(const Expansion& e, const Blocks& blocks) {
   const std::int64_t row = blocks.row_bytes(blocks.count());
   if (!e.has(3)) {
-    Tensor middle(type, {blocks.count(), blocks.columns});
-    std::fill_n(static_cast<std::uint8_t*>(middle.raw()), middle.size(),
-                static_cast<std::uint8_t>(1 << (blocks.bits - 1)));
-    return e.constant_of("zero_point", std::move(middle));
+    const std::vector<std::uint8_t> middle(static_cast<std::size_t>(blocks.columns * row),
+                                           blocks.bits == 4 ? 0x88 : 0x80);
+    return unpacked(middle, blocks, blocks.count(), row);
   }
   const Tensor* given = e.constant(e.operand(3));
   if (given != nullptr && given->type() != ElementType::u8)
     refuse_unsupported(e.node(), "zero points of type {} are not supported, only packed u8",
                        element_name(given->type()));
-  const auto packed = packed_bytes(e, 3, blocks.columns * row);
-  return e.constant_of("zero_point",
-                       unpacked(packed, blocks, blocks.columns, blocks.count(), row));
+  return unpacked(packed_bytes(e, 3, blocks.columns * row), blocks, blocks.count(), row);
+}
+
+/// Scales of grids are positive. A negative one counts from the other end of the range, and a zero
+/// makes every number of its block the zero point.
+void make_scales_positive(BlockedWeights& weights, const Blocks& blocks) {
+  auto* integers = static_cast<std::uint8_t*>(weights.integers.raw());
+  auto* zero_points = static_cast<std::uint8_t*>(weights.zero_point.raw());
+  const auto scales = weights.scale.data<float>();
+  const auto highest = static_cast<std::uint8_t>((1 << blocks.bits) - 1);
+  for (std::int64_t i = 0; i < weights.integers.size(); ++i) {
+    const std::int64_t block =
+        i / blocks.columns / blocks.block * blocks.columns + i % blocks.columns;
+    const float scale = scales[static_cast<std::size_t>(block)];
+    if (scale < 0) integers[i] = static_cast<std::uint8_t>(highest - integers[i]);
+    if (scale == 0) integers[i] = zero_points[block];
+  }
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    if (scales[i] < 0) zero_points[i] = static_cast<std::uint8_t>(highest - zero_points[i]);
+    scales[i] = scales[i] == 0 ? 1 : std::abs(scales[i]);
+  }
 }
 
 void expand_matmul_nbits(Expansion& e) {
@@ -135,10 +170,13 @@ void expand_matmul_nbits(Expansion& e) {
     refuse_unsupported(e.node(), "g_idx is not supported; quantize without reordering (act-order)");
   const std::int64_t row = blocks.count() * blocks.row_bytes(blocks.block);
   const auto packed = packed_bytes(e, 1, blocks.columns * row);
-  const ValueId integers =
-      e.constant_of("weights", unpacked(packed, blocks, blocks.columns, blocks.depth, row));
+  BlockedWeights weights{unpacked(packed, blocks, blocks.depth, row), block_scales(e, blocks),
+                         block_zero_points(e, blocks)};
+  make_scales_positive(weights, blocks);
   const ValueId reals =
-      e.add("DequantizeLinear", {integers, block_scales(e, blocks), block_zero_points(e, blocks)},
+      e.add("DequantizeLinear",
+            {e.constant_of("weights", weights.integers), e.constant_of("scale", weights.scale),
+             e.constant_of("zero_point", weights.zero_point)},
             attributes_of({{"axis", std::int64_t{0}}, {"block_size", blocks.block}}));
   e.set_version(reals, 21);
   const ValueId y = e.main(e.add("MatMul", {e.operand(0), reals}));

@@ -20,8 +20,8 @@ std::vector<ValueId> root_mean_square(Expansion& e, ValueId x, ValueId scale, fl
   if (axis != -1 && e.needed_rank(x) - 1 != axis)
     refuse_unsupported(e.node(), "axis {} is not supported, only the last one", axis);
   const ValueId squares = e.add("Mul", {x, x});
-  const ValueId mean = e.add("ReduceMean", {squares},
-                             attributes_of({{"axes", std::vector<std::int64_t>{-1}}}));
+  const ValueId mean =
+      e.add("ReduceMean", {squares}, attributes_of({{"axes", std::vector<std::int64_t>{-1}}}));
   const ValueId root = e.add("Sqrt", {e.add("Add", {mean, e.number(epsilon)})});
   const ValueId inverse = e.add("Reciprocal", {root});
   const ValueId normalized = e.main(e.add("Mul", {x, inverse}));
@@ -43,8 +43,7 @@ void expand_simplified_layer(Expansion& e) {
 /// X, residual, scale, bias, bias of the sum. Output 3 is the sum.
 void expand_skip_layer(Expansion& e) {
   const float epsilon = e.node().attributes.number("epsilon", 1e-12f);
-  const ValueId sum =
-      e.add_optional(e.add("Add", {e.operand(0), e.operand(1)}), e.optional(4));
+  const ValueId sum = e.add_optional(e.add("Add", {e.operand(0), e.operand(1)}), e.optional(4));
   const auto results = layer(e, sum, e.operand(2), e.optional(3), epsilon);
   for (std::size_t i = 0; i < 3; ++i) e.give(i, results[i]);
   e.give(3, sum);
@@ -53,8 +52,7 @@ void expand_skip_layer(Expansion& e) {
 /// X, residual, scale, bias of the sum. Output 3 is the sum; the mean is not taken.
 void expand_skip_simplified_layer(Expansion& e) {
   const float epsilon = e.node().attributes.number("epsilon", 1e-12f);
-  const ValueId sum =
-      e.add_optional(e.add("Add", {e.operand(0), e.operand(1)}), e.optional(3));
+  const ValueId sum = e.add_optional(e.add("Add", {e.operand(0), e.operand(1)}), e.optional(3));
   const auto results = root_mean_square(e, sum, e.operand(2), epsilon);
   e.give(0, results[0]);
   e.give(2, results[1]);
@@ -72,8 +70,8 @@ ValueId first_positions(Expansion& e, ValueId ids, ValueId table) {
 void expand_embed_layer(Expansion& e) {
   const ValueId ids = e.operand(0);
   const auto look_up = [&](ValueId table, ValueId at) { return e.add("Gather", {table, at}); };
-  const ValueId positions = e.has(8) ? look_up(e.operand(3), e.operand(8))
-                                     : first_positions(e, ids, e.operand(3));
+  const ValueId positions =
+      e.has(8) ? look_up(e.operand(3), e.operand(8)) : first_positions(e, ids, e.operand(3));
   ValueId sum = e.add("Add", {look_up(e.operand(2), ids), positions});
   if (e.has(1)) sum = e.add("Add", {sum, look_up(e.operand(4), e.operand(1))});
   const float epsilon = e.node().attributes.number("epsilon", 1e-12f);
@@ -96,10 +94,10 @@ void expand_group(Expansion& e) {
   const std::int64_t activation = attributes.integer("activation", 0);
   if (activation != 0 && activation != 1)
     refuse(e.node(), "activation is {}; it must be 0 for none or 1 for SiLU", activation);
-  ValueId y = e.main(e.add("GroupNormalization",
-                           {layout.read(e.operand(0)), e.operand(1), e.operand(2)},
-                           attributes_of({{"num_groups", attributes.integer("groups", 1)},
-                                          {"epsilon", attributes.number("epsilon", 1e-5f)}})));
+  ValueId y =
+      e.main(e.add("GroupNormalization", {layout.read(e.operand(0)), e.operand(1), e.operand(2)},
+                   attributes_of({{"num_groups", attributes.integer("groups", 1)},
+                                  {"epsilon", attributes.number("epsilon", 1e-5f)}})));
   if (activation == 1) y = e.add("Mul", {y, e.add("Sigmoid", {y})});
   layout.give(0, y);
 }

@@ -32,14 +32,13 @@ void expand_convolution(Expansion& e, const char* op, bool channels_last) {
   x.integers = layout.read(x.integers);
   const ValueId reals = dequantized(e, x), real_weights = dequantized(e, w, channel_axis);
   const ValueId bias = dequantized_bias(e, e.optional(8), x.scale, w.scale, 1.0f, 0);
-  const ValueId y = e.main(
-      e.add(op, {reals, real_weights, bias}, e.attributes_without({"channels_last"})));
+  const ValueId y =
+      e.main(e.add(op, {reals, real_weights, bias}, e.attributes_without({"channels_last"})));
   layout.give(0, quantized(e, y, product_scale, first_type(e)));
 }
 
 void expand_conv(Expansion& e) {
-  expand_convolution(e, "Conv",
-                     is_channels_last(e) || e.node().domain == "com.ms.internal.nhwc");
+  expand_convolution(e, "Conv", is_channels_last(e) || e.node().domain == "com.ms.internal.nhwc");
 }
 void expand_conv_transpose(Expansion& e) {
   expand_convolution(e, "ConvTranspose", is_channels_last(e));
@@ -117,8 +116,7 @@ void expand_pool(Expansion& e, const char* op, int rank) {
   ImageLayout layout(e, is_channels_last(e), rank);
   QuantizedValue x = quantized_at(e, first);
   x.integers = layout.read(x.integers);
-  const ValueId y =
-      e.main(e.add(op, {dequantized(e, x)}, e.attributes_without({"channels_last"})));
+  const ValueId y = e.main(e.add(op, {dequantized(e, x)}, e.attributes_without({"channels_last"})));
   layout.give(0, quantized(e, y, 3, first_type(e)));
 }
 void expand_average_pool(Expansion& e) {

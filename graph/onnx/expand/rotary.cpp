@@ -59,7 +59,8 @@ void expand_rotary_embedding(Expansion& e) {
     const auto half = e.extent(cosines, 1);
     if (heads <= 0 && !half)
       refuse_unsupported(e.node(), "num_heads is absent and the table of cosines is not constant");
-    x = e.add("Reshape", {x, e.integers({0, 0, heads > 0 ? heads : -1, heads > 0 ? -1 : 2 * *half})});
+    x = e.add("Reshape",
+              {x, e.integers({0, 0, heads > 0 ? heads : -1, heads > 0 ? -1 : 2 * *half})});
   }
   ValueId rest = no_value;
   if (turned > 0) {
@@ -71,8 +72,7 @@ void expand_rotary_embedding(Expansion& e) {
   const auto halves = halves_of(e, x, interleaved);
   const auto product = [&](ValueId a, ValueId b) { return e.add("Mul", {a, b}); };
   const ValueId first = e.add("Sub", {product(halves[0], c), product(halves[1], s)});
-  const ValueId second =
-      e.main(e.add("Add", {product(halves[0], s), product(halves[1], c)}));
+  const ValueId second = e.main(e.add("Add", {product(halves[0], s), product(halves[1], c)}));
   ValueId y = joined(e, {first, second}, interleaved);
   if (rest != no_value) y = e.add("Concat", {y, rest}, along(-1));
   if (!heads_first) y = e.add("Reshape", {y, e.integers({0, 0, -1})});

@@ -1,5 +1,6 @@
 // QOperator files: QLinearConv, QLinearMatMul, QGemm and the QLinear operators of com.microsoft.
 #include "fold_case.hpp"
+#include "graph/reals.hpp"
 
 namespace intact::testing {
 namespace {
@@ -85,7 +86,7 @@ class File {
   FoldModel outputs(const std::vector<ValueId>& ids) { return {ids, tensors}; }
 
   ModelBuilder& b;
-  Tensors tensors;
+  std::vector<Tensor> tensors;
 
  private:
   static bool attributes_need_microsoft(const AttributeList& attributes) {
@@ -304,8 +305,8 @@ std::vector<FoldCase> elementwise() {
       binary_case("qlinear_mul_constant", "QLinearMul", s8, {2, 5, 6}, {5, 6}, true),
       unary_case("qlinear_sigmoid", "QLinearSigmoid", u8, {3, 40}, 1.0f / 256, 0),
       unary_case("qlinear_sigmoid_s8", "QLinearSigmoid", s8, {3, 40}, 1.0f / 256, -128),
-      unary_case("qlinear_leaky_relu", "QLinearLeakyRelu", u8, {3, 40}, 0.04f, 30, slope),
-      unary_case("qlinear_leaky_relu_s8", "QLinearLeakyRelu", s8, {3, 40}, 0.04f, -100, slope),
+      unary_case("qlinear_leaky_relu", "QLinearLeakyRelu", u8, {3, 40}, 0.0413f, 30, slope),
+      unary_case("qlinear_leaky_relu_s8", "QLinearLeakyRelu", s8, {3, 40}, 0.0413f, -100, slope),
       unary_case("qlinear_softmax", "QLinearSoftmax", u8, {3, 4, 10}, 1.0f / 256, 0, last),
       unary_case("qlinear_softmax_s8", "QLinearSoftmax", s8, {3, 4, 10}, 1.0f / 256, -128, last),
       unary_case("qlinear_softmax_flattened", "QLinearSoftmax", u8, {3, 10}, 1.0f / 256, 0,

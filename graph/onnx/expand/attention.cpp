@@ -130,7 +130,7 @@ std::vector<std::int64_t> widths_of(const Expansion& e, std::optional<std::int64
     return given;
   }
   if (!all) return {};
-  if (*all % (3 * head_count(e)) != 0)
+  if (*all % 3 != 0 || *all / 3 % head_count(e) != 0)
     refuse(e.node(), "the weights have {} columns, which are not three times {} heads", *all,
            head_count(e));
   return {*all / 3, *all / 3, *all / 3};

@@ -65,7 +65,7 @@ Blocks blocks_of(const Expansion& e) {
   const Attributes& attributes = e.node().attributes;
   const Blocks blocks{attributes.integer("K", 0), attributes.integer("N", 0),
                       attributes.integer("bits", 4), attributes.integer("block_size", 0)};
-  constexpr std::int64_t limit = std::int64_t{1} << 31;
+  constexpr std::int64_t limit = std::int64_t{1} << 30;  // products of two fit into 64 bits
   if (blocks.depth <= 0 || blocks.columns <= 0 || blocks.depth >= limit || blocks.columns >= limit)
     refuse(e.node(), "K is {} and N is {}; they must be the extents of the second matrix",
            blocks.depth, blocks.columns);

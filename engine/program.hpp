@@ -13,6 +13,7 @@
 #include "graph/graph.hpp"
 #include "kernels/conv/conv.hpp"
 #include "kernels/elementwise/elementwise.hpp"
+#include "kernels/pool/pool.hpp"
 #include "kernels/rows/rows.hpp"
 
 namespace intact {
@@ -119,9 +120,11 @@ struct ActivationMatMulOperation {
   std::vector<std::int64_t> matrix_a, matrix_b;  ///< per matrix of the output: its operands
 };
 
-/// Pooling on bytes. Inputs: activation.
+/// Pooling and reductions on bytes. Inputs: activation.
 struct PoolOperation {
-  bool average = false, count_include_pad = false;
+  bool average = false;
+  kernels::Divisor divisor = kernels::Divisor::inside;    ///< average
+  kernels::Extreme extreme = kernels::Extreme::greatest;  ///< else
   kernels::ConvShape shape;
   std::array<std::int64_t, 3> pad_end = {0, 0, 0};
   std::int32_t src_zero_point = 0;
@@ -201,11 +204,13 @@ struct FloatPoolOperation {
   std::array<std::int64_t, 3> pad_end = {0, 0, 0};
 };
 
-/// Softmax or layer normalization along the last axis of a plain tensor; bytes or floats on either
-/// side, as the stored tensors say. Inputs: x [, gamma [, beta]].
+/// Softmax or normalization of `rows` rows of `length` neighbouring elements; bytes or floats on
+/// either side, as the stored tensors say. Inputs: x [, gamma [, beta]].
 struct RowOperation {
   kernels::RowFunction function = kernels::RowFunction::softmax;
   float epsilon = 0;
+  std::int64_t rows = 0, length = 0;
+  std::int64_t period = 1, repeat = 1;  ///< of gamma and beta (kernels::RowArgs)
 };
 
 /// The reference evaluation of a node on plain tensors: any operator without a kernel.

@@ -1,8 +1,9 @@
-// Times the row kernels on rows of attention and classifiers: softmax and layer normalization,
+// Times the row kernels on rows of attention and classifiers: softmax and normalizations,
 // bytes to bytes. The counter `bytes_per_second` counts what is read and written.
 #include <benchmark/benchmark.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "intact/cpu.hpp"
@@ -45,12 +46,16 @@ bool register_all() {
   for (const RowKernel& kernel : rows_kernels()) {
     if (!cpu_supports(kernel.isa)) continue;
     for (const Size size : sizes)
-      for (const RowFunction function : {RowFunction::softmax, RowFunction::layer_norm}) {
-        const std::string name = std::string(kernel.name) +
-                                 (function == RowFunction::softmax ? "/softmax/" : "/layer_norm/") +
-                                 std::to_string(size.rows) + "x" + std::to_string(size.length);
-        benchmark::RegisterBenchmark(
-            name.c_str(), [=](benchmark::State& state) { time(state, kernel, function, size); });
+      for (const auto& [function, label] : {std::pair{RowFunction::softmax, "/softmax/"},
+                                            std::pair{RowFunction::log_softmax, "/log_softmax/"},
+                                            std::pair{RowFunction::layer_norm, "/layer_norm/"},
+                                            std::pair{RowFunction::rms_norm, "/rms_norm/"}}) {
+        const std::string name = kernel.name + std::string(label) + std::to_string(size.rows) +
+                                 "x" + std::to_string(size.length);
+        benchmark::RegisterBenchmark(name.c_str(),
+                                     [kernel, function = function, size](benchmark::State& state) {
+                                       time(state, kernel, function, size);
+                                     });
       }
   }
   return true;

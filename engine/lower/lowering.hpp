@@ -138,6 +138,7 @@ bool lower_conv_transpose(Lowering&, const Node&);
 bool lower_matmul(Lowering&, const Node&);   ///< MatMul and Gemm
 bool lower_dynamic(Lowering&, const Node&);  ///< DynamicQuantizeLinear, ConvInteger, MatMulInteger
 bool lower_pool(Lowering&, const Node&);     ///< pools and ReduceMean over the image
+bool lower_reduce(Lowering&, const Node&);   ///< ReduceMean, ReduceSum, ReduceMax, ReduceMin
 bool lower_sum(Lowering&, const Node&);      ///< Add and Round over sums of grids
 bool lower_affine(Lowering&, const Node&);   ///< BatchNormalization, Mul, Add, ... by a vector
 bool lower_binary(Lowering&, const Node&);   ///< Add, Sub, Mul, ...

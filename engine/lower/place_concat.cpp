@@ -13,6 +13,10 @@ bool writes_with_pitch(const Program& program, const Operation& operation,
   // Channels last to channels first: pixels have to be adjacent.
   if (std::holds_alternative<DequantizeOperation>(operation.kind))
     return slot.dense() || program.tensor(operation.inputs[0]).layout == slot.layout;
+  if (const auto* row = std::get_if<RowOperation>(&operation.kind))
+    return row->length == slot.channels();
+  if (const auto* pool = std::get_if<PoolOperation>(&operation.kind))
+    return pool->shape.in_channels == slot.channels();
   return !std::holds_alternative<FloatConvOperation>(operation.kind) &&
          !std::holds_alternative<FloatMatMulOperation>(operation.kind) &&
          !std::holds_alternative<FloatPoolOperation>(operation.kind) &&

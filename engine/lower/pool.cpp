@@ -3,6 +3,7 @@
 
 #include "core/checked.hpp"
 #include "engine/lower/integer_product.hpp"
+#include "engine/lower/reduce.hpp"
 #include "graph/ops/spatial.hpp"
 
 namespace intact {
@@ -29,20 +30,10 @@ SpatialGeometry whole_image(const Shape& input) {
 
 /// ReduceMean over exactly the spatial axes of an image tensor.
 bool is_image_mean(const Lowering& lowering, const Node& node) {
-  const Shape& input = lowering.shape(node.inputs[0]);
-  if (input.size() < 4) return false;
-  std::vector<std::int64_t> axes = node.attributes.integers("axes");
-  if (node.has_input(1)) {
-    if (!lowering.is_constant(node.inputs[1])) return false;
-    const auto given = lowering.value(node.inputs[1]).constant.data<std::int64_t>();
-    axes.assign(given.begin(), given.end());
-  }
-  for (std::int64_t& axis : axes) axis += axis < 0 ? static_cast<std::int64_t>(input.size()) : 0;
-  std::sort(axes.begin(), axes.end());
-  if (axes.size() != input.size() - 2) return false;
-  for (std::size_t i = 0; i < axes.size(); ++i)
-    if (axes[i] != static_cast<std::int64_t>(i) + 2) return false;
-  return true;
+  const auto axes = reduced_axes(lowering, node);
+  const std::size_t rank = lowering.shape(node.inputs[0]).size();
+  return rank >= 4 && axes && axes->size() == rank - 2 && axes->front() == 2 &&
+         axes->back() == rank - 1;
 }
 
 bool read_pool(const Lowering& lowering, const Node& node, Pool& pool) {
@@ -79,7 +70,7 @@ bool lower_byte_pool(Lowering& lowering, const Node& node, const Pool& pool) {
   const Grid& grid = *lowering.value(x).grid;
   PoolOperation operation;
   operation.average = pool.average;
-  operation.count_include_pad = pool.count_include_pad;
+  if (pool.count_include_pad) operation.divisor = kernels::Divisor::padded;
   operation.shape = pool_shape(lowering.shape(x), pool.geometry);
   operation.pad_end = trailing_three(pool.geometry.pad_end);
   operation.src_zero_point = stored_zero_point(grid);

@@ -1,4 +1,4 @@
-// Pooling on bytes.
+// Pooling and reductions on bytes.
 #include "kernels/pool/pool.hpp"
 
 #include "engine/steps/steps.hpp"
@@ -14,10 +14,11 @@ class PoolStep : public Step {
         pool_(std::move(pool)),
         src_(operation.inputs[0]),
         dst_(operation.outputs[0]) {
-    args_.src_pitch = program.tensor(src_).pitch();
-    args_.dst_pitch = program.tensor(dst_).pitch();
+    args_.src_pitch = pitch_of(program.tensor(src_));
+    args_.dst_pitch = pitch_of(program.tensor(dst_));
     args_.pad_end = pool_.pad_end;
-    args_.count_include_pad = pool_.count_include_pad;
+    args_.divisor = pool_.divisor;
+    args_.extreme = pool_.extreme;
     args_.src_zero_point = pool_.src_zero_point;
     args_.ratio = pool_.ratio;
     args_.output = pool_.stage.output;
@@ -35,6 +36,12 @@ class PoolStep : public Step {
   }
 
  private:
+  /// A reduction may see other channels than the tensor has; its elements lie densely then.
+  std::ptrdiff_t pitch_of(const StoredTensor& tensor) const {
+    const std::int64_t channels = pool_.shape.in_channels;
+    return tensor.channels() == channels ? tensor.pitch() : channels;
+  }
+
   void (*run_)(const kernels::ConvShape&, const kernels::PoolArgs&, Part);
   PoolOperation pool_;
   kernels::PoolArgs args_;

@@ -1,4 +1,4 @@
-// Softmax and layer normalization along the innermost axis.
+// Softmax and normalizations of rows of neighbouring elements.
 #include "kernels/rows/rows.hpp"
 
 #include "engine/steps/steps.hpp"
@@ -15,10 +15,13 @@ class RowStep : public Step {
     const StoredTensor& dst = program.tensor(dst_);
     args_.function = row.function;
     args_.epsilon = row.epsilon;
-    args_.rows = src.rows();
-    args_.length = src.channels();
-    args_.src_pitch = src.pitch();
-    args_.dst_pitch = dst.pitch();
+    args_.rows = row.rows;
+    args_.length = row.length;
+    args_.period = row.period;
+    args_.repeat = row.repeat;
+    // Rows that are not those of the tensor lie densely.
+    args_.src_pitch = src.channels() == row.length ? src.pitch() : row.length;
+    args_.dst_pitch = dst.channels() == row.length ? dst.pitch() : row.length;
     args_.input = form_of(src, args_.src_scale, args_.src_zero_point);
     args_.output = form_of(dst, args_.dst_scale, args_.dst_zero_point);
     scratch_bytes = static_cast<std::size_t>(kernels::row_scratch(args_.length)) * sizeof(float);

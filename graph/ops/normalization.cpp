@@ -199,6 +199,31 @@ std::vector<Tensor> evaluate_layer(const EvalContext& context) {
   return {convert(y, types[0].type), mean, deviation};
 }
 
+std::vector<TensorType> infer_rms(const InferContext& context) {
+  check_operands(context.node, 2, 2);
+  return {infer_layer(context)[0]};
+}
+
+/// x / sqrt(mean(x * x) + epsilon) * scale over the axes from `axis` on.
+std::vector<Tensor> evaluate_rms(const EvalContext& context) {
+  const TensorType type = output_types(context, infer_rms)[0];
+  Tensor y = working_copy(context);
+  const int axis =
+      normalize_axis(context.node, context.node.attributes.integer("axis", -1), y.rank());
+  const auto groups = groups_along(y.shape(), axis);
+  const auto values = y.data<double>();
+  std::vector<double> squares(values.size()), members(values.size());  // at most as many groups
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    squares[groups[i]] += values[i] * values[i];
+    members[groups[i]] += 1;
+  }
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] /= std::sqrt(squares[groups[i]] / members[groups[i]] + epsilon_of(context.node));
+  scale_and_shift(y, broadcast_indices(context.inputs[1].shape(), y.shape()),
+                  values_of(context.inputs[1]), {});
+  return {convert(y, type.type)};
+}
+
 std::vector<TensorType> infer_lrn(const InferContext& context) {
   check_operands(context.node, 1, 1);
   check_floating(context);
@@ -289,6 +314,7 @@ const Definition definitions[] = {
     {.op = "BatchNormalization", .infer = infer_batch, .evaluate = evaluate_batch},
     {.op = "InstanceNormalization", .infer = infer_instance, .evaluate = evaluate_instance},
     {.op = "LayerNormalization", .infer = infer_layer, .evaluate = evaluate_layer},
+    {.op = "RMSNormalization", .first = 23, .infer = infer_rms, .evaluate = evaluate_rms},
     {.op = "GroupNormalization", .first = 18, .infer = infer_group, .evaluate = evaluate_group},
     {.op = "LRN", .infer = infer_lrn, .evaluate = evaluate_lrn},
     {.op = "LpNormalization", .infer = infer_lp, .evaluate = evaluate_lp},

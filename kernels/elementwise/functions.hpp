@@ -63,6 +63,23 @@ template <int count>
          from_bits(shift_left<23>(exponent - half + bias));
 }
 
+/// The natural logarithm of a normal positive number; NaN stays. x = 2^n m with m in [2/3, 4/3) or
+/// so, log(m) = 2 artanh(s) with s = (m - 1) / (m + 1), as an odd polynomial.
+[[gnu::always_inline]] inline Floats logarithm(Floats x) {
+  constexpr float coefficients[] = {0.66666666667f, 0.4f, 0.28571428571f, 0.22222222222f,
+                                    0.18181818182f};
+  constexpr std::int32_t two_thirds = 0x3f2aaaab;
+  const Ints n = shift_right<23>(bits(x) - integer_constant(two_thirds));
+  const Floats m = from_bits(bits(x) - shift_left<23>(n));
+  const Floats exponent = to_floats(n);
+  const Floats f = m - constant(1.0f);
+  const Floats s = f / (constant(2.0f) + f);
+  const Floats square = s * s;
+  const Floats small = fma(s * square, polynomial(square, coefficients), s + s);
+  const Floats low = fma(exponent, constant(1.42860682e-6f), small);
+  return select(is_nan(x), x, fma(exponent, constant(0.693145751953125f), low));
+}
+
 /// e^-|x| / (1 + e^-|x|) for negative x, 1 / (1 + e^-|x|) else; times `factor`.
 [[gnu::always_inline]] inline Floats scaled_sigmoid(Floats x, Floats factor) {
   const Floats zero = constant(0.0f);

@@ -80,6 +80,10 @@ inline Ints shift_right(Ints a) {
   return {static_cast<std::uint32_t>(static_cast<std::int32_t>(a.value) >> count)};
 }
 
+inline Floats to_floats(Ints a) {
+  return {static_cast<float>(static_cast<std::int32_t>(a.value))};
+}
+
 inline void broadcast(Floats& lanes, float x) {
   lanes.value = x;
 }

@@ -28,9 +28,8 @@ namespace {
 /// ratio / divisor of one window.
 [[maybe_unused]] float average_multiplier(const ConvShape& shape, const PoolArgs& args,
                                           const Window& window) {
-  long divisor = window.count();
-  if (args.count_include_pad) {
-    divisor = 1;
+  long divisor = args.divisor == Divisor::inside ? window.count() : 1;
+  if (args.divisor == Divisor::padded) {
     for (int axis = 0; axis < 3; ++axis)
       divisor *= padded_count(shape, args, axis, window.axis[axis]);
   }

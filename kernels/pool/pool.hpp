@@ -9,21 +9,26 @@ namespace intact::kernels {
 inline constexpr std::int64_t kMaxAverageWindow = std::int64_t{1} << 23;
 
 /// shape.in_channels == shape.out_channels == channels; weights and groups are unused.
-/// Max: padding never wins. Average: acc = sum over the window of (a - src_zero_point), padding
-/// counts zero; divisor = window size if count_include_pad (positions in padding counted up to the
-/// padded extent, ONNX ceil_mode rule), else the number of positions inside the image;
-/// t = float(acc) * (ratio / float(divisor)); q = clamp(half_even(t) + zero_point, lower, upper).
-/// Output f32 (average only): writes t, with ratio = scale_x.
-/// A global average is a window as large as the image.
-/// Max ignores src_zero_point, ratio, zero_point, lower and upper. A window without any position
-/// inside the image gives 0 (max) or acc = 0 with divisor 1 (average without count_include_pad).
+/// Max: padding never wins; with Extreme::least the minimum. Average: acc = sum over the window of
+/// (a - src_zero_point), padding counts zero; t = float(acc) * (ratio / float(divisor)); q =
+/// clamp(half_even(t) + zero_point, lower, upper). Output f32 (average only): writes t, with ratio
+/// = scale_x. A global average is a window as large as the image. Max ignores src_zero_point,
+/// ratio, zero_point, lower and upper. A window without any position inside the image gives 0 (255
+/// for Extreme::least) or acc = 0 with divisor 1.
+enum class Divisor : std::uint8_t {
+  inside,  ///< the number of positions inside the image
+  padded,  ///< of the window, in padding counted up to the padded extent (ONNX ceil_mode rule)
+  one      ///< a sum
+};
+enum class Extreme : std::uint8_t { greatest, least };
 struct PoolArgs {
   const std::uint8_t* src = nullptr;
   std::ptrdiff_t src_pitch = 0;
   void* dst = nullptr;
   std::ptrdiff_t dst_pitch = 0;
   std::array<std::int64_t, 3> pad_end = {0, 0, 0};
-  bool count_include_pad = false;
+  Divisor divisor = Divisor::inside;
+  Extreme extreme = Extreme::greatest;
   std::int32_t src_zero_point = 0;
   float ratio = 1;  ///< scale_x / scale_y
   Output output = Output::u8;

@@ -25,12 +25,13 @@ void run_max(const ConvShape& shape, const PoolArgs& args, Part part) {
       window.axis[2] = axis_window(shape, 2, x);
       auto* dst = static_cast<std::uint8_t*>(args.dst) + (row * shape.out[2] + x) * args.dst_pitch;
       for (long c = first; c < last; ++c) {
-        std::uint8_t greatest = 0;
+        const bool least = args.extreme == Extreme::least;
+        std::uint8_t extreme = least ? 255 : 0;
         for_taps(shape, window, [&](long pixel) {
           const std::uint8_t value = args.src[pixel * args.src_pitch + c];
-          if (value > greatest) greatest = value;
+          if (least ? value < extreme : value > extreme) extreme = value;
         });
-        dst[c] = args.table ? args.table[greatest] : greatest;
+        dst[c] = args.table ? args.table[extreme] : extreme;
       }
     }
   });

@@ -60,28 +60,37 @@ template <typename Simd>
   return target;
 }
 
-template <typename Simd>
-void run_max(const ConvShape& shape, const PoolArgs& args, Part part) {
+template <typename Simd, Extreme extreme>
+void run_extreme(const ConvShape& shape, const PoolArgs& args, Part part) {
   using Vector = typename Simd::Vector;
+  const auto pick = [](Vector a, Vector b) __attribute__((always_inline)) {
+    return extreme == Extreme::least ? Simd::min(a, b) : Simd::max(a, b);
+  };
   const EpilogueVectors e = load_epilogue({.table = args.table});
   const auto pool = [&](auto vectors, const Window& window, long pixel, long channel) {
     constexpr int kVectors = decltype(vectors)::value;
-    Vector greatest[kVectors];
-    for (Vector& v : greatest) v = Simd::zero();
+    Vector found[kVectors];
+    for (Vector& v : found) v = Simd::broadcast(extreme == Extreme::least ? -1 : 0);
     for_window_rows(shape, args, window,
                     [&](const std::uint8_t* p, std::ptrdiff_t step, long count) {
                       p += channel;
                       for (long i = 0; i < count; ++i, p += step)
                         for (int v = 0; v < kVectors; ++v)
-                          greatest[v] = Simd::max(greatest[v], Simd::load(p + v * Simd::width));
+                          found[v] = pick(found[v], Simd::load(p + v * Simd::width));
                     });
     for (int v = 0; v < kVectors; ++v) {
-      const Vector bytes = args.table ? look_up(greatest[v], e.table) : greatest[v];
+      const Vector bytes = args.table ? look_up(found[v], e.table) : found[v];
       store_bytes<Simd::width>(bytes,
                                target_of<Simd>(shape, args, pixel, channel + v * Simd::width));
     }
   };
   for_vectors<Simd>(shape, part, pool);
+}
+
+template <typename Simd>
+void run_max(const ConvShape& shape, const PoolArgs& args, Part part) {
+  if (args.extreme == Extreme::least) return run_extreme<Simd, Extreme::least>(shape, args, part);
+  run_extreme<Simd, Extreme::greatest>(shape, args, part);
 }
 
 /// Sums of `count` vectors of bytes, kept in 16 bits as long as they fit; 32-bit sums in the

@@ -49,24 +49,35 @@ void softmax(const RowArgs& args, std::int64_t row) {
   for (std::int64_t i = 0; i < args.length; ++i)
     e[i] = exponential({element(args, row, i) - highest}).value;
   const float sum = sum_of(args.length, [&](float s, std::int64_t i) { return s + e[i]; });
-  for (std::int64_t i = 0; i < args.length; ++i) write(args, row, i, e[i] / sum);
+  if (args.function == RowFunction::softmax) {
+    for (std::int64_t i = 0; i < args.length; ++i) write(args, row, i, e[i] / sum);
+    return;
+  }
+  const float logarithm_of_sum = logarithm({sum}).value;
+  for (std::int64_t i = 0; i < args.length; ++i)
+    write(args, row, i, element(args, row, i) - highest - logarithm_of_sum);
 }
 
-void layer_norm(const RowArgs& args, std::int64_t row) {
+void normalize(const RowArgs& args, std::int64_t row) {
   const auto length = static_cast<float>(args.length);
   float* d = args.scratch;
-  const float mean =
-      sum_of(args.length, [&](float s, std::int64_t i) { return s + element(args, row, i); }) /
-      length;
+  float mean = 0;
+  if (args.function == RowFunction::layer_norm)
+    mean = sum_of(args.length, [&](float s, std::int64_t i) { return s + element(args, row, i); }) /
+           length;
   for (std::int64_t i = 0; i < args.length; ++i) d[i] = element(args, row, i) - mean;
   const float squares =
       sum_of(args.length, [&](float s, std::int64_t i) { return std::fmaf(d[i], d[i], s); });
   const float deviation = std::sqrt(squares / length + args.epsilon);
+  const std::int64_t first = (args.first_row + row) % args.period * (args.length / args.repeat);
   for (std::int64_t i = 0; i < args.length; ++i) {
-    const float normalized = d[i] / deviation;
-    write(args, row, i,
-          args.beta ? std::fmaf(normalized, args.gamma[i], args.beta[i])
-                    : normalized * args.gamma[i]);
+    float y = d[i] / deviation;
+    const std::int64_t at = first + i / args.repeat;
+    if (args.beta)
+      y = std::fmaf(y, args.gamma[at], args.beta[at]);
+    else if (args.gamma)
+      y *= args.gamma[at];
+    write(args, row, i, y);
   }
 }
 
@@ -74,10 +85,10 @@ void layer_norm(const RowArgs& args, std::int64_t row) {
 
 void rows(const RowArgs& args) {
   for (std::int64_t row = 0; row < args.rows; ++row) {
-    if (args.function == RowFunction::softmax)
+    if (args.function == RowFunction::softmax || args.function == RowFunction::log_softmax)
       softmax(args, row);
     else
-      layer_norm(args, row);
+      normalize(args, row);
   }
 }
 

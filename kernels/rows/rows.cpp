@@ -19,6 +19,7 @@ void run_share(const RowArgs& args, Part part) {
   if (range.begin == range.end) return;
   RowArgs share = args;
   share.rows = range.end - range.begin;
+  share.first_row = args.first_row + range.begin;
   share.src = args.input == Output::u8 ? source_row<std::uint8_t>(args, range.begin)
                                        : source_row<float>(args, range.begin);
   share.dst = args.output == Output::u8 ? destination_row<std::uint8_t>(args, range.begin)

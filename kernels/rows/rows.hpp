@@ -1,4 +1,4 @@
-// Operators along the innermost axis: softmax and layer normalization of `rows` rows of `length`
+// Operators along the innermost axis: softmax and normalizations of `rows` rows of `length`
 // elements each. Row r of the source and destination is at data + r * pitch (in elements). Bytes in
 // are dequantized, bytes out are quantized, in between is one row of floats in scratch: byte forms
 // equal dequantize, the float form and quantize to the bit. Nothing outside [row][0, length) of dst
@@ -19,9 +19,12 @@ namespace intact::kernels {
 /// Sums are 16 partial sums (element i belongs to sum i % 16, in ascending order) that are added in
 /// halves: 8 and 8, 4 and 4, 2 and 2, 1 and 1.
 /// softmax: e[i] = exp(x[i] - max(x)), y[i] = e[i] / sum(e).
+/// log_softmax: y[i] = (x[i] - max(x)) - log(sum(e)).
 /// layer_norm: d[i] = x[i] - sum(x) / length, s = sqrt(sum(d * d) / length + epsilon) with the
-/// products added by fma, y[i] = d[i] / s * gamma[i], or fma(d[i] / s, gamma[i], beta[i]).
-enum class RowFunction : std::uint8_t { softmax, layer_norm };
+/// products added by fma, y[i] = d[i] / s * gamma, or fma(d[i] / s, gamma, beta); without gamma
+/// y[i] = d[i] / s.
+/// rms_norm: the same with d = x.
+enum class RowFunction : std::uint8_t { softmax, log_softmax, layer_norm, rms_norm };
 
 struct RowArgs {
   RowFunction function = RowFunction::softmax;
@@ -36,8 +39,12 @@ struct RowArgs {
   std::ptrdiff_t dst_pitch = 0;
   float dst_scale = 1;  ///< u8: q = clamp(half_even(y / dst_scale) + dst_zero_point, 0, 255)
   std::int32_t dst_zero_point = 0;  ///< NaN becomes 0
-  const float* gamma = nullptr;     ///< [length]
-  const float* beta = nullptr;      ///< [length] or null
+  /// Element i of row r has gamma[r % period * (length / repeat) + i / repeat]: period 1 and repeat
+  /// 1 for one factor per element of a row; repeat = length for one per row.
+  const float* gamma = nullptr;         ///< [period][length / repeat] or null
+  const float* beta = nullptr;          ///< like gamma, or null
+  std::int64_t period = 1, repeat = 1;  ///< repeat divides length
+  std::int64_t first_row = 0;           ///< number of row 0, for the period
   float epsilon = 0;
   float* scratch = nullptr;  ///< of this thread, row_scratch(length) floats
 };

@@ -1,6 +1,6 @@
-// Softmax and layer normalization, written once over the lane types of whichever lanes_*.hpp was
+// Softmax and normalizations, written once over the lane types of whichever lanes_*.hpp was
 // included before this file. A row is padded in scratch to whole groups of 16 with elements that do
-// not count (softmax: -infinity; layer normalization: 0), so only loads and stores know of tails.
+// not count (softmax: -infinity; normalizations: 0), so only loads and stores know of tails.
 #pragma once
 
 #include "kernels/elementwise/functions.hpp"
@@ -84,18 +84,20 @@ void pad_row(const RowArgs& args, float x) {
   for (std::int64_t i = args.length; i < padded_length(args); ++i) args.scratch[i] = x;
 }
 
-/// body(i, count, x): the result of lanes i .. i + count - 1 from those of scratch.
+/// body(i, count, x): the result of lanes i .. i + count - 1 from those of scratch, for elements
+/// [begin, end) of the row.
 template <class Body>
-[[gnu::always_inline]] inline void store_row(const RowArgs& args, std::int64_t row,
-                                             const Body& body) {
+[[gnu::always_inline]] inline void store_range(const RowArgs& args, std::int64_t row,
+                                               std::int64_t begin, std::int64_t end,
+                                               const Body& body) {
   const Floats scale = constant(args.dst_scale);
   const Floats lowest = constant(static_cast<float>(-args.dst_zero_point));
   const Floats greatest = constant(static_cast<float>(255 - args.dst_zero_point));
-  for (std::int64_t i = 0; i < args.length; i += Floats::size) {
-    const int count = lanes_left(args.length - i);
+  for (std::int64_t i = begin; i < end; i += Floats::size) {
+    const int count = lanes_left(end - i);
     const std::ptrdiff_t at = row * args.dst_pitch + i;
     Floats x;
-    load(x, args.scratch + i);
+    load_first(x, args.scratch + i, count);
     const Floats y = body(i, count, x);
     if (args.output == Output::u8) {
       // The bounds are integers, so clamping may come before rounding, where it cannot overflow.
@@ -107,6 +109,42 @@ template <class Body>
   }
 }
 
+template <class Body>
+[[gnu::always_inline]] inline void store_row(const RowArgs& args, std::int64_t row,
+                                             const Body& body) {
+  store_range(args, row, 0, args.length, body);
+}
+
+/// d / deviation, scaled and shifted.
+void store_normalized(const RowArgs& args, std::int64_t row, Floats deviation) {
+  if (args.gamma == nullptr) {
+    store_row(args, row, [&](std::int64_t, int, Floats d) { return d / deviation; });
+    return;
+  }
+  const std::int64_t factors = args.length / args.repeat;
+  const std::int64_t first = (args.first_row + row) % args.period * factors;
+  const float* gammas = args.gamma + first;
+  const float* betas = args.beta ? args.beta + first : nullptr;
+  if (args.repeat == 1) {
+    store_row(args, row, [&](std::int64_t i, int count, Floats d) {
+      Floats gamma, beta;
+      load_first(gamma, gammas + i, count);
+      if (betas == nullptr) return d / deviation * gamma;
+      load_first(beta, betas + i, count);
+      return fma(d / deviation, gamma, beta);
+    });
+    return;
+  }
+  for (std::int64_t k = 0; k < factors; ++k) {
+    const Floats gamma = constant(gammas[k]), beta = constant(betas ? betas[k] : 0.0f);
+    store_range(args, row, k * args.repeat, (k + 1) * args.repeat,
+                [&](std::int64_t, int, Floats d) {
+                  const Floats y = d / deviation;
+                  return betas ? fma(y, gamma, beta) : y * gamma;
+                });
+  }
+}
+
 void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
   constexpr float infinity = __builtin_inff();
   pad_row(args, -infinity);
@@ -115,41 +153,43 @@ void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
   accumulate(args.scratch, padded, highest,
              [](Floats x, Floats so_far) { return maximum(x, so_far); });
   const Floats shift = constant(combined(highest, [](float a, float b) { return a > b ? a : b; }));
-  replace(args.scratch, padded, [&](Floats x) { return exponential(x - shift); });
   Group sums(0.0f);
-  accumulate(args.scratch, padded, sums, [](Floats x, Floats sum) { return sum + x; });
-  const Floats sum = constant(total(sums));
-  store_row(args, row, [&](std::int64_t, int, Floats e) { return e / sum; });
+  if (args.function == RowFunction::softmax) {
+    replace(args.scratch, padded, [&](Floats x) { return exponential(x - shift); });
+    accumulate(args.scratch, padded, sums, [](Floats x, Floats sum) { return sum + x; });
+    const Floats sum = constant(total(sums));
+    store_row(args, row, [&](std::int64_t, int, Floats e) { return e / sum; });
+    return;
+  }
+  replace(args.scratch, padded, [&](Floats x) { return x - shift; });
+  accumulate(args.scratch, padded, sums, [](Floats x, Floats sum) { return sum + exponential(x); });
+  const Floats log_of_sum = logarithm(constant(total(sums)));
+  store_row(args, row, [&](std::int64_t, int, Floats d) { return d - log_of_sum; });
 }
 
-void layer_norm_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
+void normalize_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
   const float length = static_cast<float>(args.length);
   pad_row(args, 0.0f);
-  Group sums(0.0f);
-  accumulate(args.scratch, padded, sums, [](Floats x, Floats sum) { return sum + x; });
-  const Floats mean = constant(total(sums) / length);
-  replace(args.scratch, padded, [&](Floats x) { return x - mean; });
-  pad_row(args, 0.0f);
+  if (args.function == RowFunction::layer_norm) {
+    Group sums(0.0f);
+    accumulate(args.scratch, padded, sums, [](Floats x, Floats sum) { return sum + x; });
+    const Floats mean = constant(total(sums) / length);
+    replace(args.scratch, padded, [&](Floats x) { return x - mean; });
+    pad_row(args, 0.0f);
+  }
   Group squares(0.0f);
   accumulate(args.scratch, padded, squares, [](Floats d, Floats sum) { return fma(d, d, sum); });
-  const Floats deviation = constant(__builtin_sqrtf(total(squares) / length + args.epsilon));
-  store_row(args, row, [&](std::int64_t i, int count, Floats d) {
-    Floats gamma, beta;
-    load_first(gamma, args.gamma + i, count);
-    if (args.beta == nullptr) return d / deviation * gamma;
-    load_first(beta, args.beta + i, count);
-    return fma(d / deviation, gamma, beta);
-  });
+  store_normalized(args, row, constant(__builtin_sqrtf(total(squares) / length + args.epsilon)));
 }
 
 void all_rows(const RowArgs& args) {
   const std::int64_t padded = padded_length(args);
   for (std::int64_t row = 0; row < args.rows; ++row) {
     load_row(args, row);
-    if (args.function == RowFunction::softmax)
+    if (args.function == RowFunction::softmax || args.function == RowFunction::log_softmax)
       softmax_row(args, row, padded);
     else
-      layer_norm_row(args, row, padded);
+      normalize_row(args, row, padded);
   }
 }
 

@@ -44,5 +44,6 @@ std::vector<FoldCase> affine_cases();
 std::vector<FoldCase> epilogue_cases();
 std::vector<FoldCase> qoperator_cases();
 std::vector<FoldCase> msft_cases();
+std::vector<FoldCase> reduction_cases();
 
 }  // namespace intact::testing

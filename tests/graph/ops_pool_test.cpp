@@ -130,6 +130,16 @@ TEST(GroupNormalization, HasOneScalePerGroupUntil21) {
               {-2, 4, -1, 1});
 }
 
+TEST(RmsNormalization, DividesByTheRootOfTheMeanSquare) {
+  const Tensor x = floats({2, 2}, {1, 7, -2, 2});
+  expect_near(Op("RMSNormalization").at(23).with("epsilon", 0.0F)(x, floats({2}, {5, 10})),
+              {1, 14, -5, 10});
+  expect_near(
+      Op("RMSNormalization").at(23).with("axis", 0).with("epsilon", 10.5F)(x, floats({1}, {5})),
+      {1, 7, -2, 2});
+  EXPECT_THROW(Op("RMSNormalization").at(23)(x, floats({3}, {1, 2, 3})), Error);
+}
+
 TEST(Lrn, SumsSquaresOfNeighbouringChannels) {
   const Tensor y = Op("LRN")
                        .with("size", 3)

@@ -47,7 +47,9 @@ Pooling make_pooling(std::int64_t channels, Triple in, Triple kernel, Triple str
 enum class Values { random, extreme };
 
 struct Options {
-  bool table = false, f32 = false, count_include_pad = false;
+  bool table = false, f32 = false;
+  Divisor divisor = Divisor::inside;
+  Extreme extreme = Extreme::greatest;
   Values values = Values::random;
   std::int32_t src_zero_point = 9, lower = 0, upper = 255;
   std::int64_t src_gap = 0, dst_gap = 0;  ///< pitch minus channels
@@ -81,7 +83,8 @@ struct Problem {
     args.dst = dst.data() + 64;
     args.dst_pitch = dst_pitch;
     args.pad_end = pooling.pad_end;
-    args.count_include_pad = options.count_include_pad;
+    args.divisor = options.divisor;
+    args.extreme = options.extreme;
     args.src_zero_point = options.src_zero_point;
     args.ratio = 1.37f;
     args.output = options.f32 ? Output::f32 : Output::u8;
@@ -122,7 +125,8 @@ Options varied(unsigned seed) {
   Options options;
   options.table = seed % 2;
   options.f32 = seed % 3 == 0;
-  options.count_include_pad = seed % 5 < 2;
+  options.divisor = static_cast<Divisor>(seed % 5 % 3);
+  options.extreme = seed % 3 == 1 ? Extreme::least : Extreme::greatest;
   options.src_gap = seed % 4 * 3;
   options.dst_gap = seed % 7;
   options.parts = 1 + seed % 3;
@@ -168,7 +172,7 @@ TEST(Pool, AverageReferenceMatchesHandComputation) {
   reference.run(pooling.shape, args, {});
   EXPECT_EQ(floats[0], 5.0f);  // 10 / 1 / 2
   EXPECT_EQ(floats[1], 3.5f);  // (20 - 6) / 2 / 2
-  args.count_include_pad = true;
+  args.divisor = Divisor::padded;
   reference.run(pooling.shape, args, {});
   EXPECT_EQ(floats[0], 2.5f);  // 10 / 2 / 2
   EXPECT_EQ(floats[1], 3.5f);
@@ -196,13 +200,36 @@ TEST(Pool, AverageDivisorCountsPaddingUpToThePaddedExtentOnly) {
     args.dst = floats;
     args.dst_pitch = 1;
     args.pad_end = pooling.pad_end;
-    args.count_include_pad = true;
+    args.divisor = Divisor::padded;
     args.output = Output::f32;
     kernel.run(pooling.shape, args, {});
     EXPECT_EQ(floats[0], 1.0f) << kernel.name;
     EXPECT_EQ(floats[1], 2.0f * (1.0f / 3.0f)) << kernel.name;  // positions 2, 3 and padding 4
     EXPECT_EQ(floats[2], 0.0f) << kernel.name;
   }
+}
+
+TEST(Pool, LeastAndSumReferencesMatchHandComputation) {
+  // 1x3 image {20, 30, 4}, one window, one tap of padding that counts for nothing.
+  const Pooling pooling = make_pooling(1, {1, 1, 3}, {1, 1, 4}, {1, 1, 1}, {0, 0, 1}, {0, 0, 0});
+  Bytes src(3 + 64, 0);
+  src[0] = 20, src[1] = 30, src[2] = 4;
+  Bytes dst(1);
+  float sum = 0;
+  PoolArgs args;
+  args.src = src.data();
+  args.src_pitch = args.dst_pitch = 1;
+  args.dst = dst.data();
+  args.extreme = Extreme::least;
+  max_pool_kernels().back().run(pooling.shape, args, {});
+  EXPECT_EQ(dst[0], 4);
+  args.dst = &sum;
+  args.src_zero_point = 10;
+  args.ratio = 0.5f;
+  args.output = Output::f32;
+  args.divisor = Divisor::one;
+  average_pool_kernels().back().run(pooling.shape, args, {});
+  EXPECT_EQ(sum, 12.0f);  // (10 + 20 - 6) / 2
 }
 
 TEST(Pool, EveryChannelCount) {
@@ -238,7 +265,7 @@ TEST(Pool, WindowsLargerThanTheImageAndEmptyOnes) {
       for (std::int64_t pad : {0, 1, 4, 6})
         for (bool include : {false, true}) {
           Options options = varied(seed);
-          options.count_include_pad = include;
+          options.divisor = include ? Divisor::padded : Divisor::inside;
           compare_both(make_pooling(20, {1, size, size + 1}, {1, kernel, kernel}, {1, 1, 1},
                                     {0, pad, pad}, {0, pad, 0}, {1, 1, 1}, 1),
                        options, seed);

@@ -16,17 +16,22 @@ namespace {
 constexpr std::int64_t lengths[] = {1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 197, 1000};
 constexpr std::int64_t count = 5;
 
+/// Gamma and beta: absent, one row of them, or, where rows are not alike, some per row.
+struct Factors {
+  bool scaled = false, biased = false, rows_alike = true;
+};
+
 struct Problem {
   Buffer<std::uint8_t> bytes;
   Buffer<float> floats, gamma, beta;
   std::vector<float> scratch;
   RowArgs args;
 
-  Problem(RowFunction function, std::int64_t length, Output input, Output output, bool biased)
+  Problem(RowFunction function, std::int64_t length, Output input, Output output, Factors factors)
       : bytes(size(length), 1),
         floats(size(length), 2),
-        gamma(static_cast<std::size_t>(length), 3),
-        beta(static_cast<std::size_t>(length), 4),
+        gamma(static_cast<std::size_t>(3 * length), 3),
+        beta(static_cast<std::size_t>(3 * length), 4),
         scratch(static_cast<std::size_t>(row_scratch(length))) {
     args.function = function;
     args.rows = count;
@@ -39,9 +44,13 @@ struct Problem {
     args.output = output;
     args.dst_pitch = length + 5;
     args.dst_scale = function == RowFunction::softmax ? 1.0f / 256 : 0.041f;
-    args.dst_zero_point = function == RowFunction::softmax ? 3 : 117;
-    args.gamma = gamma.data();
-    args.beta = biased ? beta.data() : nullptr;
+    args.dst_zero_point = function == RowFunction::softmax       ? 3
+                          : function == RowFunction::log_softmax ? 250
+                                                                 : 117;
+    args.gamma = factors.scaled ? gamma.data() : nullptr;
+    args.beta = factors.biased ? beta.data() : nullptr;
+    args.repeat = factors.rows_alike ? 1 : length % 4 == 0 ? length / 4 : length;
+    args.period = factors.rows_alike ? 1 : 3;
     args.epsilon = 1e-5f;
     args.scratch = scratch.data();
   }
@@ -71,27 +80,33 @@ void compare(const Problem& problem) {
 template <class Check>
 void for_each_function(const Check& check) {
   for (const std::int64_t length : lengths) {
-    check(RowFunction::softmax, length, false);
-    check(RowFunction::layer_norm, length, false);
-    check(RowFunction::layer_norm, length, true);
+    check(RowFunction::softmax, length, Factors{});
+    check(RowFunction::log_softmax, length, Factors{});
+    for (const RowFunction function : {RowFunction::layer_norm, RowFunction::rms_norm}) {
+      check(function, length, Factors{});
+      for (const bool alike : {true, false}) {
+        check(function, length, Factors{true, false, alike});
+        check(function, length, Factors{true, true, alike});
+      }
+    }
   }
 }
 
 TEST(Rows, EqualTheReference) {
-  for_each_function([](RowFunction function, std::int64_t length, bool biased) {
+  for_each_function([](RowFunction function, std::int64_t length, Factors factors) {
     for (const Output input : {Output::u8, Output::f32}) {
-      compare<std::uint8_t>(Problem(function, length, input, Output::u8, biased));
-      compare<float>(Problem(function, length, input, Output::f32, biased));
+      compare<std::uint8_t>(Problem(function, length, input, Output::u8, factors));
+      compare<float>(Problem(function, length, input, Output::f32, factors));
     }
   });
 }
 
 TEST(Rows, EqualTheReferenceOnInfinitiesAndNan) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
-  for_each_function([&](RowFunction function, std::int64_t length, bool biased) {
+  for_each_function([&](RowFunction function, std::int64_t length, Factors factors) {
     for (const float special : {infinity, -infinity, std::nanf(""), 3e38f})
       for (const Output output : {Output::u8, Output::f32}) {
-        Problem problem(function, length, Output::f32, output, biased);
+        Problem problem(function, length, Output::f32, output, factors);
         problem.floats.data()[length / 2] = special;
         problem.floats.data()[problem.args.src_pitch] = special;
         if (output == Output::u8)
@@ -103,13 +118,13 @@ TEST(Rows, EqualTheReferenceOnInfinitiesAndNan) {
 }
 
 TEST(Rows, BytesEqualDequantizeFloatQuantize) {
-  for_each_function([](RowFunction function, std::int64_t length, bool biased) {
-    Problem problem(function, length, Output::u8, Output::u8, biased);
+  for_each_function([](RowFunction function, std::int64_t length, Factors factors) {
+    Problem problem(function, length, Output::u8, Output::u8, factors);
     const RowArgs& args = problem.args;
     const RowKernel& kernel = rows_kernels().back();
     const Buffer<std::uint8_t> direct = result<std::uint8_t>(kernel, problem, 1);
 
-    Problem real(function, length, Output::f32, Output::f32, biased);
+    Problem real(function, length, Output::f32, Output::f32, factors);
     for (std::size_t i = 0; i < Problem::size(length); ++i)
       real.floats.data()[i] =
           static_cast<float>(problem.bytes.data()[i] - args.src_zero_point) * args.src_scale;
@@ -132,11 +147,11 @@ TEST(Rows, BytesEqualDequantizeFloatQuantize) {
 }
 
 TEST(Rows, SoftmaxSumsToOneAndLayerNormToBeta) {
-  Problem softmax(RowFunction::softmax, 197, Output::f32, Output::f32, false);
+  Problem softmax(RowFunction::softmax, 197, Output::f32, Output::f32, {});
   Buffer<float> y = result<float>(rows_kernels().back(), softmax, 1);
   EXPECT_NEAR(std::accumulate(y.data(), y.data() + 197, 0.0), 1.0, 1e-6);
 
-  Problem norm(RowFunction::layer_norm, 197, Output::f32, Output::f32, true);
+  Problem norm(RowFunction::layer_norm, 197, Output::f32, Output::f32, {true, true});
   std::fill_n(norm.gamma.data(), 197, 1.0f);
   std::fill_n(norm.beta.data(), 197, 0.5f);
   Buffer<float> z = result<float>(rows_kernels().back(), norm, 1);
@@ -145,6 +160,38 @@ TEST(Rows, SoftmaxSumsToOneAndLayerNormToBeta) {
   for (int i = 0; i < 197; ++i) square += (z.data()[i] - mean) * (z.data()[i] - mean) / 197.0;
   EXPECT_NEAR(mean, 0.5, 1e-5);
   EXPECT_NEAR(square, 1.0, 1e-4);
+}
+
+TEST(Rows, LogSoftmaxIsTheLogarithmOfSoftmaxAndRmsNormHasUnitSquares) {
+  Problem softmax(RowFunction::softmax, 197, Output::f32, Output::f32, {});
+  Problem log_softmax(RowFunction::log_softmax, 197, Output::f32, Output::f32, {});
+  Buffer<float> p = result<float>(rows_kernels().back(), softmax, 1);
+  Buffer<float> l = result<float>(rows_kernels().back(), log_softmax, 1);
+  for (int i = 0; i < 197; ++i)
+    ASSERT_NEAR(l.data()[i], std::log(static_cast<double>(p.data()[i])), 2e-6 * 10) << i;
+
+  Problem norm(RowFunction::rms_norm, 197, Output::f32, Output::f32, {});
+  Buffer<float> y = result<float>(rows_kernels().back(), norm, 1);
+  double square = 0;
+  for (int i = 0; i < 197; ++i) square += y.data()[i] * y.data()[i] / 197.0;
+  EXPECT_NEAR(square, 1.0, 1e-4);
+  EXPECT_LT(norm.floats.data()[0] * y.data()[0], 1e30f);
+  EXPECT_EQ(std::signbit(norm.floats.data()[0]), std::signbit(y.data()[0]));
+}
+
+/// One factor per row, three rows in turns: each row equals itself with its own factor alone.
+TEST(Rows, FactorsRepeatByRow) {
+  Problem norm(RowFunction::layer_norm, 33, Output::f32, Output::f32, {true, true, false});
+  ASSERT_EQ(norm.args.repeat, 33);
+  Buffer<float> y = result<float>(rows_kernels().back(), norm, 2);
+  Problem plain(RowFunction::layer_norm, 33, Output::f32, Output::f32, {});
+  Buffer<float> z = result<float>(rows_kernels().back(), plain, 1);
+  for (std::int64_t row = 0; row < count; ++row)
+    for (std::int64_t i = 0; i < 33; ++i) {
+      const std::int64_t at = row * norm.args.dst_pitch + i;
+      ASSERT_EQ(y.data()[at],
+                std::fmaf(z.data()[at], norm.gamma.data()[row % 3], norm.beta.data()[row % 3]));
+    }
 }
 
 }  // namespace

@@ -57,11 +57,8 @@ void Lowering::lower_node(const Node& node) {
   }
   for (const auto family :
        {lower_quantization, lower_unary, lower_conv, lower_conv_transpose, lower_matmul,
-  for (const auto family :
-       {lower_quantization, lower_unary, lower_conv, lower_conv_transpose, lower_matmul,
         lower_dynamic, lower_pool, lower_reduce, lower_affine, lower_sum, lower_binary,
         lower_concat, lower_rows, lower_movement, lower_reference})
-        lower_movement, lower_reference})
     if (family(*this, node)) return;
 }
 

@@ -1,4 +1,5 @@
 // Operators that other tools add to ONNX, written in ONNX's own: by hand, one node each.
+#include <algorithm>
 #include <cmath>
 
 #include "tests/graph/file_op.hpp"
@@ -335,6 +336,64 @@ TEST(Fused, EmbedLayerNormalization) {
   expect_near(y[2], {1, 5, 2, 2});
   EXPECT_EQ(values_of<std::int32_t>(y[1]), (std::vector<std::int32_t>{1}));
   EXPECT_FLOAT_EQ(y[0].data<float>()[1], 2);
+}
+
+TEST(Fused, RanksThatNobodyTells) {
+  ModelBuilder model(17);
+  const ValueId a = model.input("a", ElementType::f32, {2, 3});
+  model.graph().value(a).declared.reset();
+  const ValueId w = model.constant("w", floats({3, 1}, {1, 2, 3}));
+  const auto product_of = [&](ValueId x) {
+    return model.node("FusedMatMul", "n", {x, w}, {{"transA", std::int64_t{1}}}, "com.microsoft");
+  };
+  EXPECT_NE(error_of([&] { model.build({product_of(a)}); }).find("the rank of 'a' is not known"),
+            std::string::npos);
+  model.graph().nodes.clear();
+  // Nodes in between tell ranks on.
+  const ValueId rows = model.node("Reshape", "rows", {a, model.constant("to", list({3, 2}))});
+  const ValueId y = product_of(model.node("Relu", "relu", {rows}));
+  expect_near(
+      interpret(model.build({y}), std::vector<Tensor>{floats({3, 2}, {1, 0, 0, 1, 1, 1})})[0],
+      {4, 5});
+}
+
+TEST(ChannelsLast, OperatorsOfTheInternalDomain) {
+  // Two channels: their sum, and their difference.
+  const Tensor x = floats({1, 1, 2, 2}, {1, 2, 10, 20});
+  const Tensor y = FileOp("Conv").in("com.ms.internal.nhwc")(x, floats({2, 2, 1, 1}, {1, 1, 1, -1}),
+                                                             floats({2}, {0, 100}));
+  EXPECT_EQ(y.shape(), (Shape{1, 1, 2, 2}));
+  expect_near(y, {3, 99, 30, 90});
+  expect_near(FileOp("MaxPool").in("com.ms.internal.nhwc").with("kernel_shape", Ints{1, 2})(x),
+              {10, 20});
+}
+
+TEST(ChannelsLast, NodesThatFollowEachOtherMeetWithoutTranspose) {
+  ModelBuilder model(17);
+  const ValueId x = model.input("x", ElementType::u8, {1, 4, 4, 3});
+  const AttributeList window = {{"kernel_shape", Ints{2, 2}}};
+  const ValueId a = model.node("NhwcMaxPool", "a", {x}, window, "com.microsoft");
+  const ValueId y = model.node("NhwcMaxPool", "b", {a}, window, "com.microsoft");
+  model.graph().value(y).type = ElementType::u8;
+  const Graph graph = model.build({y});
+  const auto pool = [&](std::size_t i) {
+    return std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+      return node.sources == std::vector<std::string>{i == 0 ? "a" : "b"};
+    });
+  };
+  ASSERT_NE(pool(0), graph.nodes.end());
+  ASSERT_NE(pool(1), graph.nodes.end());
+  EXPECT_EQ(pool(1)->inputs[0], pool(0)->outputs[0]);
+}
+
+TEST(Fused, BlockedFilesAreRefused) {
+  EXPECT_NE(error_of([] {
+              FileOp("Conv").in("com.microsoft.nchwc")(floats({1, 1, 1, 1}, {1}),
+                                                       floats({1, 1, 1, 1}, {1}));
+            })
+                .find("its tensors are blocked for one processor; write the optimized file at the "
+                      "level ORT_ENABLE_EXTENDED"),
+            std::string::npos);
 }
 
 }  // namespace

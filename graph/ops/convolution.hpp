@@ -1,5 +1,5 @@
 // The loops of convolution and transposed convolution over f64 tensors. Integers below 2^53 are
-// exact in them, so ConvInteger and QLinearConv use the same code.
+// exact in them, so ConvInteger uses the same code.
 #pragma once
 
 #include "graph/ops/spatial.hpp"

@@ -49,17 +49,6 @@ void check_per_axis(const InferContext& context, std::size_t operand,
          to_string(shape), axis ? fmt::format(", or {} for axis {}", wanted[0], *axis) : "");
 }
 
-void check_quantized(const InferContext& context, QuantizedOperand operand,
-                     std::optional<int> axis) {
-  check_type(context, operand.integers,
-             {ElementType::u8, ElementType::s8, ElementType::u16, ElementType::s16});
-  if (context.has(operand.zero_point))
-    check_same_type(context, operand.zero_point, operand.integers);
-  const auto& data = context.inputs[operand.integers].shape;
-  check_per_axis(context, operand.scale, data, axis, "the scale");
-  check_per_axis(context, operand.zero_point, data, axis, "the zero point");
-}
-
 Grid read_grid(const Node& node, ElementType type, const Tensor& scale, const Tensor& zero_point,
                std::optional<int> axis, const Shape& data) {
   const std::vector<double> scales = entries(node, scale, axis, data, "the scale");
@@ -76,24 +65,6 @@ Grid read_grid(const Node& node, ElementType type, const Tensor& scale, const Te
   if (count != 1) grid.axis = axis;
   check_grid(grid, describe(node));
   return grid;
-}
-
-ElementType quantized_output_type(const InferContext& context, std::size_t scale,
-                                  std::size_t zero_point, ElementType fallback) {
-  check_per_axis(context, scale, std::nullopt, std::nullopt, "the scale of the output");
-  if (!context.has(zero_point)) return fallback;
-  check_type(context, zero_point,
-             {ElementType::u8, ElementType::s8, ElementType::u16, ElementType::s16});
-  check_per_axis(context, zero_point, std::nullopt, std::nullopt, "the zero point of the output");
-  return context.inputs[zero_point].type;
-}
-
-Tensor quantize_output(const EvalContext& context, const Tensor& reals, std::size_t scale,
-                       std::size_t zero_point, ElementType fallback) {
-  const Tensor zero = operand(context, zero_point);
-  const ElementType type = zero.defined() ? zero.type() : fallback;
-  return quantize(reals, read_grid(context.node, type, context.inputs[scale], zero, std::nullopt,
-                                   reals.shape()));
 }
 
 Grid dynamic_grid(float low, float high) {

@@ -1,4 +1,4 @@
-// Geometry of sliding windows: what Conv, ConvInteger, QLinearConv and the pools make of
+// Geometry of sliding windows: what Conv, ConvInteger and the pools make of
 // kernel_shape, strides, dilations, pads, auto_pad and ceil_mode. Shape inference, the reference
 // evaluations and the engine's lowering all take it from here.
 #pragma once

@@ -58,8 +58,6 @@ std::optional<Grid> constant_grid(const Graph& graph, const Node& node,
     if (!is_grid_type(grid.type)) return std::nullopt;
     const Tensor wide = convert(zero_point, ElementType::s32);
     grid.zero_point.assign(wide.data<std::int32_t>().begin(), wide.data<std::int32_t>().end());
-    if (operands.shared_zero_point && grid.zero_point.size() == 1)
-      grid.zero_point.resize(grid.scale.size(), grid.zero_point[0]);
   }
   if (!is_grid_type(grid.type)) return std::nullopt;
   check_grid(grid, describe(node));

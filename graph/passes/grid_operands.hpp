@@ -13,8 +13,6 @@ struct GridOperands {
   ElementType type = ElementType::undefined;
   /// Channel axis when there are several scales; not negative.
   std::optional<int> axis = std::nullopt;
-  /// One zero point may serve several scales (QLinearConv).
-  bool shared_zero_point = false;
   /// Shape of the tensor on the grid, for checking axis and number of scales, when known.
   std::optional<Shape> shape = std::nullopt;
 };

@@ -64,10 +64,17 @@ std::vector<FoldCase> fused() {
   const AttributeList relu = {{"activation", std::string("Relu")}};
   const AttributeList clip = {{"activation", std::string("Clip")},
                               {"activation_params", std::vector<float>{-1, 3}}};
+  const AttributeList leaky = {{"activation", std::string("LeakyRelu")},
+                               {"activation_params", std::vector<float>{0.1f}}};
+  const AttributeList sigmoid = {{"activation", std::string("Sigmoid")}};
   return {
       conv_case("fused_conv", {}, false),
       conv_case("fused_conv_relu", relu, false),
       conv_case("fused_conv_clip", clip, false),
+      conv_case("fused_conv_leaky_relu", leaky, false),
+      conv_case("fused_conv_sigmoid", sigmoid, false),
+      conv_case("fused_conv_residual", {}, true),
+      conv_case("fused_conv_residual_relu", relu, true),
       gemm_case("fused_gemm", {}),
       gemm_case("fused_gemm_relu", relu),
       gemm_case("fused_gemm_clip", clip),
@@ -107,6 +114,14 @@ std::vector<FoldCase> integer_products() {
          inputs.push_back(b.constant("bias", random_floats({6}, 9)));
          return {{b.node("MatMulIntegerToFloat", "m", inputs, {}, microsoft)},
                  {byte_tensor({2, 5, 24}, 3)}};
+       }},
+      {"dynamic_quantize_matmul",
+       [](ModelBuilder& b) -> FoldModel {
+         const ValueId x = b.input("x", ElementType::f32, {2, 5, 24});
+         const ValueId w = b.constant("w", random_integers<std::int8_t>({24, 6}, 5));
+         return {
+             {b.node("DynamicQuantizeMatMul", "m", {x, w, b.scalar("ws", .01f)}, {}, microsoft)},
+             {random_floats({2, 5, 24}, 3)}};
        }},
   };
 }

@@ -131,6 +131,10 @@ void Expansion::give(std::size_t i, ValueId made) {
   }
 }
 
+void Expansion::give_all(const std::vector<ValueId>& made, std::size_t most) {
+  for (std::size_t i = 0; i < most; ++i) give(i, i < made.size() ? made[i] : no_value);
+}
+
 std::vector<Node> Expansion::finish() {
   for (std::size_t i = 0; i < node_.outputs.size(); ++i)
     if (wants(i) && (i >= given_.size() || !given_[i]))

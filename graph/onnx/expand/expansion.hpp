@@ -41,6 +41,11 @@ class Expansion {
   bool wants(std::size_t i) const {
     return i < node_.outputs.size() && node_.outputs[i] != no_value;
   }
+  /// How many of the first `most` outputs a node with the same outputs needs: at least one.
+  std::size_t wanted(std::size_t most) const {
+    while (most > 1 && !wants(most - 1)) --most;
+    return most;
+  }
   /// The value of a constant; null for other tensors.
   const Tensor* constant(ValueId id) const;
   /// The extent where the file fixes it: of a constant or a declared input.
@@ -73,6 +78,8 @@ class Expansion {
   ValueId integers(const std::vector<std::int64_t>& values);
   /// Output i of the file's node is `made`.
   void give(std::size_t i, ValueId made);
+  /// The first outputs are these, the others up to `most` are not wanted.
+  void give_all(const std::vector<ValueId>& made, std::size_t most);
 
   /// The nodes in order. Throws Unsupported when an output that is wanted was not given.
   std::vector<Node> finish();

@@ -47,9 +47,9 @@ void expand_dynamic_lstm(Expansion& e) {
   const auto y = e.add_several("LSTM",
                                {e.operand(0), w, r, e.optional(3), e.optional(4), e.optional(5),
                                 e.optional(6), e.optional(7)},
-                               3, e.node().attributes);
+                               e.wanted(3), e.node().attributes);
   e.main(y[0]);
-  for (std::size_t i = 0; i < 3; ++i) e.give(i, y[i]);
+  e.give_all(y, 3);
 }
 
 // MatMulNBits: A times the transpose of B [columns, depth], B in blocks of `block` along its depth.

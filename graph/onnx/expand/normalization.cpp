@@ -1,14 +1,16 @@
 // Normalizations that optimized transformers and diffusion models carry.
 #include "graph/onnx/expand/channels_last.hpp"
 #include "graph/onnx/expand/families.hpp"
+#include "graph/onnx/expand/grids.hpp"
 
 namespace intact {
 namespace {
 
 /// LayerNormalization along the last axes: the result, the mean, the inverse deviation.
-std::vector<ValueId> layer(Expansion& e, ValueId x, ValueId scale, ValueId bias, float epsilon) {
+std::vector<ValueId> layer(Expansion& e, ValueId x, ValueId scale, ValueId bias, float epsilon,
+                           std::size_t outputs) {
   const std::int64_t axis = e.node().attributes.integer("axis", -1);
-  const auto results = e.add_several("LayerNormalization", {x, scale, bias}, 3,
+  const auto results = e.add_several("LayerNormalization", {x, scale, bias}, outputs,
                                      attributes_of({{"axis", axis}, {"epsilon", epsilon}}));
   e.main(results[0]);
   return results;
@@ -30,8 +32,8 @@ std::vector<ValueId> root_mean_square(Expansion& e, ValueId x, ValueId scale, fl
 
 void expand_layer(Expansion& e) {
   const float epsilon = e.node().attributes.number("epsilon", 1e-5f);
-  const auto results = layer(e, e.operand(0), e.operand(1), e.optional(2), epsilon);
-  for (std::size_t i = 0; i < 3; ++i) e.give(i, results[i]);
+  const auto results = layer(e, e.operand(0), e.operand(1), e.optional(2), epsilon, e.wanted(3));
+  e.give_all(results, 3);
 }
 
 void expand_simplified_layer(Expansion& e) {
@@ -44,8 +46,8 @@ void expand_simplified_layer(Expansion& e) {
 void expand_skip_layer(Expansion& e) {
   const float epsilon = e.node().attributes.number("epsilon", 1e-12f);
   const ValueId sum = e.add_optional(e.add("Add", {e.operand(0), e.operand(1)}), e.optional(4));
-  const auto results = layer(e, sum, e.operand(2), e.optional(3), epsilon);
-  for (std::size_t i = 0; i < 3; ++i) e.give(i, results[i]);
+  const auto results = layer(e, sum, e.operand(2), e.optional(3), epsilon, e.wanted(3));
+  e.give_all(results, 3);
   e.give(3, sum);
 }
 
@@ -65,25 +67,51 @@ ValueId first_positions(Expansion& e, ValueId ids, ValueId table) {
   return e.add("Slice", {table, e.integers({0}), length, e.integers({0})});
 }
 
-/// Token and segment numbers, three tables (tokens, positions, segments), scale, bias, mask,
-/// positions. Outputs: the normalized sum, the length of each sequence, the sum.
-void expand_embed_layer(Expansion& e) {
-  const ValueId ids = e.operand(0);
+/// What an EmbedLayerNormalization looks up, sums and normalizes. Segments, mask and positions may
+/// be absent.
+struct Embedding {
+  ValueId tokens, segments;
+  ValueId token_table, position_table, segment_table, scale, bias;
+  ValueId mask, positions;
+};
+
+/// Outputs: the normalized sum, the length of each sequence, the sum.
+void embed(Expansion& e, const Embedding& given) {
+  const ValueId tokens = given.tokens;
   const auto look_up = [&](ValueId table, ValueId at) { return e.add("Gather", {table, at}); };
-  const ValueId positions =
-      e.has(8) ? look_up(e.operand(3), e.operand(8)) : first_positions(e, ids, e.operand(3));
-  ValueId sum = e.add("Add", {look_up(e.operand(2), ids), positions});
-  if (e.has(1)) sum = e.add("Add", {sum, look_up(e.operand(4), e.operand(1))});
+  const ValueId positions = given.positions != no_value
+                                ? look_up(given.position_table, given.positions)
+                                : first_positions(e, tokens, given.position_table);
+  ValueId sum = e.add("Add", {look_up(given.token_table, tokens), positions});
+  if (given.segments != no_value)
+    sum = e.add("Add", {sum, look_up(given.segment_table, given.segments)});
   const float epsilon = e.node().attributes.number("epsilon", 1e-12f);
-  e.give(0, layer(e, sum, e.operand(5), e.operand(6), epsilon)[0]);
+  e.give(0, layer(e, sum, given.scale, given.bias, epsilon, 1)[0]);
   if (e.wants(1)) {
-    const Attributes to_s32 = attributes_of({{"to", std::int64_t{6}}});
-    ValueId marks = e.has(7) ? e.operand(7) : e.add("Sub", {ids, ids});
-    marks = e.add("Cast", {marks}, to_s32);
+    ValueId marks = given.mask != no_value ? given.mask : e.add("Sub", {tokens, tokens});
+    marks = e.add("Cast", {marks}, attributes_of({{"to", std::int64_t{6}}}));
     e.give(1, e.add("ReduceSum", {marks, e.integers({1})},
                     attributes_of({{"keepdims", std::int64_t{0}}})));
   }
   e.give(2, sum);
+}
+
+/// Token and segment numbers, three tables (tokens, positions, segments), scale, bias, mask,
+/// positions.
+void expand_embed_layer(Expansion& e) {
+  embed(e, {e.operand(0), e.optional(1), e.operand(2), e.operand(3),
+            e.has(1) ? e.operand(4) : no_value, e.operand(5), e.operand(6), e.optional(7),
+            e.optional(8)});
+}
+
+/// The same with integers in the tables, scale and bias: behind the mask their scales, then their
+/// zero points.
+void expand_quantized_embed_layer(Expansion& e) {
+  const auto reals = [&](std::size_t i) {
+    return dequantized(e, quantized_at(e, {i, i + 6, i + 11}));
+  };
+  embed(e, {e.operand(0), e.optional(1), reals(2), reals(3), e.has(1) ? reals(4) : no_value,
+            reals(5), reals(6), e.optional(7), no_value});
 }
 
 /// X, scale, bias; channels last unless told otherwise; activation 1 is SiLU.
@@ -111,6 +139,7 @@ constexpr ExpansionRule rules[] = {
     {"SkipLayerNormalization", microsoft, expand_skip_layer},
     {"SkipSimplifiedLayerNormalization", microsoft, expand_skip_simplified_layer},
     {"EmbedLayerNormalization", microsoft, expand_embed_layer},
+    {"QEmbedLayerNormalization", microsoft, expand_quantized_embed_layer},
     {"GroupNorm", microsoft, expand_group},
 };
 

@@ -115,14 +115,6 @@ std::vector<FoldCase> integer_products() {
          return {{b.node("MatMulIntegerToFloat", "m", inputs, {}, microsoft)},
                  {byte_tensor({2, 5, 24}, 3)}};
        }},
-      {"dynamic_quantize_matmul",
-       [](ModelBuilder& b) -> FoldModel {
-         const ValueId x = b.input("x", ElementType::f32, {2, 5, 24});
-         const ValueId w = b.constant("w", random_integers<std::int8_t>({24, 6}, 5));
-         return {
-             {b.node("DynamicQuantizeMatMul", "m", {x, w, b.scalar("ws", .01f)}, {}, microsoft)},
-             {random_floats({2, 5, 24}, 3)}};
-       }},
   };
 }
 

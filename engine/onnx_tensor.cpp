@@ -9,4 +9,8 @@ Tensor load_onnx_tensor(const std::filesystem::path& path) {
   return load_tensor_proto(path);
 }
 
+Datum load_onnx_datum(const std::filesystem::path& path, const TensorInfo& info) {
+  return load_data_proto(path, info.is_sequence, info.is_optional);
+}
+
 }  // namespace intact

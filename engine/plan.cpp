@@ -15,7 +15,6 @@ namespace intact {
 namespace {
 
 constexpr Pass shaped_passes[] = {
-    {"infer_shapes", infer_shapes},
     {"remove_identities", remove_identities},  // Casts, now that types are known
     {"fold_pad", fold_pad},
     {"recognize_operators", recognize_operators},

@@ -19,8 +19,8 @@ struct Workspace {
 
 class Plan {
  public:
-  /// `graph` is canonical, with Value::shape set for every graph input (and Value::constant for
-  /// those whose values determine shapes). Throws Error or Unsupported naming the node.
+  /// `graph` is canonical, with all shapes inferred (engine/cut.hpp). Throws Error or Unsupported
+  /// naming the node.
   Plan(Graph graph, const SessionOptions& options, Isa isa, int threads, WeightCache& weights);
 
   /// Inputs as planned. Safe from several threads at a time.

@@ -1,4 +1,4 @@
-// The plans of a session by key (the input shapes), the least recently used dropped first.
+// The plans of a graph by key (the input shapes), the least recently used dropped first.
 #pragma once
 
 #include <functional>
@@ -8,15 +8,15 @@
 #include <mutex>
 #include <string>
 
-#include "engine/plan.hpp"
-
 namespace intact {
+
+struct Stage;
 
 /// Safe from several threads at a time. Planning happens outside of the lock: only threads that
 /// want the very plan that is being made wait for it.
 class PlanCache {
  public:
-  using Shared = std::shared_ptr<const Plan>;
+  using Shared = std::shared_ptr<const Stage>;
 
   /// The plan of this key, made by `make` on first use. What `make` throws reaches everyone who
   /// waits, and the key stays unknown.

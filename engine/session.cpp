@@ -1,14 +1,13 @@
-// Sessions: loading, checking inputs, plans by input shape.
+// Sessions: loading, checking inputs, planning at load.
 #include "intact/session.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
-#include <set>
+#include <map>
 
-#include "engine/plan_cache.hpp"
+#include "engine/runner.hpp"
 #include "graph/definition.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/passes/passes.hpp"
@@ -21,6 +20,8 @@ TensorInfo info_of(const Value& value) {
   TensorInfo info;
   info.name = value.name;
   info.type = value.type;
+  info.is_sequence = value.is_sequence;
+  info.is_optional = value.is_optional;
   info.rank_known = value.declared.has_value();
   if (!value.declared) return info;
   for (const Dimension& dimension : *value.declared) {
@@ -30,16 +31,23 @@ TensorInfo info_of(const Value& value) {
   return info;
 }
 
+void count(const Graph& graph, std::map<std::string, int>& operators, std::int64_t& parameters) {
+  for (const Node& node : graph.nodes) {
+    ++operators[node.domain.empty() ? node.op : node.domain + "." + node.op];
+    for (const auto& [attribute, subgraph] : node.subgraphs())
+      count(*subgraph, operators, parameters);
+  }
+  for (const Value& value : graph.values)
+    if (value.is_constant()) parameters += value.constant.size();
+}
+
 ModelInfo model_info(const Graph& graph) {
   ModelInfo info;
   info.name = graph.name;
   info.opsets.assign(graph.opsets.begin(), graph.opsets.end());
   std::map<std::string, int> operators;
-  for (const Node& node : graph.nodes)
-    ++operators[node.domain.empty() ? node.op : node.domain + "." + node.op];
+  count(graph, operators, info.parameters);
   info.operators.assign(operators.begin(), operators.end());
-  for (const Value& value : graph.values)
-    if (value.is_constant()) info.parameters += value.constant.size();
   info.file_bytes = graph.file_bytes;
   info.metadata.assign(graph.metadata.begin(), graph.metadata.end());
   return info;
@@ -55,28 +63,7 @@ Isa chosen_isa(const SessionOptions& options) {
   return environment && *environment ? parse_isa(environment) : best_isa();
 }
 
-/// Graph inputs whose values, not only shapes, decide about shapes: they are part of a plan's key.
-std::vector<bool> shape_inputs(const Graph& graph) {
-  const auto producers = graph.producers();
-  std::set<ValueId> wanted;
-  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-    const Definition* definition = find_definition(node->op, node->domain);
-    if (definition == nullptr) continue;
-    for (const int operand : definition->shape_operands)
-      if (node->has_input(static_cast<std::size_t>(operand)))
-        wanted.insert(node->inputs[static_cast<std::size_t>(operand)]);
-    const bool needed = std::any_of(node->outputs.begin(), node->outputs.end(),
-                                    [&](ValueId id) { return wanted.contains(id); });
-    if (!needed || node->is("Shape") || node->is("Size")) continue;
-    for (const ValueId input : node->inputs)
-      if (input != no_value) wanted.insert(input);
-  }
-  std::vector<bool> result;
-  for (const ValueId id : graph.inputs) result.push_back(wanted.contains(id));
-  return result;
-}
-
-void check_input(const TensorInfo& expected, const Tensor& given) {
+void check_tensor(const TensorInfo& expected, const Tensor& given) {
   const auto declared = [&] {
     std::string text = "[";
     for (std::size_t i = 0; i < expected.shape.size(); ++i) {
@@ -86,9 +73,11 @@ void check_input(const TensorInfo& expected, const Tensor& given) {
     }
     return text + "]";
   };
-  if (!given.defined())
+  if (!given.defined()) {
+    if (expected.is_optional) return;
     throw Error(fmt::format("input '{}' is missing; it is {} {}", expected.name,
                             element_name(expected.type), declared()));
+  }
   bool fits = given.type() == expected.type;
   if (expected.rank_known) {
     fits = fits && given.shape().size() == expected.shape.size();
@@ -102,22 +91,36 @@ void check_input(const TensorInfo& expected, const Tensor& given) {
                             expected.rank_known ? declared() : "of any shape"));
 }
 
+void check_input(const TensorInfo& expected, const Datum& given) {
+  const auto* sequence = std::get_if<std::vector<Tensor>>(&given);
+  if (sequence == nullptr) {
+    const Tensor& tensor = std::get<Tensor>(given);
+    if (expected.is_sequence && tensor.defined())
+      throw Error(fmt::format("input '{}' is a sequence of tensors, but one tensor is given",
+                              expected.name));
+    return check_tensor(expected, tensor);
+  }
+  if (!expected.is_sequence)
+    throw Error(fmt::format("input '{}' is a tensor, but a sequence is given", expected.name));
+  for (const Tensor& tensor : *sequence)
+    if (tensor.type() != expected.type)
+      throw Error(fmt::format("input '{}' is a sequence of {}, but holds a tensor of {}",
+                              expected.name, element_name(expected.type),
+                              element_name(tensor.type())));
+}
+
 }  // namespace
 
 struct Session::State {
   Graph source;  ///< as imported; kept for reference sessions only
-  Graph canonical;
-  SessionOptions options;
-  Isa isa = Isa::scalar;
-  int threads = 1;
+  Machine machine;
+  std::unique_ptr<GraphRunner> runner;  ///< null in reference sessions
   std::vector<TensorInfo> inputs, outputs;
-  std::vector<bool> keyed_by_value;
   ModelInfo info;
-  std::optional<WeightCache> weights;  ///< of the constants of `canonical`
-  PlanCache plans;                     ///< by input shapes
 
-  State(Graph graph, const SessionOptions& given) : options(given) {
-    isa = chosen_isa(given);
+  State(Graph graph, const SessionOptions& given) {
+    machine.options = given;
+    machine.isa = chosen_isa(given);
     if (given.threads < 0)
       throw Error(fmt::format("the number of threads is {}; it must be positive, or 0 for all CPUs",
                               given.threads));
@@ -125,25 +128,27 @@ struct Session::State {
     if (given.threads > most_threads)
       throw Error(fmt::format("the number of threads is {}; at most {} are possible", given.threads,
                               most_threads));
-    threads = given.threads == 0 ? usable_cpus() : given.threads;
+    machine.threads = given.threads == 0 ? usable_cpus() : given.threads;
     info = model_info(graph);
     for (const ValueId id : graph.inputs) inputs.push_back(info_of(graph.value(id)));
     for (const ValueId id : graph.outputs) outputs.push_back(info_of(graph.value(id)));
-    if (options.reference) {
+    if (given.reference) {
       source = std::move(graph);
       return;
     }
-    canonical = std::move(graph);
-    canonicalize(canonical);
-    weights.emplace(canonical);
-    keyed_by_value = shape_inputs(canonical);
+    canonicalize(graph);
+    machine.weights.emplace(graph);
+    runner = std::make_unique<GraphRunner>(std::move(graph), machine, GraphRunner::Role::model);
     plan_declared_shapes();
   }
+
+  /// For flow and planning ahead, where there are no values yet: zeros of these shapes.
+  std::vector<Datum> examples_of(std::span<const Shape> shapes) const;
 
   /// Plans at load when the model declares all shapes (a first unknown extent counts as 1), so that
   /// the first run is as fast as the others. Other models are planned by their first run.
   void plan_declared_shapes() {
-    std::vector<Tensor> examples;
+    std::vector<Datum> examples;
     bool guessed = false;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       Shape shape = inputs[i].shape;
@@ -153,48 +158,16 @@ struct Session::State {
       }
       const bool known = inputs[i].rank_known && std::all_of(shape.begin(), shape.end(),
                                                              [](std::int64_t e) { return e >= 0; });
-      if (!known || keyed_by_value[i]) return;
-      examples.push_back(Tensor::borrow(inputs[i].type, shape, nullptr));
+      if (!known || inputs[i].is_sequence || runner->keyed_by_value(i)) return;
+      examples.emplace_back(Tensor::borrow(inputs[i].type, shape, nullptr));
     }
     try {
-      plan_for(examples);
+      runner->stage_for(examples);
     } catch (const Unsupported&) {
       throw;
     } catch (const Error&) {
       if (!guessed) throw;  // 1 may be no valid extent: runs decide
     }
-  }
-
-  std::string key_of(std::span<const Tensor> tensors) const {
-    std::string key;
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-      key += to_string(tensors[i].shape()) + ";";
-      if (is_key(i, tensors[i]))
-        key.append(static_cast<const char*>(tensors[i].raw()), tensors[i].bytes());
-    }
-    return key;
-  }
-
-  std::shared_ptr<const Plan> plan_for(std::span<const Tensor> tensors) {
-    return plans.get(key_of(tensors), [&] {
-      Graph graph = canonical;
-      for (std::size_t i = 0; i < tensors.size(); ++i) {
-        Value& value = graph.value(graph.inputs[i]);
-        value.shape = tensors[i].shape();
-        if (is_key(i, tensors[i])) value.constant = tensors[i].clone();
-      }
-      return std::make_shared<const Plan>(std::move(graph), options, isa, threads, *weights);
-    });
-  }
-
-  /// For flow and planning ahead, where there are no values yet.
-  std::shared_ptr<const Plan> plan_for_shapes(std::span<const Shape> shapes);
-
-  /// Values of shapes are few; a large input that shapes depend on is data, and its plan is
-  /// refused.
-  bool is_key(std::size_t input, const Tensor& tensor) const {
-    constexpr std::int64_t largest_shape = 1024;
-    return keyed_by_value[input] && tensor.size() <= largest_shape;
   }
 };
 
@@ -221,25 +194,39 @@ const ModelInfo& Session::info() const {
   return state_->info;
 }
 Isa Session::isa() const {
-  return state_->isa;
+  return state_->machine.isa;
 }
 int Session::threads() const {
-  return state_->threads;
+  return state_->machine.threads;
 }
 
-std::vector<Tensor> Session::run(std::span<const Tensor> inputs,
-                                 std::vector<StepTime>* profile) const {
+std::vector<Datum> Session::run_data(std::span<const Datum> inputs,
+                                     std::vector<StepTime>* profile) const {
   if (inputs.size() != state_->inputs.size())
     throw Error(fmt::format("{} inputs were given, but the model has {}", inputs.size(),
                             state_->inputs.size()));
   for (std::size_t i = 0; i < inputs.size(); ++i) check_input(state_->inputs[i], inputs[i]);
-  if (state_->options.reference) return interpret(state_->source, inputs);
-  return state_->plan_for(inputs)->run(inputs, profile);
+  if (!state_->runner) return interpret_data(state_->source, inputs);
+  RunLog log{profile};
+  return state_->runner->run(inputs, log);
+}
+
+std::vector<Tensor> Session::run(std::span<const Tensor> inputs,
+                                 std::vector<StepTime>* profile) const {
+  const std::vector<Datum> data(inputs.begin(), inputs.end());
+  std::vector<Datum> results = run_data(data, profile);
+  std::vector<Tensor> outputs;
+  for (std::size_t i = 0; i < results.size(); ++i)
+    outputs.push_back(tensor_of(results[i], fmt::format("output '{}'", state_->outputs[i].name)));
+  return outputs;
 }
 
 std::vector<Shape> Session::default_shapes() const {
   std::vector<Shape> shapes;
   for (const TensorInfo& input : state_->inputs) {
+    if (input.is_sequence)
+      throw Error(
+          fmt::format("input '{}' is a sequence of tensors, which has no shape", input.name));
     Shape shape = input.shape;
     if (!shape.empty() && shape[0] < 0) shape[0] = 1;
     if (!input.rank_known ||
@@ -253,27 +240,28 @@ std::vector<Shape> Session::default_shapes() const {
   return shapes;
 }
 
-std::shared_ptr<const Plan> Session::State::plan_for_shapes(std::span<const Shape> shapes) {
-  if (options.reference)
-    throw Error("a reference session has no plan; load the model without reference");
+std::vector<Datum> Session::State::examples_of(std::span<const Shape> shapes) const {
+  if (!runner) throw Error("a reference session has no plan; load the model without reference");
   if (shapes.size() != inputs.size())
     throw Error(fmt::format("{} shapes were given, but the model has {} inputs", shapes.size(),
                             inputs.size()));
-  std::vector<Tensor> examples;
+  std::vector<Datum> examples;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
-    examples.emplace_back(inputs[i].type, shapes[i]);
+    examples.emplace_back(Tensor(inputs[i].type, shapes[i]));
     check_input(inputs[i], examples.back());
   }
-  return plan_for(examples);
+  return examples;
 }
 
 void Session::plan(std::span<const Shape> input_shapes) const {
-  state_->plan_for_shapes(input_shapes);
+  const std::vector<Datum> examples = state_->examples_of(input_shapes);
+  state_->runner->stage_for(examples);
 }
 
 Flow Session::flow(std::span<const Shape> input_shapes) const {
-  if (!input_shapes.empty()) return state_->plan_for_shapes(input_shapes)->flow();
-  return state_->plan_for_shapes(default_shapes())->flow();
+  const std::vector<Datum> examples = input_shapes.empty() ? state_->examples_of(default_shapes())
+                                                           : state_->examples_of(input_shapes);
+  return state_->runner->flow(examples);
 }
 
 }  // namespace intact

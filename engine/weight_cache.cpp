@@ -9,9 +9,11 @@
 
 namespace intact {
 
-WeightCache::WeightCache(const Graph& graph) {
+void WeightCache::know(const Graph& graph) {
   for (const Value& value : graph.values)
     if (value.is_constant() && value.constant.raw() != nullptr) known_.insert(value.constant.raw());
+  for (const Node& node : graph.nodes)
+    for (const auto& [attribute, subgraph] : node.subgraphs()) know(*subgraph);
 }
 
 std::string WeightCache::identity(const Tensor& constant) const {

@@ -22,8 +22,8 @@ class WeightCache {
  public:
   using Block = std::shared_ptr<std::byte>;
 
-  /// The constants of `graph` have an identity; they must outlive the cache.
-  explicit WeightCache(const Graph& graph);
+  /// The constants of `graph` and of its subgraphs have an identity; they must outlive the cache.
+  explicit WeightCache(const Graph& graph) { know(graph); }
 
   /// The same for every plan that reads this constant, whatever its shape; empty when unknown.
   std::string identity(const Tensor& constant) const;
@@ -37,6 +37,8 @@ class WeightCache {
   static Block allocate(std::size_t bytes);
 
  private:
+  void know(const Graph& graph);
+
   mutable std::mutex mutex_;
   std::unordered_set<const void*> known_;
   std::unordered_map<std::string, Block> blocks_;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -11,8 +12,17 @@
 
 namespace intact {
 
-using Attribute = std::variant<std::int64_t, float, std::string, Tensor, std::vector<std::int64_t>,
-                               std::vector<float>, std::vector<std::string>>;
+class Graph;
+using Subgraph = std::shared_ptr<const Graph>;
+
+/// An attribute that evaluations do not read, encoded as the file has it.
+struct OpaqueAttribute {
+  std::string encoding;
+};
+
+using Attribute =
+    std::variant<std::int64_t, float, std::string, Tensor, std::vector<std::int64_t>,
+                 std::vector<float>, std::vector<std::string>, Subgraph, OpaqueAttribute>;
 
 /// Readers return the default when the attribute is absent and throw Error when it has another
 /// type.
@@ -37,6 +47,7 @@ class Attributes {
     return read(name, std::move(fallback));
   }
   Tensor tensor(const std::string& name) const { return read(name, Tensor{}); }
+  Subgraph graph(const std::string& name) const { return read(name, Subgraph{}); }
 
   const std::map<std::string, Attribute>& all() const { return values_; }
 

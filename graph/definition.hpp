@@ -3,12 +3,14 @@
 // tables. To add an operator: docs/adding-an-operator.md.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "graph/graph.hpp"
+#include "intact/datum.hpp"
 
 namespace intact {
 
@@ -38,6 +40,19 @@ struct EvalContext {
   bool has(std::size_t i) const { return i < inputs.size() && inputs[i].defined(); }
 };
 
+/// Runs the subgraph in an attribute of a node on what its own inputs get; whoever runs the node
+/// adds the captured values.
+using RunSubgraph =
+    std::function<std::vector<Datum>(const std::string& attribute, std::vector<Datum> inputs)>;
+
+/// Inputs of an evaluation on sequences, optionals or subgraphs, without the captured ones. Absent
+/// operands, and optionals that hold nothing, are undefined tensors.
+struct DataContext {
+  const Node& node;
+  std::span<const Datum> inputs;
+  const RunSubgraph& run;
+};
+
 struct Definition {
   std::string_view op;
   std::string_view domain = "";
@@ -53,6 +68,11 @@ struct Definition {
   /// f64 too and then compute in double (byte tables). Moving operators take every element type.
   /// Throws Unsupported for a type or form that is not implemented.
   std::vector<Tensor> (*evaluate)(const EvalContext&) = nullptr;
+  /// The same for operators with subgraphs, and for operands that are no tensors. It runs between
+  /// the plans of the engine, not inside of them.
+  std::vector<Datum> (*evaluate_data)(const DataContext&) = nullptr;
+  /// Of operators with subgraphs: throws Error where these do not fit the node. At import.
+  void (*check_structure)(const Graph&, const Node&) = nullptr;
 
   /// Output elements are copies of elements of the data inputs (the first, or all for Concat): runs
   /// on integers of a grid as on reals, and the output keeps the grid.
@@ -61,6 +81,8 @@ struct Definition {
   bool elementwise = false;
   /// The result is random or depends on state: never folded, never tested for equality.
   bool random = false;
+  /// The output shape depends on the elements of inputs that are data: NonZero, Compress, ...
+  bool selects_by_value = false;
   /// Inputs whose values (not shapes) determine output shapes: Reshape's second, ...
   std::vector<int> shape_operands = {};
 };
@@ -78,6 +100,11 @@ std::vector<const Definition*> all_definitions();
 /// Shapes that depend on data stay absent. Also sets grids of moving operators' outputs.
 void infer_shapes(Graph& graph);
 
+/// Runs one node: `inputs` has one entry per input of the node without the captured ones. Throws
+/// Error or Unsupported naming the node for anything that fails.
+std::vector<Datum> evaluate_node(const Node& node, std::span<const Datum> inputs,
+                                 const RunSubgraph& run);
+
 /// Runs the graph node by node with the reference evaluations, in either dialect; tensors on grids
 /// are passed as real numbers (f32). `observe`, when given, sees every node's outputs.
 /// Throws Error naming the node for anything that fails.
@@ -85,6 +112,14 @@ std::vector<Tensor> interpret(const Graph& graph, std::span<const Tensor> inputs
                               void (*observe)(void* user, const Node& node,
                                               std::span<const Tensor> outputs) = nullptr,
                               void* user = nullptr);
+/// The same for inputs and outputs of any kind.
+std::vector<Datum> interpret_data(const Graph& graph, std::span<const Datum> inputs,
+                                  void (*observe)(void* user, const Node& node,
+                                                  std::span<const Tensor> outputs) = nullptr,
+                                  void* user = nullptr);
+
+/// The tensor; throws Error naming `what` when the datum is a sequence.
+const Tensor& tensor_of(const Datum& datum, const std::string& what);
 
 /// The real numbers of a constant: itself, or dequantized when it lies on a grid.
 Tensor real_constant(const Value& value);

@@ -144,7 +144,7 @@ void check_order(const Graph& graph) {
 void check_sources(const Graph& graph, const std::vector<std::string>& all_sources) {
   std::unordered_map<std::string, int> places;
   for (const Node& node : graph.nodes)
-    for (const std::string& source : node.sources) ++places[source];
+    for (const std::string& source : node.all_sources()) ++places[source];
   for (const Removed& removed : graph.removed)
     for (const std::string& source : removed.sources) ++places[source];
   for (const std::string& source : all_sources) {
@@ -163,6 +163,27 @@ void check_sources(const Graph& graph, const std::vector<std::string>& all_sourc
 void Graph::check(const std::vector<std::string>* all_sources) const {
   check_order(*this);
   if (all_sources != nullptr) check_sources(*this, *all_sources);
+}
+
+std::vector<std::pair<std::string, Subgraph>> Node::subgraphs() const {
+  std::vector<std::pair<std::string, Subgraph>> result;
+  for (const auto& [key, attribute] : attributes.all())
+    if (const auto* subgraph = std::get_if<Subgraph>(&attribute))
+      result.emplace_back(key, *subgraph);
+  return result;
+}
+
+std::vector<std::string> Node::all_sources() const {
+  std::vector<std::string> result = sources;
+  for (const auto& [key, subgraph] : subgraphs()) {
+    for (const Node& node : subgraph->nodes) {
+      const std::vector<std::string> inner = node.all_sources();
+      result.insert(result.end(), inner.begin(), inner.end());
+    }
+    for (const Removed& removed : subgraph->removed)
+      result.insert(result.end(), removed.sources.begin(), removed.sources.end());
+  }
+  return result;
 }
 
 std::string describe(const Node& node) {

@@ -30,6 +30,8 @@ struct Value {
   std::string name;
   /// Element type. A tensor on a grid stands for real numbers: f32, whatever its integers are.
   ElementType type = ElementType::undefined;
+  /// A sequence of tensors of `type`; an optional that may hold nothing.
+  bool is_sequence = false, is_optional = false;
   /// What the file declares (graph inputs and outputs), absent when the rank is unknown.
   std::optional<std::vector<Dimension>> declared;
   /// Concrete shape; absent before inference.
@@ -49,6 +51,9 @@ struct Node {
   int version = 0;     ///< operator set version of that domain in the model
   std::string name;    ///< as in the file; unnamed ones "<op>_<index>"
   std::vector<ValueId> inputs, outputs;
+  /// Of a node with subgraphs: so many inputs, the last ones, are values around it that its
+  /// subgraphs read; they are the last inputs of each subgraph, in the same order.
+  std::size_t captured = 0;
   Attributes attributes;
   /// Round and FromBytes: the grid of the output. Bytes: the grid of the input.
   std::optional<Grid> grid;
@@ -62,6 +67,12 @@ struct Node {
   bool is_bytes() const { return is("Bytes", "intact"); }
   bool is_from_bytes() const { return is("FromBytes", "intact"); }
   bool has_input(std::size_t i) const { return i < inputs.size() && inputs[i] != no_value; }
+  /// Inputs that the operator itself defines.
+  std::size_t own_inputs() const { return inputs.size() - captured; }
+  /// By attribute name: the branches of If, the body of Loop, ...
+  std::vector<std::pair<std::string, Subgraph>> subgraphs() const;
+  /// Its own sources and those of all nodes in its subgraphs, with what has been removed from them.
+  std::vector<std::string> all_sources() const;
 };
 
 /// Source nodes that no node stands for any more, and why ("constant", "unused", ...).

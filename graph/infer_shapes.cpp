@@ -1,8 +1,13 @@
 // Shape inference: one walk in topological order that also folds what is constant, so that shapes
 // computed by nodes (Shape -> Gather -> Concat -> Reshape) are known where they are needed.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "graph/definition.hpp"
 #include "graph/folding.hpp"
 #include "graph/ops/checks.hpp"
+#include "graph/passes/subgraphs.hpp"
 
 namespace intact {
 
@@ -10,7 +15,16 @@ namespace {
 
 /// Larger results stay nodes: they cost memory, and the pass fold_constants decides about weights.
 constexpr std::int64_t largest_folded = 1 << 20;
+
+/// Behind an operator whose results only its run shows, types are open too.
+bool has_unknown_operand(const Graph& graph, const Node& node) {
+  return std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+    return id != no_value && graph.value(id).type == ElementType::undefined;
+  });
+}
+
 void infer_outputs(Graph& graph, const Node& node) {
+  if (has_unknown_operand(graph, node) && node.captured == 0) return;
   const std::vector<TensorType> types = infer_node(graph, node);
   if (types.size() < node.outputs.size())
     refuse(node, "has {} outputs, but the operator gives {}", node.outputs.size(), types.size());
@@ -33,11 +47,19 @@ void infer_outputs(Graph& graph, const Node& node) {
 void infer_shapes(Graph& graph) {
   for (Value& value : graph.values)
     if (value.is_constant()) value.shape = value.constant.shape();
-  for (Node& node : graph.nodes) {
+  // A branch that a shape decides about is walked in place of its If.
+  std::vector<Node> pending = std::exchange(graph.nodes, {});
+  std::reverse(pending.begin(), pending.end());
+  while (!pending.empty()) {
+    Node node = std::move(pending.back());
+    pending.pop_back();
+    std::vector<Node> branch = inline_branch(graph, node);
+    std::move(branch.rbegin(), branch.rend(), std::back_inserter(pending));
+    if (node.op.empty()) continue;
     infer_outputs(graph, node);
     fold_node(graph, node, largest_folded);
+    if (!node.op.empty()) graph.nodes.push_back(std::move(node));
   }
-  graph.erase_marked();
 }
 
 }  // namespace intact

@@ -60,29 +60,33 @@ std::vector<Case> find_cases(const std::vector<std::string>& folders) {
 }
 
 /// NumPy has no bfloat16, so the published cases hold its bits as u16.
-Tensor as_declared(Tensor tensor, ElementType declared) {
+Datum as_declared(Datum datum, ElementType declared) {
+  if (std::holds_alternative<std::vector<Tensor>>(datum)) return datum;
+  const Tensor& tensor = std::get<Tensor>(datum);
   if (declared != ElementType::bf16 || tensor.type() != ElementType::u16) return tensor;
   Tensor result(ElementType::bf16, tensor.shape());
   std::memcpy(result.raw(), tensor.raw(), tensor.bytes());
   return result;
 }
 
-std::vector<Tensor> load_numbered(const fs::path& folder, const char* kind,
-                                  const std::vector<TensorInfo>& declared) {
-  std::vector<Tensor> tensors;
+std::vector<Datum> load_numbered(const fs::path& folder, const char* kind,
+                                 const std::vector<TensorInfo>& declared) {
+  std::vector<Datum> data;
   for (std::size_t i = 0;; ++i) {
     const fs::path file = folder / fmt::format("{}_{}.pb", kind, i);
-    if (!fs::exists(file)) return tensors;
-    tensors.push_back(load_onnx_tensor(file));
-    if (i < declared.size()) tensors[i] = as_declared(std::move(tensors[i]), declared[i].type);
+    if (!fs::exists(file)) return data;
+    const TensorInfo info = i < declared.size() ? declared[i] : TensorInfo{};
+    data.push_back(as_declared(load_onnx_datum(file, info), info.type));
   }
 }
 
 /// Some published cases come with data of another shape than their own model declares: no engine
 /// that checks its inputs can run them.
-void check_shapes(const std::vector<TensorInfo>& declared, const std::vector<Tensor>& inputs) {
+void check_shapes(const std::vector<TensorInfo>& declared, const std::vector<Datum>& inputs) {
   for (std::size_t i = 0; i < std::min(declared.size(), inputs.size()); ++i) {
-    const Shape& have = inputs[i].shape();
+    const auto* tensor = std::get_if<Tensor>(&inputs[i]);
+    if (tensor == nullptr || !tensor->defined()) continue;
+    const Shape& have = tensor->shape();
     const Shape& want = declared[i].shape;
     const bool fits =
         !declared[i].rank_known || std::equal(have.begin(), have.end(), want.begin(), want.end(),
@@ -119,11 +123,26 @@ std::string difference(const Tensor& expected, const Tensor& actual, const Optio
   return "";
 }
 
+std::string difference(const Datum& expected, const Datum& actual, const Options& options) {
+  if (expected.index() != actual.index()) return "a sequence and a tensor";
+  if (const auto* tensor = std::get_if<Tensor>(&expected))
+    return difference(*tensor, std::get<Tensor>(actual), options);
+  const auto& want = std::get<std::vector<Tensor>>(expected);
+  const auto& got = std::get<std::vector<Tensor>>(actual);
+  if (want.size() != got.size())
+    return fmt::format("{} tensors, expected {}", got.size(), want.size());
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    const std::string text = difference(want[i], got[i], options);
+    if (!text.empty()) return fmt::format("tensor {}: {}", i, text);
+  }
+  return "";
+}
+
 Verdict check_data_set(const Session& session, const fs::path& folder, const Options& options) {
   const auto inputs = load_numbered(folder, "input", session.inputs());
   const auto expected = load_numbered(folder, "output", session.outputs());
   check_shapes(session.inputs(), inputs);
-  const auto outputs = session.run(inputs);
+  const auto outputs = session.run_data(inputs);
   if (outputs.size() != expected.size()) {
     return {"fail", fmt::format("{} outputs, expected {}", outputs.size(), expected.size())};
   }

@@ -82,6 +82,9 @@ std::vector<Shape> input_shapes(const Session& session, const EngineFlags& flags
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (given[i]) continue;
+    if (inputs[i].is_sequence)
+      throw Error(fmt::format("input {} cannot be given here, only tensors; the C++ API takes it",
+                              describe(inputs[i])));
     shapes[i] = inputs[i].shape;
     if (!shapes[i].empty() && shapes[i][0] < 0) shapes[i][0] = 1;
     const bool known =
@@ -108,6 +111,8 @@ std::string shape_text(const TensorInfo& info) {
 }
 
 std::string describe(const TensorInfo& info) {
+  if (info.is_sequence)
+    return fmt::format("'{}' sequence of {}", info.name, element_name(info.type));
   return fmt::format("'{}' {} {}", info.name, element_name(info.type), shape_text(info));
 }
 

@@ -21,7 +21,7 @@ Json tensor_json(const TensorInfo& info) {
       shape.push_back(nullptr);
   }
   return {{"name", info.name},
-          {"type", element_name(info.type)},
+          {"type", (info.is_sequence ? "sequence of " : "") + std::string(element_name(info.type))},
           {"shape", info.rank_known ? shape : Json(nullptr)}};
 }
 

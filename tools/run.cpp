@@ -105,10 +105,9 @@ void save_outputs(const Options& options, const std::vector<Tensor>& outputs) {
   }
 }
 
-Json summarize(const TensorInfo& info, const Tensor& tensor) {
+Json summarize(const std::string& name, const Tensor& tensor) {
   const std::vector<double> values = to_doubles(tensor);
-  Json json = {
-      {"name", info.name}, {"type", element_name(tensor.type())}, {"shape", tensor.shape()}};
+  Json json = {{"name", name}, {"type", element_name(tensor.type())}, {"shape", tensor.shape()}};
   if (values.empty()) return json;
   double sum = 0;
   for (const double value : values) sum += value;
@@ -135,13 +134,30 @@ void print_summary(const Json& json, const Shape& shape) {
 
 int run_arrays(const Options& options, const Session& session) {
   const auto inputs = collect_inputs(options, session, false);
-  const auto outputs = session.run(inputs);
-  if (!options.output.empty()) save_outputs(options, outputs);
+  const std::vector<Datum> given(inputs.begin(), inputs.end());
+  const auto outputs = session.run_data(given);
   Json report = {{"outputs", Json::array()}};
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const Json json = summarize(session.outputs()[i], outputs[i]);
-    if (options.output.empty()) print_summary(json, outputs[i].shape());
+  const auto show = [&](const std::string& name, const std::string& file, const Tensor& tensor) {
+    const Json json = summarize(name, tensor);
+    if (options.output.empty())
+      print_summary(json, tensor.shape());
+    else
+      write_npy(output_folder(options) / (file + ".npy"), tensor);
     report["outputs"].push_back(json);
+  };
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::string& name = session.outputs()[i].name;
+    if (const auto* tensor = std::get_if<Tensor>(&outputs[i])) {
+      if (!tensor->defined())
+        fmt::print("{}  holds nothing\n", name);
+      else
+        show(name, fmt::format("{}", i), *tensor);
+      continue;
+    }
+    const auto& sequence = std::get<std::vector<Tensor>>(outputs[i]);
+    if (sequence.empty()) fmt::print("{}  empty sequence\n", name);
+    for (std::size_t k = 0; k < sequence.size(); ++k)
+      show(fmt::format("{}[{}]", name, k), fmt::format("{}_{}", i, k), sequence[k]);
   }
   if (!options.json.empty()) write_json(options.json, report);
   return 0;

@@ -16,11 +16,17 @@
 namespace intact {
 namespace {
 
-void write_attribute(const std::string& name, const Attribute& value, onnx::AttributeProto& proto) {
+void write_subgraph(const Graph& graph, std::span<const std::string> captured,
+                    onnx::GraphProto& proto);
+
+/// `captured`: names of the values around the node that its subgraphs read.
+void write_attribute(const std::string& name, const Attribute& value,
+                     std::span<const std::string> captured, onnx::AttributeProto& proto) {
   using Proto = onnx::AttributeProto;
   proto.set_name(name);
   struct Writer {
     Proto& proto;
+    std::span<const std::string> captured;
     void operator()(std::int64_t number) const {
       proto.set_type(Proto::INT);
       proto.set_i(number);
@@ -49,8 +55,16 @@ void write_attribute(const std::string& name, const Attribute& value, onnx::Attr
       proto.set_type(Proto::STRINGS);
       for (const std::string& text : texts) proto.add_strings(text);
     }
+    void operator()(const Subgraph& subgraph) const {
+      proto.set_type(Proto::GRAPH);
+      write_subgraph(*subgraph, captured, *proto.mutable_g());
+    }
+    void operator()(const OpaqueAttribute& attribute) const {
+      if (!proto.ParseFromString(attribute.encoding))
+        throw Error("an attribute '" + proto.name() + "' cannot be written");
+    }
   };
-  std::visit(Writer{proto}, value);
+  std::visit(Writer{proto, captured}, value);
 }
 
 void write_node(const Graph& graph, const Node& node, onnx::NodeProto& proto) {
@@ -58,16 +72,24 @@ void write_node(const Graph& graph, const Node& node, onnx::NodeProto& proto) {
   proto.set_domain(node.domain);
   proto.set_name(node.name);
   const auto name_of = [&](ValueId id) { return id == no_value ? "" : graph.value(id).name; };
-  for (const ValueId id : node.inputs) proto.add_input(name_of(id));
+  std::vector<std::string> captured;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    if (i < node.own_inputs())
+      proto.add_input(name_of(node.inputs[i]));
+    else
+      captured.push_back(name_of(node.inputs[i]));
   for (const ValueId id : node.outputs) proto.add_output(name_of(id));
   for (const auto& [name, value] : node.attributes.all())
-    write_attribute(name, value, *proto.add_attribute());
+    write_attribute(name, value, captured, *proto.add_attribute());
 }
 
 void write_value(const Value& value, onnx::ValueInfoProto& proto) {
   proto.set_name(value.name);
   if (value.type == ElementType::undefined) return;
-  auto& type = *proto.mutable_type()->mutable_tensor_type();
+  onnx::TypeProto* whole = proto.mutable_type();
+  if (value.is_optional) whole = whole->mutable_optional_type()->mutable_elem_type();
+  if (value.is_sequence) whole = whole->mutable_sequence_type()->mutable_elem_type();
+  auto& type = *whole->mutable_tensor_type();
   type.set_elem_type(element_type_to_onnx(value.type));
   if (!value.declared) return;
   auto& shape = *type.mutable_shape();
@@ -86,6 +108,25 @@ void write_initializers(const Graph& graph, onnx::GraphProto& proto) {
   for (const ValueId id : used)
     if (graph.is_constant(id))
       tensor_to_proto(graph.value(id).constant, graph.value(id).name, *proto.add_initializer());
+}
+
+void write_graph(const Graph& graph, std::size_t own_inputs, onnx::GraphProto& proto) {
+  proto.set_name(graph.name.empty() ? "graph" : graph.name);
+  for (const Node& node : graph.nodes) write_node(graph, node, *proto.add_node());
+  for (std::size_t i = 0; i < own_inputs; ++i)
+    write_value(graph.value(graph.inputs[i]), *proto.add_input());
+  for (const ValueId id : graph.outputs) write_value(graph.value(id), *proto.add_output());
+  write_initializers(graph, proto);
+}
+
+/// Captured values have the names of the graph around.
+void write_subgraph(const Graph& graph, std::span<const std::string> captured,
+                    onnx::GraphProto& proto) {
+  Graph named = graph;
+  const std::size_t own_inputs = named.inputs.size() - captured.size();
+  for (std::size_t i = 0; i < captured.size(); ++i)
+    named.value(named.inputs[own_inputs + i]).name = captured[i];
+  write_graph(standard_form(std::move(named)), own_inputs, proto);
 }
 
 /// The file format's version that belongs to an operator set.
@@ -114,12 +155,7 @@ void write_model(const Graph& graph, onnx::ModelProto& model) {
     entry.set_key(key);
     entry.set_value(value);
   }
-  onnx::GraphProto& proto = *model.mutable_graph();
-  proto.set_name(graph.name.empty() ? "graph" : graph.name);
-  for (const Node& node : graph.nodes) write_node(graph, node, *proto.add_node());
-  for (const ValueId id : graph.inputs) write_value(graph.value(id), *proto.add_input());
-  for (const ValueId id : graph.outputs) write_value(graph.value(id), *proto.add_output());
-  write_initializers(graph, proto);
+  write_graph(graph, graph.inputs.size(), *model.mutable_graph());
 }
 
 /// A file beside `path` that takes its name when it is complete, and else disappears.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graph/graph.hpp"
+#include "intact/datum.hpp"
 
 namespace intact {
 
@@ -20,6 +21,8 @@ Graph parse_onnx(std::span<const std::byte> bytes, const std::filesystem::path& 
 
 /// A TensorProto in a file of its own (.pb), as ONNX test cases hold inputs and outputs.
 Tensor load_tensor_proto(const std::filesystem::path& path, std::string* name = nullptr);
+/// The same for a SequenceProto of tensors, or an OptionalProto of either.
+Datum load_data_proto(const std::filesystem::path& path, bool is_sequence, bool is_optional);
 
 /// Writes either dialect as standard ONNX: Round becomes QuantizeLinear + DequantizeLinear, a
 /// constant on a grid becomes an integer initializer + DequantizeLinear. Written to a temporary file

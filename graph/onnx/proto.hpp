@@ -2,6 +2,7 @@
 // Included only inside graph/onnx/.
 #pragma once
 
+#include <onnx/onnx-data_pb.h>
 #include <onnx/onnx_pb.h>
 
 #include <cstddef>

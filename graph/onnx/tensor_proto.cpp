@@ -230,14 +230,46 @@ void tensor_to_proto(const Tensor& tensor, const std::string& name, onnx::Tensor
   }
 }
 
-Tensor load_tensor_proto(const std::filesystem::path& path, std::string* name) {
+namespace {
+
+template <class Proto>
+Proto parse_file(const std::filesystem::path& path, const char* what) {
   const MappedFile file(path);
   const auto bytes = file.bytes();
-  onnx::TensorProto proto;
+  Proto proto;
   constexpr std::size_t limit = 0x7fffffff;
   if (bytes.size() > limit || !proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     throw Error(
-        fmt::format("{} is not an ONNX tensor (its protobuf encoding is broken)", path.string()));
+        fmt::format("{} is not an ONNX {} (its protobuf encoding is broken)", path.string(), what));
+  return proto;
+}
+
+std::vector<Tensor> tensors_from_proto(const onnx::SequenceProto& proto, ExternalData& external,
+                                       const std::string& where) {
+  std::vector<Tensor> tensors;
+  for (const onnx::TensorProto& tensor : proto.tensor_values())
+    tensors.push_back(tensor_from_proto(tensor, external, where));
+  return tensors;
+}
+
+}  // namespace
+
+Datum load_data_proto(const std::filesystem::path& path, bool is_sequence, bool is_optional) {
+  const std::string where = path.string();
+  ExternalData external(path.parent_path());
+  if (is_optional) {
+    const auto proto = parse_file<onnx::OptionalProto>(path, "optional");
+    if (proto.has_tensor_value()) return tensor_from_proto(proto.tensor_value(), external, where);
+    if (proto.has_sequence_value())
+      return tensors_from_proto(proto.sequence_value(), external, where);
+    return Tensor{};
+  }
+  if (!is_sequence) return load_tensor_proto(path);
+  return tensors_from_proto(parse_file<onnx::SequenceProto>(path, "sequence"), external, where);
+}
+
+Tensor load_tensor_proto(const std::filesystem::path& path, std::string* name) {
+  const auto proto = parse_file<onnx::TensorProto>(path, "tensor");
   if (name != nullptr) *name = proto.name();
   ExternalData external(path.parent_path());
   return tensor_from_proto(proto, external, path.string());

@@ -396,6 +396,13 @@ void raise_opset(Graph& graph, int version) {
   FreshNames names(graph);
   std::vector<Node> nodes;
   for (Node& node : graph.nodes) {
+    for (const auto& [attribute, subgraph] : node.subgraphs()) {
+      Graph raised = *subgraph;
+      raise_opset(raised, version);
+      node.attributes.set(attribute, std::make_shared<const Graph>(std::move(raised)));
+    }
+    if (node.is("Scan") && node.version < 9 && version >= 9)
+      throw Unsupported(describe(node) + ": Scan has another form in later operator sets");
     if (node.domain.empty() && node.version < version) {
       Upgrade upgrade{graph, names, version, {}};
       const int from = node.version;

@@ -261,7 +261,10 @@ std::vector<Tensor> evaluate_roi_align(const EvalContext& context) {
 
 std::span<const Definition> detection_definitions() {
   static const Definition definitions[] = {
-      {.op = "NonMaxSuppression", .infer = infer_suppression, .evaluate = evaluate_suppression},
+      {.op = "NonMaxSuppression",
+       .infer = infer_suppression,
+       .evaluate = evaluate_suppression,
+       .selects_by_value = true},
       {.op = "RoiAlign", .infer = infer_roi_align, .evaluate = evaluate_roi_align},
   };
   return definitions;

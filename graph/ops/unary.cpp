@@ -205,6 +205,9 @@ std::span<const Definition> unary_definitions() {
       {.op = "Identity",
        .infer = infer_identity,
        .evaluate = evaluate_identity,
+       .evaluate_data = [](const DataContext& context) -> std::vector<Datum> {
+         return {context.inputs.begin(), context.inputs.end()};
+       },
        .moves_data = true,
        .elementwise = true},
       {.op = "Dropout",

@@ -29,8 +29,10 @@ bool reads_back(const Node& node, const Node& producer, const Graph& graph) {
 
 std::vector<std::string> all_sources(const Graph& graph) {
   std::vector<std::string> result;
-  for (const Node& node : graph.nodes)
-    result.insert(result.end(), node.sources.begin(), node.sources.end());
+  for (const Node& node : graph.nodes) {
+    const std::vector<std::string> sources = node.all_sources();
+    result.insert(result.end(), sources.begin(), sources.end());
+  }
   for (const Removed& removed : graph.removed)
     result.insert(result.end(), removed.sources.begin(), removed.sources.end());
   return result;

@@ -13,6 +13,7 @@ constexpr std::array passes = {
     // Scales and quantized weights may hide behind these.
     Pass{"remove_identities", remove_identities},
     Pass{"fold_parameters", fold_parameters},
+    Pass{"inline_branches", inline_branches},
     Pass{"import_quantization", import_quantization},
     // Weights reach their grids here.
     Pass{"fold_constants", fold_constants},
@@ -22,6 +23,7 @@ constexpr std::array passes = {
     Pass{"fold_pad", fold_pad},
     Pass{"remove_dead_code", remove_dead_code},
     Pass{"propagate_grids", propagate_grids},
+    Pass{"canonicalize_subgraphs", canonicalize_subgraphs},
 };
 
 }  // namespace

@@ -26,6 +26,8 @@ void fold_batch_normalization(Graph& graph);  ///< into the Conv, ConvTranspose 
 void fold_pad(Graph& graph);           ///< Pad with the real zero into the Conv or pool behind it
 void remove_identities(Graph& graph);  ///< Identity, Dropout, Cast to the same type, ...
 void remove_dead_code(Graph& graph);   ///< nodes that no output needs
+void inline_branches(Graph& graph);    ///< If with a constant condition
+void canonicalize_subgraphs(Graph& graph);  ///< all passes on the subgraphs of control flow
 
 /// Gelu, Swish, HardSwish, Mish and LayerNormalization that the file spells out; needs shapes.
 void recognize_operators(Graph& graph);

@@ -84,7 +84,8 @@ void Rewriter::finish() {
 }
 
 void remove_sources(Graph& graph, Node& node, const char* reason) {
-  if (!node.sources.empty()) graph.removed.push_back({std::move(node.sources), reason});
+  std::vector<std::string> sources = node.all_sources();
+  if (!sources.empty()) graph.removed.push_back({std::move(sources), reason});
   node.sources.clear();
 }
 

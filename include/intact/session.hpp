@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "intact/datum.hpp"
 #include "intact/error.hpp"
 #include "intact/isa.hpp"
 #include "intact/tensor.hpp"
@@ -28,13 +29,16 @@ struct SessionOptions {
   bool reference = false;
 };
 
-/// A graph input or output. Unknown extents are -1 and may have a name.
+/// A graph input or output: a tensor, or a sequence of tensors of one type, of any shapes. Unknown
+/// extents are -1 and may have a name.
 struct TensorInfo {
   std::string name;
   ElementType type = ElementType::undefined;
   Shape shape;
   std::vector<std::string> symbols;  ///< one per extent, empty where the extent is known
   bool rank_known = true;
+  bool is_sequence = false;
+  bool is_optional = false;  ///< it may hold nothing: an undefined Tensor
 };
 
 /// One step of a plan as `intact flow` shows it.
@@ -102,6 +106,9 @@ class Session {
   /// (naming what is expected). `profile`, when given, receives the time of each step.
   std::vector<Tensor> run(std::span<const Tensor> inputs,
                           std::vector<StepTime>* profile = nullptr) const;
+  /// The same for models whose inputs or outputs are sequences or optionals.
+  std::vector<Datum> run_data(std::span<const Datum> inputs,
+                              std::vector<StepTime>* profile = nullptr) const;
 
   /// Plans these input shapes ahead, so that the first run with them is as fast as the others.
   /// Errors as of run(). Not for reference sessions.

@@ -163,7 +163,7 @@ class Cutter {
 
   Graph graph_;
   std::optional<FreshNames> names_;  ///< made when the graph is cut
-  std::vector<Place> places_;  ///< by value
+  std::vector<Place> places_;        ///< by value
   std::vector<Node> planned_, steps_, later_;
   std::set<ValueId> handed_over_;
 };

@@ -60,6 +60,7 @@ ValueId integers_of(Graph& graph, ValueId id, FreshNames& names, std::vector<Nod
   const Grid grid = *graph.value(id).grid;
   const std::string name = names.get(graph.value(id).name + "/integers");
   const ValueId integers = graph.add_value(name, grid.type);
+  graph.value(integers).shape = graph.value(id).shape;
   nodes.push_back(grid_node("Bytes", name, grid, id, integers));
   return integers;
 }

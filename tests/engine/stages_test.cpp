@@ -1,7 +1,7 @@
 // Data-dependent shapes and control flow: the engine's stages against the interpreter.
 #include <gtest/gtest.h>
 
-#include "graph/definition.hpp"
+#include "graph/reals.hpp"
 #include "tests/engine/model_run.hpp"
 #include "tests/graph/subgraph_builder.hpp"
 
@@ -145,7 +145,9 @@ TEST(Stages, CompressOnAGridKeepsBytes) {
   EXPECT_EQ(flow.float_round_trips, 0);
   bool on_bytes = false;
   for (const FlowNode& node : flow.nodes) {
-    if (node.op == "MatMul") EXPECT_EQ(node.precision, "int8");
+    if (node.op == "MatMul") {
+      EXPECT_EQ(node.precision, "int8");
+    }
     if (node.op == "Compress") on_bytes = node.precision == "int8";
   }
   EXPECT_TRUE(on_bytes);

@@ -31,14 +31,15 @@ TensorInfo info_of(const Value& value) {
   return info;
 }
 
-void count(const Graph& graph, std::map<std::string, int>& operators, std::int64_t& parameters) {
+void count(const Graph& graph, std::map<std::string, int>& operators, ModelInfo& info) {
   for (const Node& node : graph.nodes) {
     ++operators[node.domain.empty() ? node.op : node.domain + "." + node.op];
-    for (const auto& [attribute, subgraph] : node.subgraphs())
-      count(*subgraph, operators, parameters);
+    const Definition* definition = find_definition(node.op, node.domain);
+    info.random |= definition != nullptr && definition->random;
+    for (const auto& [attribute, subgraph] : node.subgraphs()) count(*subgraph, operators, info);
   }
   for (const Value& value : graph.values)
-    if (value.is_constant()) parameters += value.constant.size();
+    if (value.is_constant()) info.parameters += value.constant.size();
 }
 
 ModelInfo model_info(const Graph& graph) {
@@ -46,7 +47,7 @@ ModelInfo model_info(const Graph& graph) {
   info.name = graph.name;
   info.opsets.assign(graph.opsets.begin(), graph.opsets.end());
   std::map<std::string, int> operators;
-  count(graph, operators, info.parameters);
+  count(graph, operators, info);
   info.operators.assign(operators.begin(), operators.end());
   info.file_bytes = graph.file_bytes;
   info.metadata.assign(graph.metadata.begin(), graph.metadata.end());

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <map>
 
 #include "intact/error.hpp"
 #include "intact/onnx_tensor.hpp"
@@ -138,6 +139,28 @@ std::string difference(const Datum& expected, const Datum& actual, const Options
   return "";
 }
 
+/// What can be said about random results: they have the expected form, and come again.
+std::string unlike(const Tensor& expected, const Tensor& actual, const Tensor& again) {
+  if (expected.type() != actual.type() || expected.shape() != actual.shape())
+    return fmt::format("{} {}, expected {} {}", element_name(actual.type()),
+                       to_string(actual.shape()), element_name(expected.type()),
+                       to_string(expected.shape()));
+  const bool repeated = std::memcmp(actual.raw(), again.raw(), actual.bytes()) == 0;
+  return repeated ? "" : "a second run gives other numbers";
+}
+
+Verdict check_random(const Session& session, const std::vector<Datum>& inputs,
+                     const std::vector<Datum>& expected, const std::vector<Datum>& outputs) {
+  const std::vector<Datum> again = session.run_data(inputs);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::string text = unlike(std::get<Tensor>(expected[i]), std::get<Tensor>(outputs[i]),
+                                    std::get<Tensor>(again[i]));
+    if (!text.empty())
+      return {"fail", fmt::format("output '{}': {}", session.outputs()[i].name, text)};
+  }
+  return {"unsupported", "random results; type, shape and repetition are right"};
+}
+
 Verdict check_data_set(const Session& session, const fs::path& folder, const Options& options) {
   const auto inputs = load_numbered(folder, "input", session.inputs());
   const auto expected = load_numbered(folder, "output", session.outputs());
@@ -146,6 +169,7 @@ Verdict check_data_set(const Session& session, const fs::path& folder, const Opt
   if (outputs.size() != expected.size()) {
     return {"fail", fmt::format("{} outputs, expected {}", outputs.size(), expected.size())};
   }
+  if (session.info().random) return check_random(session, inputs, expected, outputs);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const std::string text = difference(expected[i], outputs[i], options);
     if (!text.empty()) {
@@ -175,10 +199,26 @@ Verdict check_case(const Case& test, const Options& options) {
   }
 }
 
+/// A reason without the names in it: what the skipped cases have in common.
+std::string category_of(std::string reason) {
+  // "Op 'name' (opset 9): reason", "'name': reason"
+  for (const char* end : {"): ", "': "}) {
+    const std::size_t at = reason.find(end);
+    if (at != std::string::npos && reason.find('\'') < at) reason.erase(0, at + 3);
+  }
+  for (std::size_t open = 0; (open = reason.find('\'', open)) != std::string::npos; open += 5) {
+    const std::size_t close = reason.find('\'', open + 1);
+    if (close == std::string::npos) break;
+    reason.replace(open, close - open + 1, "'...'");
+  }
+  return reason;
+}
+
 int check(const Options& options) {
   const auto cases = find_cases(options.folders);
   int passed = 0, failed = 0, skipped = 0;
   Json report = {{"cases", Json::array()}};
+  std::map<std::string, int> categories;  // of skipped cases
   Progress progress("cases", static_cast<int>(cases.size()));
   for (const Case& test : cases) {
     Verdict verdict = check_case(test, options);
@@ -188,14 +228,19 @@ int check(const Options& options) {
     if (verdict.reason.starts_with(file)) verdict.reason.erase(0, file.size());
     passed += verdict.status == "pass" ? 1 : 0;
     failed += verdict.status == "fail" ? 1 : 0;
-    skipped += verdict.status == "unsupported" ? 1 : 0;
+    if (verdict.status == "unsupported") {
+      ++skipped;
+      ++categories[category_of(verdict.reason)];
+    }
     fmt::print("{} {}{}{}\n", verdict.status, test.name, verdict.reason.empty() ? "" : " ",
                verdict.reason);
     report["cases"].push_back(
         {{"status", verdict.status}, {"name", test.name}, {"reason", verdict.reason}});
     progress.update(passed + failed + skipped);
   }
+  for (const auto& [category, count] : categories) fmt::print("skipped {}: {}\n", count, category);
   fmt::print("{} passed, {} failed, {} skipped\n", passed, failed, skipped);
+  report["skipped_by_reason"] = categories;
   report["passed"] = passed;
   report["failed"] = failed;
   report["skipped"] = skipped;

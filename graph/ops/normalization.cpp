@@ -30,17 +30,22 @@ void check_channel_operands(const InferContext& context, std::size_t first, std:
     check_shape(context, i, {(*x)[1]}, "a per-channel operand");
 }
 
+/// Statistics of the batch instead of those given, which are updated: outputs 1 and 2.
+bool trains(const Node& node) {
+  return node.attributes.integer("training_mode", 0) != 0;
+}
+
 std::vector<TensorType> infer_batch(const InferContext& context) {
   const Node& node = context.node;
   check_operands(node, 5, 5);
   check_floating(context);
   check_channel_operands(context, 1, 5);
-  const bool training = node.attributes.integer("training_mode", 0) != 0 ||
-                        (node.version < 7 && node.attributes.integer("is_test", 0) == 0);
-  if (training) refuse_unsupported(node, "training mode is not supported, only inference");
+  if (node.version < 7 && node.attributes.integer("is_test", 0) == 0)
+    refuse_unsupported(node, "training mode is not supported before operator set 14");
   if (node.attributes.integer("spatial", 1) == 0)
     refuse_unsupported(node, "spatial = 0 is not supported, only one mean per channel");
-  return {context.inputs[0]};
+  if (!trains(node)) return {context.inputs[0]};
+  return {context.inputs[0], context.inputs[3], context.inputs[4]};
 }
 
 std::vector<double> values_of(const Tensor& tensor) {
@@ -66,19 +71,38 @@ double epsilon_of(const Node& node) {
   return node.attributes.number("epsilon", 1e-5F);
 }
 
+/// Moves the running statistic in operand i towards that of the batch.
+Tensor updated(const EvalContext& context, std::size_t i, const std::vector<double>& batch) {
+  const double momentum = context.node.attributes.number("momentum", 0.9F);
+  Tensor result = convert(context.inputs[i], ElementType::f64).clone();
+  const auto running = result.data<double>();
+  for (std::size_t c = 0; c < running.size(); ++c)
+    running[c] = running[c] * momentum + batch[c] * (1 - momentum);
+  return convert(result, context.inputs[i].type());
+}
+
 std::vector<Tensor> evaluate_batch(const EvalContext& context) {
   const TensorType type = output_types(context, infer_batch)[0];
   const auto scale = values_of(context.inputs[1]), bias = values_of(context.inputs[2]);
-  const auto mean = values_of(context.inputs[3]), variance = values_of(context.inputs[4]);
+  auto mean = values_of(context.inputs[3]), variance = values_of(context.inputs[4]);
   const double epsilon = epsilon_of(context.node);
   Tensor y = working_copy(context);
   const auto out = y.data<double>();
   const auto channels = channel_indices(y.shape());
+  std::vector<Tensor> statistics;
+  if (trains(context.node)) {
+    const Moments moments = moments_of(out, channels, mean.size());
+    mean = moments.mean;
+    variance = moments.variance;
+    statistics = {updated(context, 3, mean), updated(context, 4, variance)};
+  }
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::size_t c = channels[i];
     out[i] = (out[i] - mean[c]) / std::sqrt(variance[c] + epsilon) * scale[c] + bias[c];
   }
-  return {convert(y, type.type)};
+  std::vector<Tensor> results = {convert(y, type.type)};
+  results.insert(results.end(), statistics.begin(), statistics.end());
+  return results;
 }
 
 /// y = (y - mean) / sqrt(variance + epsilon) for each of the groups.

@@ -16,15 +16,16 @@ using Key = std::pair<std::string_view, std::string_view>;  // domain, operator
 std::map<Key, const Definition*> build_lookup() {
   std::map<Key, const Definition*> lookup;
   for (const std::span<const Definition> family :
-       {elementwise_definitions(),   logical_definitions(),     unary_definitions(),
-        activation_definitions(),    movement_definitions(),    reshape_definitions(),
-        slice_definitions(),         gather_definitions(),      shape_definitions(),
-        order_definitions(),         einsum_definitions(),      recurrent_definitions(),
-        grid_sample_definitions(),   loss_definitions(),        detection_definitions(),
-        conv_definitions(),          gemm_definitions(),        pool_definitions(),
-        normalization_definitions(), reduce_definitions(),      resize_definitions(),
-        quantization_definitions(),  signal_definitions(),      unique_definitions(),
-        sequence_definitions(),      control_flow_definitions()})
+       {elementwise_definitions(),   logical_definitions(),      unary_definitions(),
+        activation_definitions(),    movement_definitions(),     reshape_definitions(),
+        slice_definitions(),         gather_definitions(),       shape_definitions(),
+        order_definitions(),         einsum_definitions(),       recurrent_definitions(),
+        grid_sample_definitions(),   loss_definitions(),         detection_definitions(),
+        conv_definitions(),          gemm_definitions(),         pool_definitions(),
+        normalization_definitions(), reduce_definitions(),       resize_definitions(),
+        quantization_definitions(),  signal_definitions(),       unique_definitions(),
+        sequence_definitions(),      control_flow_definitions(), ngram_definitions(),
+        optimizer_definitions(),     random_definitions()})
     for (const Definition& definition : family)
       lookup.emplace(Key{definition.domain, definition.op}, &definition);
   return lookup;
@@ -33,6 +34,13 @@ std::map<Key, const Definition*> build_lookup() {
 const std::map<Key, const Definition*>& lookup() {
   static const std::map<Key, const Definition*> built = build_lookup();
   return built;
+}
+
+/// ": <reason>" for an operator that is left out on purpose.
+std::string why_unsupported(const Node& node) {
+  for (const UnsupportedOperator& other : unsupported_operators())
+    if (node.is(other.op, other.domain)) return fmt::format(": {}", other.reason);
+  return "";
 }
 
 }  // namespace
@@ -48,7 +56,8 @@ const Definition& definition_of(const Node& node) {
   if (definition == nullptr)
     throw Unsupported(fmt::format("{}: the operator {} of domain '{}' is not supported",
                                   describe(node), node.op,
-                                  node.domain.empty() ? "ai.onnx" : node.domain));
+                                  node.domain.empty() ? "ai.onnx" : node.domain) +
+                      why_unsupported(node));
   if (node.version < definition->first)
     throw Unsupported(fmt::format("{}: {} of operator set {} is not supported, only {} and later",
                                   describe(node), node.op, node.version, definition->first));

@@ -38,4 +38,9 @@ std::span<const Definition> resize_definitions();
 std::span<const Definition> recurrent_definitions();  ///< RNN, GRU, LSTM
 std::span<const Definition> quantization_definitions();
 
+// Odds and ends.
+std::span<const Definition> ngram_definitions();
+std::span<const Definition> optimizer_definitions();  ///< ai.onnx.preview.training
+std::span<const Definition> random_definitions();     ///< RandomNormal, Bernoulli, ...
+
 }  // namespace intact

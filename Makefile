@@ -1,5 +1,5 @@
 # Thin front door to CMake: each target does everything that a new Debian machine needs.
-.PHONY: demo test program packages
+.PHONY: demo test program packages coverage
 
 PRESET ?= release
 BUILD := build/$(PRESET)
@@ -17,6 +17,11 @@ test: packages
 program: packages
 	cmake --preset $(PRESET)
 	cmake --build $(BUILD) --target intact_program -j $(JOBS)
+
+# Writes docs/coverage.md anew, after operators or kernels have changed.
+coverage:
+	cmake --build $(BUILD) --target intact_coverage -j $(JOBS)
+	$(BUILD)/tests/intact_coverage docs/coverage.md --write
 
 packages:
 	third_party/install.sh

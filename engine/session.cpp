@@ -34,8 +34,6 @@ TensorInfo info_of(const Value& value) {
 void count(const Graph& graph, std::map<std::string, int>& operators, ModelInfo& info) {
   for (const Node& node : graph.nodes) {
     ++operators[node.domain.empty() ? node.op : node.domain + "." + node.op];
-    const Definition* definition = find_definition(node.op, node.domain);
-    info.random |= definition != nullptr && definition->random;
     for (const auto& [attribute, subgraph] : node.subgraphs()) count(*subgraph, operators, info);
   }
   for (const Value& value : graph.values)

@@ -94,12 +94,6 @@ const Definition& definition_of(const Node& node);
 /// All definitions, for documentation and coverage.
 std::vector<const Definition*> all_definitions();
 
-/// An operator of the standard without a definition.
-struct UnsupportedOperator {
-  std::string_view op, domain, reason;
-};
-std::span<const UnsupportedOperator> unsupported_operators();
-
 /// Sets types and concrete shapes of all values, given those of the graph inputs (Value::shape).
 /// Nodes whose inputs are all constant, and Shape/Size of known shapes, are evaluated on the way
 /// and become constants (their sources move to graph.removed, reason "constant").

@@ -1,4 +1,5 @@
 // TfIdfVectorizer: how often each n-gram of a pool occurs in a sequence of integers.
+#include <algorithm>
 #include <map>
 
 #include "graph/ops/checks.hpp"

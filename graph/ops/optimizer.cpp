@@ -1,6 +1,7 @@
 // The optimizers of ai.onnx.preview.training: Adagrad, Adam, Momentum. Operands: learning rate and
 // step count, then for each of n tensors its value, its gradient and the state that the optimizer
 // keeps of it, grouped by kind: x1, x2, ..., g1, g2, ..., v1, v2, ...
+#include <array>
 #include <cmath>
 
 #include "graph/ops/checks.hpp"

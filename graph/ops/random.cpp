@@ -3,6 +3,7 @@
 // number i (Box-Muller: numbers 2i and 2i + 1) of the stream that the attribute `seed` selects. A
 // node without it uses a seed made of its name, so that nodes differ and every run of a model gives
 // the same numbers.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <numbers>

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "graph/ops/unsupported.hpp"
 #include "intact/error.hpp"
 
 namespace intact {

@@ -1,7 +1,7 @@
 // Operators of the standard that are left out on purpose, and why: what a message can say beyond
 // "not supported", and what docs/coverage.md lists.
 
-#include "graph/ops/registry.hpp"
+#include "graph/ops/unsupported.hpp"
 
 namespace intact {
 namespace {

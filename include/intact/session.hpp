@@ -80,7 +80,6 @@ struct ModelInfo {
   std::vector<std::pair<std::string, int>>
       operators;                ///< "Conv" or "com.microsoft.QLinearAdd", count
   std::int64_t parameters = 0;  ///< elements of all constants
-  bool random = false;          ///< an operator draws random numbers
   std::size_t file_bytes = 0;
   std::vector<std::pair<std::string, std::string>> metadata;
 };

@@ -8,6 +8,7 @@
 
 #include "intact/cpu.hpp"
 #include "tests/cli/run_program.hpp"
+#include "tests/test_data.hpp"
 #include "tools/npy.hpp"
 #include "tools/values.hpp"
 
@@ -325,7 +326,7 @@ TEST(Compare, needs_samples) {
 
 TEST(Check, reports_cases_and_fails_when_one_fails) {
   const std::string data = "/usr/share/libonnx-testdata/data/node";
-  if (!std::filesystem::exists(data)) GTEST_SKIP() << "libonnx-testdata is not installed";
+  if (const auto why = testing::why_missing_cases(data); !why.empty()) GTEST_SKIP() << why;
   const TemporaryFolder folder;
   namespace fs = std::filesystem;
   for (const char* name : {"test_relu", "test_add", "test_bernoulli"}) {

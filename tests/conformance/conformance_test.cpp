@@ -12,6 +12,7 @@
 #include "graph/onnx/onnx.hpp"
 #include "graph/reals.hpp"
 #include "intact/error.hpp"
+#include "tests/test_data.hpp"
 
 namespace intact {
 namespace {
@@ -146,7 +147,7 @@ Outcome run_case(const fs::path& folder) {
 }
 
 TEST(Conformance, OnnxCases) {
-  if (!fs::exists(data_folder())) GTEST_SKIP() << data_folder() << " is not installed";
+  if (const auto why = testing::why_missing_cases(data_folder()); !why.empty()) GTEST_SKIP() << why;
   int passed = 0, unsupported = 0;
   std::vector<std::string> failures;
   for (const char* group : {"node", "simple", "pytorch-converted", "pytorch-operator"}) {

@@ -29,6 +29,9 @@ struct FoldCase {
   std::string reason = {};
 };
 
+/// Those of all topics.
+std::vector<FoldCase> all_cases();
+
 // One list per topic, each in <topic>_cases.cpp.
 std::vector<FoldCase> convolution_cases();
 std::vector<FoldCase> movement_cases();

@@ -13,7 +13,6 @@
 #include "tests/engine/model_run.hpp"
 
 namespace intact::testing {
-namespace {
 
 std::vector<FoldCase> all_cases() {
   std::vector<FoldCase> all;
@@ -37,6 +36,8 @@ std::vector<FoldCase> all_cases() {
   add(reduction_cases());
   return all;
 }
+
+namespace {
 
 /// The Round behind which an output lies: its scale, and the output of a second model without it.
 struct FinalRound {

@@ -5,6 +5,7 @@
 
 #include "compare.hpp"
 #include "tests/graph/model_builder.hpp"
+#include "tests/test_data.hpp"
 
 namespace intact::testing {
 namespace {
@@ -24,7 +25,7 @@ class QuantizedModel : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(QuantizedModel, AllWaysOfRunningGiveTheSameBytes) {
   const auto path = model_path(GetParam());
-  if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
+  if (const auto why = why_missing(path); !why.empty()) GTEST_SKIP() << why;
   const Session plain = Session::load(path, options_of(1, Isa::scalar, false));
   const std::vector<Tensor> first = {input_of(plain, 2, 17)}, second = {input_of(plain, 2, 18)};
   const Tensors expected[] = {plain.run(first), plain.run(second)};
@@ -41,7 +42,7 @@ TEST_P(QuantizedModel, AllWaysOfRunningGiveTheSameBytes) {
 
 TEST_P(QuantizedModel, RunsOnIntegersFromEndToEnd) {
   const auto path = model_path(GetParam());
-  if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
+  if (const auto why = why_missing(path); !why.empty()) GTEST_SKIP() << why;
   const Flow flow = Session::load(path).flow();
   EXPECT_EQ(flow.float_round_trips, 0);
   EXPECT_EQ(flow.int8_macs, flow.total_macs);
@@ -61,7 +62,7 @@ class FloatModel : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(FloatModel, StaysCloseToTheReference) {
   const auto path = model_path(GetParam());
-  if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
+  if (const auto why = why_missing(path); !why.empty()) GTEST_SKIP() << why;
   SessionOptions options;
   options.reference = true;
   const Session reference = Session::load(path, options);

@@ -1,4 +1,6 @@
 // Random operators: form, range and moments of what they draw, and that they repeat themselves.
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "tests/graph/evaluate.hpp"

@@ -2,6 +2,7 @@
 // TfIdfVectorizer.
 #include <cmath>
 
+#include "graph/ops/unsupported.hpp"
 #include "tests/graph/evaluate.hpp"
 
 namespace intact::testing {

@@ -8,12 +8,13 @@
 #include "graph/onnx/onnx.hpp"
 #include "intact/error.hpp"
 #include "model_builder.hpp"
+#include "tests/test_data.hpp"
 
 namespace intact::testing {
 namespace {
 
 std::filesystem::path model_path(const std::string& name) {
-  return std::filesystem::path(INTACT_TEST_DATA) / "models" / name;
+  return test_data("models/" + name);
 }
 
 int count(const Graph& graph, const std::string& op) {
@@ -26,7 +27,7 @@ class QuantizedModel : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(QuantizedModel, EveryConvolutionReadsGrids) {
   const auto path = model_path(GetParam());
-  if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
+  if (const auto why = why_missing(path); !why.empty()) GTEST_SKIP() << why;
   const Graph graph = canonical(load_onnx(path));
   EXPECT_EQ(count(graph, "Conv"), 52);
   EXPECT_EQ(count(graph, "Round"), 65);
@@ -45,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(Models, QuantizedModel,
                                            "mobilenetv2-tv-qdq-perchannel.onnx"));
 
 TEST(RealModels, CanonicalFormAccountsForEveryNode) {
-  if (!std::filesystem::exists(model_path(""))) GTEST_SKIP() << "no test data";
+  if (const auto why = why_missing(model_path("")); !why.empty()) GTEST_SKIP() << why;
   for (const auto& entry : std::filesystem::directory_iterator(model_path(""))) {
     if (entry.path().extension() != ".onnx") continue;
     SCOPED_TRACE(entry.path().string());
@@ -65,7 +66,7 @@ TEST(RealModels, CanonicalFormAndExportKeepTheMeaning) {
   for (const Model& model : {Model{"mnist-cntk.onnx", {1, 1, 28, 28}, 1e-3},
                              Model{"resnet8_cifar10.onnx", {1, 3, 32, 32}, 1e-5}}) {
     const auto path = model_path(model.name);
-    if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
+    if (const auto why = why_missing(path); !why.empty()) GTEST_SKIP() << why;
     SCOPED_TRACE(model.name);
     const Graph raw = load_onnx(path);
     const Graph graph = canonical(raw);
@@ -77,7 +78,7 @@ TEST(RealModels, CanonicalFormAndExportKeepTheMeaning) {
 }
 
 TEST(RealModels, ExportedModelsHaveTheSameCanonicalForm) {
-  if (!std::filesystem::exists(model_path(""))) GTEST_SKIP() << "no test data";
+  if (const auto why = why_missing(model_path("")); !why.empty()) GTEST_SKIP() << why;
   for (const char* name : {"mobilenetv2-12-qdq.onnx", "mobilenetv2-12-qoperator.onnx",
                            "mobilenetv2-tv-qdq-perchannel.onnx"}) {
     SCOPED_TRACE(name);

@@ -6,6 +6,7 @@
 #include "intact/quantize.hpp"
 #include "quantize/calibration/calibrator.hpp"
 #include "quantized.hpp"
+#include "tests/test_data.hpp"
 
 namespace intact::testing {
 namespace {
@@ -187,7 +188,7 @@ int top_class(const std::vector<Tensor>& outputs) {
 TEST(QuantizeStatic, ResNet20KeepsItsAccuracy) {
   const std::filesystem::path data = INTACT_TEST_DATA;
   const auto model = data / "models/resnet20_cifar10.onnx";
-  if (data.empty() || !std::filesystem::exists(model)) GTEST_SKIP() << "no test data";
+  if (const auto why = testing::why_missing(model); !why.empty()) GTEST_SKIP() << why;
   const auto file = file_bytes(data / "images/cifar10_test_2000.bin");
   std::size_t next = 0;
   const CalibrationSource source = [&]() -> std::optional<std::vector<Tensor>> {

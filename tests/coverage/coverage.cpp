@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "graph/definition.hpp"
+#include "graph/onnx/expand/expand.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/ops/unsupported.hpp"
 #include "graph/reals.hpp"
@@ -154,7 +155,7 @@ void Coverage::try_case(const fs::path& folder) {
       if (form.on_grids && file.opsets.at("") < first_quantized) continue;
       std::vector<Shape> shapes;
       const Graph rebuilt = Rebuilder(file, inputs, form).rebuilt(shapes);
-      try_plan(rebuilt, shapes);
+      try_plan(rebuilt, shapes, rebuilt.nodes);
     }
   } catch (const std::exception&) {
     // Not a case for this version; tests/conformance judges that.
@@ -176,7 +177,8 @@ void Coverage::try_types(const Node& node, const std::vector<Tensor>& inputs) {
   }
 }
 
-void Coverage::try_plan(const Graph& file, const std::vector<Shape>& shapes) {
+void Coverage::try_plan(const Graph& file, const std::vector<Shape>& shapes,
+                        const std::vector<Node>& nodes) {
   Flow flow;
   try {
     SessionOptions options;
@@ -187,7 +189,7 @@ void Coverage::try_plan(const Graph& file, const std::vector<Shape>& shapes) {
     return;
   }
   std::map<std::string, const Node*> by_name;
-  for (const Node& node : file.nodes) by_name[node.name] = &node;
+  for (const Node& node : nodes) by_name[node.name] = &node;
   for (const FlowNode& step : flow.nodes)
     for (const std::string& name : step.onnx_nodes) {
       if (!by_name.contains(name)) continue;
@@ -207,7 +209,7 @@ void Coverage::try_fold_cases() {
     Graph file = builder.build(model.outputs);
     std::vector<Shape> shapes;
     for (std::size_t i = 0; i < model.inputs.size(); ++i) shapes.push_back(model.inputs[i].shape());
-    try_plan(file, shapes);
+    try_plan(file, shapes, builder.graph().nodes);
     for (std::size_t i = 0; i < shapes.size(); ++i) file.value(file.inputs[i]).shape = shapes[i];
     const std::vector<Node> nodes = file.nodes;
     infer_shapes(file);
@@ -251,6 +253,8 @@ the fold cases of `tests/dataflow`:
   behind Conv) shows that one. `reference` here moves stored bytes without a kernel of its own.
 - **other**: families for floats, and for integers that are no quantized numbers; `reference` is the plain
   evaluation of the definition, right but slow.
+- Operators that are rewritten when a file is read (`graph/onnx/expand`) have the types of what they become; their
+  kernels are those of the operator that keeps the node's name.
 - **free**: some form costs nothing at run time: a view, a slot of a Concat, folded when the model is planned.
 
 )";
@@ -274,6 +278,14 @@ std::string Coverage::document() const {
     text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", definition->op,
                         opsets_text(*definition), types_text(coverage), joined(coverage.int8),
                         joined(coverage.floating), coverage.moves_nothing ? "yes" : "");
+  }
+  text += "\n## Read as standard operators\n\n| operator | int8 | other |\n|---|---|---|\n";
+  for (const auto& [domain_of, op] : expanded_operators()) {
+    const auto found = operators_.find({std::string(domain_of), std::string(op)});
+    const OperatorCoverage coverage =
+        found == operators_.end() ? OperatorCoverage{} : found->second;
+    text += fmt::format("| {}{}{} | {} | {} |\n", domain_of, domain_of.empty() ? "" : ".", op,
+                        joined(coverage.int8), joined(coverage.floating));
   }
   text += "\n## Not supported\n\n| operator | reason |\n|---|---|\n";
   for (const UnsupportedOperator& other : unsupported_operators())

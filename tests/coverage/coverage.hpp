@@ -32,8 +32,10 @@ class Coverage {
   using Key = std::pair<std::string, std::string>;  // domain, operator
   void try_case(const std::filesystem::path& folder);
   void try_types(const Node& node, const std::vector<Tensor>& inputs);
-  /// Plans the graph and notes where its nodes run; nothing when it cannot be planned.
-  void try_plan(const Graph& file, const std::vector<Shape>& shapes);
+  /// Plans the file and notes where its nodes, by name, run; nothing when it cannot be planned.
+  /// `nodes`: as they were before they were read.
+  void try_plan(const Graph& file, const std::vector<Shape>& shapes,
+                const std::vector<Node>& nodes);
   OperatorCoverage& of(const Node& node) { return operators_[{node.domain, node.op}]; }
 
   std::map<Key, OperatorCoverage> operators_;

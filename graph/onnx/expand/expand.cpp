@@ -18,10 +18,14 @@ std::map<Key, const ExpansionRule*> build_table() {
   return table;
 }
 
+const std::map<Key, const ExpansionRule*>& table() {
+  static const std::map<Key, const ExpansionRule*> built = build_table();
+  return built;
+}
+
 const ExpansionRule* rule_of(const Node& node) {
-  static const std::map<Key, const ExpansionRule*> table = build_table();
-  const auto found = table.find({node.domain, node.op});
-  return found == table.end() ? nullptr : found->second;
+  const auto found = table().find({node.domain, node.op});
+  return found == table().end() ? nullptr : found->second;
 }
 
 /// Weights of this domain are laid out for the processor on which the file was written.
@@ -33,6 +37,12 @@ void refuse_blocked_layout(const Node& node) {
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string_view, std::string_view>> expanded_operators() {
+  std::vector<Key> operators;
+  for (const auto& [key, rule] : table()) operators.push_back(key);
+  return operators;
+}
 
 void expand_operators(Graph& graph, std::map<ValueId, int> ranks) {
   Walk walk{graph, FreshNames(graph), Ranks(graph, std::move(ranks)), {}};

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "graph/graph.hpp"
 
@@ -12,5 +15,8 @@ namespace intact {
 /// nodes has the old one's name and stands for it. `ranks`: those that the file declares for
 /// tensors in between. Throws Error or Unsupported naming the node.
 void expand_operators(Graph& graph, std::map<ValueId, int> ranks = {});
+
+/// The operators that it replaces: domain and name, sorted.
+std::vector<std::pair<std::string_view, std::string_view>> expanded_operators();
 
 }  // namespace intact

@@ -47,19 +47,17 @@ TEST(Optimizers, momentum_keeps_a_running_gradient) {
   EXPECT_FLOAT_EQ(nesterov[0].data<float>()[0], 1 - 0.1f * (2 + 0.5f * 9));
 }
 
-TEST(Optimizers, adam_takes_several_tensors) {
-  const auto results = optimizer("Adam", 6)
-                           .with("alpha", 0.0f)
-                           .with("beta", 0.0f)
-                           .with("epsilon", 0.0f)
-                           .all({Tensor::scalar(0.5f), one_step, floats({1}, {1}), floats({1}, {2}),
-                                 floats({1}, {-3}), floats({1}, {4}), floats({1}, {0}),
-                                 floats({1}, {0}), floats({1}, {0}), floats({1}, {0})});
-  // Without memory the step is the sign of the gradient.
-  EXPECT_FLOAT_EQ(results[0].data<float>()[0], 1.5f);
-  EXPECT_FLOAT_EQ(results[1].data<float>()[0], 1.5f);
-  EXPECT_FLOAT_EQ(results[2].data<float>()[0], -3);
-  EXPECT_FLOAT_EQ(results[5].data<float>()[0], 16);
+TEST(Optimizers, take_several_tensors_grouped_by_kind) {
+  const auto results =
+      optimizer("Momentum", 4)
+          .with("alpha", 1.0f)
+          .with("beta", 1.0f)
+          .all({Tensor::scalar(0.5f), one_step, floats({1}, {1}), floats({2}, {2, 3}),
+                floats({1}, {10}), floats({2}, {20, 30}), floats({1}, {4}), floats({2}, {6, 8})});
+  EXPECT_EQ(values_of<float>(results[0]), (Floats{1 - 7}));
+  EXPECT_EQ(values_of<float>(results[1]), (Floats{2 - 13, 3 - 19}));
+  EXPECT_EQ(values_of<float>(results[2]), (Floats{14}));
+  EXPECT_EQ(values_of<float>(results[3]), (Floats{26, 38}));
 }
 
 TEST(Optimizers, count_their_operands) {

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/value_range.hpp"
+
 namespace intact::kernels {
 
 /// The second input of a fused addition, on a grid, stored as u8: pixel p, channel c at
@@ -29,7 +31,9 @@ struct Residual {
   std::int32_t dst_lower = 0, dst_upper = 255;
 };
 
-enum class Output : std::uint8_t { u8, f32 };
+/// `range` writes nothing and finds the range of what f32 would write; `quotient` writes bytes on a
+/// grid known at run time only, dividing as Round does (docs/numerics.md, Dynamic quantization).
+enum class Output : std::uint8_t { u8, f32, range, quotient };
 
 /// A rectangle of float results: `rows` pixels from `pixel` on and `columns` channels from
 /// `channel` on, element (r, c) at data[r * pitch + c].
@@ -51,8 +55,11 @@ struct TileStage {
 /// For accumulator `acc` (int32, zero-point corrections and integer bias included) of channel c:
 ///   t = has_float_bias ? fma(float(acc), multiplier[c], float_bias[c]) : float(acc) *
 ///   multiplier[c]
-/// Output f32: writes min(max(t, float_lower), float_upper), or with `tiles` hands it over and
-///             writes nothing.  (max first; t is never NaN)
+/// Output f32: writes r = min(max(t, float_lower), float_upper), or with `tiles` hands it over and
+///             writes nothing.  (max first; t is never NaN) Extends *range, if any, by all r of
+///             this part.
+/// Output range: as f32 with bias_apart, but writes nothing: dst is null, its pitch 0.
+/// Output quotient: as f32 with bias_apart, but writes saturate(half_even(r / scale) + zero_point).
 /// Output u8:  q = clamp(half_even(t) + zero_point, lower, upper); if table: q = table[q];
 ///             if residual: as described there. Writes q.
 /// With residual and !residual->rounded: t goes straight into the sum; zero_point, lower, upper and
@@ -67,6 +74,10 @@ struct Epilogue {
   const Residual* residual = nullptr;
   float float_lower = -__builtin_inff(), float_upper = __builtin_inff();
   const TileStage* tiles = nullptr;  ///< Output f32 of convolutions and products only
+  /// Output f32: t = float(acc) * multiplier[c] + float_bias[c] with two roundings, not fma.
+  bool bias_apart = false;
+  ValueRange* range = nullptr;
+  float scale = 1;
 };
 
 }  // namespace intact::kernels

@@ -12,10 +12,31 @@
 #include <immintrin.h>
 
 #include "kernels/epilogue_form.hpp"
+#include "kernels/reciprocal.hpp"
 #include "kernels/unroll.hpp"
 
 namespace intact::kernels {
 namespace {
+
+/// A running range, 0 included. The new number comes first in every comparison: NaN changes
+/// nothing.
+struct RangeVectors {
+  __m256 low = _mm256_setzero_ps(), high = _mm256_setzero_ps();
+  [[gnu::always_inline]] void extend(__m256 x) {
+    low = _mm256_min_ps(x, low);
+    high = _mm256_max_ps(x, high);
+  }
+  void join_into(ValueRange* range) const {
+    if (range == nullptr) return;
+    alignas(64) float lows[8], highs[8];
+    _mm256_store_ps(lows, low);
+    _mm256_store_ps(highs, high);
+    for (int i = 0; i < 8; ++i) {
+      if (lows[i] < range->low) range->low = lows[i];
+      if (highs[i] > range->high) range->high = highs[i];
+    }
+  }
+};
 
 /// Everything an epilogue broadcasts. Members that the form does not use are never read.
 struct EpilogueVectors {
@@ -25,6 +46,9 @@ struct EpilogueVectors {
   __m256 residual_multiplier, inner_multiplier;
   __m256 inner_lower, inner_upper, inner_shift;  ///< see inner_sum
   __m256 float_lower, float_upper;
+  mutable RangeVectors range;  ///< what the forms floats and range have met so far
+  bool bias_apart, divides;    ///< divides: the scale has no reciprocal
+  __m256 scale, minus_scale, nearest, rest;
 };
 
 [[gnu::always_inline]] inline __m256i broadcast_byte(std::int32_t value) {
@@ -58,6 +82,13 @@ struct EpilogueVectors {
   }
   e.float_lower = _mm256_set1_ps(epilogue.float_lower);
   e.float_upper = _mm256_set1_ps(epilogue.float_upper);
+  e.bias_apart = adds_bias_apart(epilogue);
+  e.divides = !has_reciprocal(epilogue.scale);
+  const Reciprocal reciprocal = reciprocal_of(epilogue.scale);
+  e.scale = _mm256_set1_ps(epilogue.scale);
+  e.minus_scale = _mm256_set1_ps(reciprocal.minus_scale);
+  e.nearest = _mm256_set1_ps(reciprocal.nearest);
+  e.rest = _mm256_set1_ps(reciprocal.rest);
   return e;
 }
 
@@ -197,23 +228,50 @@ template <int width>
   return channels;
 }
 
+/// The product with its float bias, rounded once or (bias apart) twice.
+[[gnu::always_inline]] inline __m256 real_product(__m256i accumulator, __m256 multiplier,
+                                                  __m256 float_bias, bool bias_apart) {
+  const __m256 sum = _mm256_cvtepi32_ps(accumulator);
+  return bias_apart ? _mm256_add_ps(_mm256_mul_ps(sum, multiplier), float_bias)
+                    : _mm256_fmadd_ps(sum, multiplier, float_bias);
+}
+
+/// t / scale to the bit (kernels/reciprocal.hpp).
+[[gnu::always_inline]] inline __m256 quotient(__m256 t, const EpilogueVectors& e) {
+  if (e.divides) return _mm256_div_ps(t, e.scale);
+  const __m256 neighbour = _mm256_fmadd_ps(t, e.nearest, _mm256_mul_ps(t, e.rest));
+  return _mm256_fmadd_ps(_mm256_fmadd_ps(neighbour, e.minus_scale, t), e.nearest, neighbour);
+}
+
+[[gnu::always_inline]] inline __m256 clamp_reals(__m256 t, const EpilogueVectors& e) {
+  return _mm256_min_ps(_mm256_max_ps(t, e.float_lower), e.float_upper);
+}
+
 /// Finishes and writes one quad.
 template <EpilogueForm form, int width>
 [[gnu::always_inline]] inline void finish_quad(const __m256i (&accumulator)[4],
                                                const ChannelVectors<width>& channels,
                                                const EpilogueVectors& e,
                                                const EpilogueTarget& target) {
+  constexpr bool apart = form == EpilogueForm::range || form == EpilogueForm::quotient;
   constexpr int per_row = width / 8;
   __m256 t[4];
   unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
-    t[j] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(accumulator[j]), channels.multiplier[j % per_row],
-                           channels.float_bias[j % per_row]);
+    t[j] = real_product(accumulator[j], channels.multiplier[j % per_row],
+                        channels.float_bias[j % per_row],
+                        apart || (form == EpilogueForm::floats && e.bias_apart));
+    if constexpr (apart || form == EpilogueForm::floats) t[j] = clamp_reals(t[j], e);
   });
-  if constexpr (form == EpilogueForm::floats) {
+  if constexpr (form == EpilogueForm::floats || form == EpilogueForm::range) {
+    // Columns beyond the last are products of zeros: clamped, they lie within the range, too.
     unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
-      t[j] = _mm256_min_ps(_mm256_max_ps(t[j], e.float_lower), e.float_upper);
+      if (j / per_row < target.rows) e.range.extend(t[j]);
     });
-    store_floats<width>(t, target);
+    if constexpr (form == EpilogueForm::floats) store_floats<width>(t, target);
+  } else if constexpr (form == EpilogueForm::quotient) {
+    unroll<0, 4>([&]<int j>() __attribute__((always_inline)) { t[j] = quotient(t[j], e); });
+    store_bytes<width>(round_to_bytes(t, e.zero_point, broadcast_byte(0), broadcast_byte(255)),
+                       target);
   } else if constexpr (form == EpilogueForm::unrounded_residual) {
     store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);
   } else if constexpr (form == EpilogueForm::rounded_residual) {

@@ -14,10 +14,31 @@
 #include <immintrin.h>
 
 #include "kernels/epilogue_form.hpp"
+#include "kernels/reciprocal.hpp"
 #include "kernels/unroll.hpp"
 
 namespace intact::kernels {
 namespace {
+
+/// A running range, 0 included. The new number comes first in every comparison: NaN changes
+/// nothing.
+struct RangeVectors {
+  __m512 low = _mm512_setzero_ps(), high = _mm512_setzero_ps();
+  [[gnu::always_inline]] void extend(__m512 x) {
+    low = _mm512_min_ps(x, low);
+    high = _mm512_max_ps(x, high);
+  }
+  void join_into(ValueRange* range) const {
+    if (range == nullptr) return;
+    alignas(64) float lows[16], highs[16];
+    _mm512_store_ps(lows, low);
+    _mm512_store_ps(highs, high);
+    for (int i = 0; i < 16; ++i) {
+      if (lows[i] < range->low) range->low = lows[i];
+      if (highs[i] > range->high) range->high = highs[i];
+    }
+  }
+};
 
 /// Everything an epilogue broadcasts. Members that the form does not use are never read.
 struct EpilogueVectors {
@@ -28,6 +49,9 @@ struct EpilogueVectors {
   __m512 residual_multiplier, inner_multiplier;
   __m512 inner_lower, inner_upper, inner_shift;  ///< see inner_sum
   __m512 float_lower, float_upper;
+  mutable RangeVectors range;  ///< what the forms floats and range have met so far
+  bool bias_apart, divides;    ///< divides: the scale has no reciprocal
+  __m512 scale, minus_scale, nearest, rest;
 };
 
 [[gnu::always_inline]] inline __m512i broadcast_byte(std::int32_t value) {
@@ -63,6 +87,13 @@ struct EpilogueVectors {
   }
   e.float_lower = _mm512_set1_ps(epilogue.float_lower);
   e.float_upper = _mm512_set1_ps(epilogue.float_upper);
+  e.bias_apart = adds_bias_apart(epilogue);
+  e.divides = !has_reciprocal(epilogue.scale);
+  const Reciprocal reciprocal = reciprocal_of(epilogue.scale);
+  e.scale = _mm512_set1_ps(epilogue.scale);
+  e.minus_scale = _mm512_set1_ps(reciprocal.minus_scale);
+  e.nearest = _mm512_set1_ps(reciprocal.nearest);
+  e.rest = _mm512_set1_ps(reciprocal.rest);
   return e;
 }
 
@@ -182,26 +213,48 @@ template <int width>
 }
 
 /// Four floats of one lane; fewer at the last channels.
-[[gnu::always_inline]] inline void store_lane(float* to, int count, __m128 values) {
-  if (count >= 4)
-    _mm_storeu_ps(to, values);
-  else if (count > 0)
-    _mm_mask_storeu_ps(to, static_cast<__mmask8>((1 << count) - 1), values);
+/// Lane l of vector j becomes lane j of vector l.
+[[gnu::always_inline]] inline void transpose_lanes(__m512 (&t)[4]) {
+  const __m512 a = _mm512_shuffle_f32x4(t[0], t[1], 0x44);
+  const __m512 b = _mm512_shuffle_f32x4(t[2], t[3], 0x44);
+  const __m512 c = _mm512_shuffle_f32x4(t[0], t[1], 0xee);
+  const __m512 d = _mm512_shuffle_f32x4(t[2], t[3], 0xee);
+  t[0] = _mm512_shuffle_f32x4(a, b, 0x88);
+  t[1] = _mm512_shuffle_f32x4(a, b, 0xdd);
+  t[2] = _mm512_shuffle_f32x4(c, d, 0x88);
+  t[3] = _mm512_shuffle_f32x4(c, d, 0xdd);
 }
 
+/// From the order of a quad to 16 consecutive channels per vector, those of a pixel side by side.
 template <int width>
-[[gnu::always_inline]] inline void store_floats(const __m512 (&t)[4],
-                                                const EpilogueTarget& target) {
+[[gnu::always_inline]] inline void to_natural_order(__m512 (&t)[4]) {
+  if constexpr (width == 64) {
+    transpose_lanes(t);
+  } else if constexpr (width == 32) {
+    const __m512i low = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+    const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+    for (int row = 0; row < 2; ++row) {
+      const __m512 first = t[2 * row], second = t[2 * row + 1];
+      t[2 * row] = _mm512_permutex2var_ps(first, low, second);
+      t[2 * row + 1] = _mm512_permutex2var_ps(first, high, second);
+    }
+  }
+}
+
+/// Overwrites `t`. Masked stores serve the last channels only, as for bytes.
+template <int width>
+[[gnu::always_inline]] inline void store_floats(__m512 (&t)[4], const EpilogueTarget& target) {
   constexpr int per_row = width / 16;
+  to_natural_order<width>(t);
   unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
-    constexpr int row = j / per_row, v = j % per_row;
+    constexpr int row = j / per_row, first = j % per_row * 16;
     if (row >= target.rows) return;
-    float* to = static_cast<float*>(target.dst) + row * target.dst_pitch + 4 * v;
-    const int count = target.columns - 4 * v;
-    store_lane(to, count, _mm512_castps512_ps128(t[j]));
-    store_lane(to + 4 * per_row, count - 4 * per_row, _mm512_extractf32x4_ps(t[j], 1));
-    store_lane(to + 8 * per_row, count - 8 * per_row, _mm512_extractf32x4_ps(t[j], 2));
-    store_lane(to + 12 * per_row, count - 12 * per_row, _mm512_extractf32x4_ps(t[j], 3));
+    float* to = static_cast<float*>(target.dst) + row * target.dst_pitch + first;
+    const int count = target.columns - first;
+    if (count >= 16)
+      _mm512_storeu_ps(to, t[j]);
+    else if (count > 0)
+      _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), t[j]);
   });
 }
 
@@ -239,23 +292,50 @@ template <int width>
   return channels;
 }
 
+/// The product with its float bias, rounded once or (bias apart) twice.
+[[gnu::always_inline]] inline __m512 real_product(__m512i accumulator, __m512 multiplier,
+                                                  __m512 float_bias, bool bias_apart) {
+  const __m512 sum = _mm512_cvtepi32_ps(accumulator);
+  return bias_apart ? _mm512_add_ps(_mm512_mul_ps(sum, multiplier), float_bias)
+                    : _mm512_fmadd_ps(sum, multiplier, float_bias);
+}
+
+/// t / scale to the bit (kernels/reciprocal.hpp).
+[[gnu::always_inline]] inline __m512 quotient(__m512 t, const EpilogueVectors& e) {
+  if (e.divides) return _mm512_div_ps(t, e.scale);
+  const __m512 neighbour = _mm512_fmadd_ps(t, e.nearest, _mm512_mul_ps(t, e.rest));
+  return _mm512_fmadd_ps(_mm512_fmadd_ps(neighbour, e.minus_scale, t), e.nearest, neighbour);
+}
+
+[[gnu::always_inline]] inline __m512 clamp_reals(__m512 t, const EpilogueVectors& e) {
+  return _mm512_min_ps(_mm512_max_ps(t, e.float_lower), e.float_upper);
+}
+
 /// Finishes and writes one quad.
 template <EpilogueForm form, int width>
 [[gnu::always_inline]] inline void finish_quad(const __m512i (&accumulator)[4],
                                                const ChannelVectors<width>& channels,
                                                const EpilogueVectors& e,
                                                const EpilogueTarget& target) {
+  constexpr bool apart = form == EpilogueForm::range || form == EpilogueForm::quotient;
   constexpr int per_row = width / 16;
   __m512 t[4];
   unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
-    t[j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(accumulator[j]), channels.multiplier[j % per_row],
-                           channels.float_bias[j % per_row]);
+    t[j] = real_product(accumulator[j], channels.multiplier[j % per_row],
+                        channels.float_bias[j % per_row],
+                        apart || (form == EpilogueForm::floats && e.bias_apart));
+    if constexpr (apart || form == EpilogueForm::floats) t[j] = clamp_reals(t[j], e);
   });
-  if constexpr (form == EpilogueForm::floats) {
+  if constexpr (form == EpilogueForm::floats || form == EpilogueForm::range) {
+    // Columns beyond the last are products of zeros: clamped, they lie within the range, too.
     unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
-      t[j] = _mm512_min_ps(_mm512_max_ps(t[j], e.float_lower), e.float_upper);
+      if (j / per_row < target.rows) e.range.extend(t[j]);
     });
-    store_floats<width>(t, target);
+    if constexpr (form == EpilogueForm::floats) store_floats<width>(t, target);
+  } else if constexpr (form == EpilogueForm::quotient) {
+    unroll<0, 4>([&]<int j>() __attribute__((always_inline)) { t[j] = quotient(t[j], e); });
+    store_bytes<width>(round_to_bytes(t, e.zero_point, broadcast_byte(0), broadcast_byte(255)),
+                       target);
   } else if constexpr (form == EpilogueForm::unrounded_residual) {
     store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);
   } else if constexpr (form == EpilogueForm::rounded_residual) {

@@ -11,15 +11,32 @@ enum class EpilogueForm : std::uint8_t {
   table,               ///< requantize, table
   rounded_residual,    ///< requantize, table if any, addition
   unrounded_residual,  ///< addition before the only rounding
-  floats               ///< output f32
+  floats,              ///< output f32
+  range,               ///< output range
+  quotient             ///< output quotient
 };
 
 [[gnu::always_inline]] static inline EpilogueForm form_of(const Epilogue& epilogue) {
   if (epilogue.output == Output::f32) return EpilogueForm::floats;
+  if (epilogue.output == Output::range) return EpilogueForm::range;
+  if (epilogue.output == Output::quotient) return EpilogueForm::quotient;
   if (epilogue.residual != nullptr)
     return epilogue.residual->rounded ? EpilogueForm::rounded_residual
                                       : EpilogueForm::unrounded_residual;
   return epilogue.table != nullptr ? EpilogueForm::table : EpilogueForm::bytes;
+}
+
+/// Bytes from one output to the next; 0 where nothing is written, so that offsets stay 0.
+[[gnu::always_inline]] static inline std::ptrdiff_t output_bytes(Output output) {
+  return output == Output::f32 ? sizeof(float) : output == Output::range ? 0 : 1;
+}
+[[gnu::always_inline]] static inline constexpr std::ptrdiff_t output_bytes(EpilogueForm form) {
+  return form == EpilogueForm::floats ? sizeof(float) : form == EpilogueForm::range ? 0 : 1;
+}
+
+/// Whether the float bias is added to the rounded product.
+[[gnu::always_inline]] static inline bool adds_bias_apart(const Epilogue& epilogue) {
+  return epilogue.output == Output::f32 ? epilogue.bias_apart : epilogue.output != Output::u8;
 }
 
 /// Where four accumulator vectors go: `rows` pixels of `columns` channels each.

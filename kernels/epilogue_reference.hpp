@@ -21,8 +21,10 @@ namespace intact::kernels {
 /// The product in units of the destination's scale. No float bias is the bias -0.0f: adding it
 /// changes no value and no sign, so that vector code needs one form only.
 [[gnu::always_inline]] static inline float scale_accumulator(std::int32_t accumulator,
-                                                             float multiplier, float float_bias) {
-  return __builtin_fmaf(static_cast<float>(accumulator), multiplier, float_bias);
+                                                             float multiplier, float float_bias,
+                                                             bool bias_apart = false) {
+  const float sum = static_cast<float>(accumulator);
+  return bias_apart ? sum * multiplier + float_bias : __builtin_fmaf(sum, multiplier, float_bias);
 }
 constexpr float no_float_bias = -0.0F;
 
@@ -48,13 +50,23 @@ constexpr float no_float_bias = -0.0F;
       round_and_clamp(sum, residual->dst_zero_point, residual->dst_lower, residual->dst_upper));
 }
 
+[[gnu::always_inline]] static inline void extend(ValueRange& range, float x) {
+  if (x < range.low) range.low = x;
+  if (x > range.high) range.high = x;
+}
+
 /// Writes one output at dst[pixel * dst_pitch + channel].
 [[gnu::always_inline]] static inline void write_reference(const Epilogue& epilogue, float t,
                                                           std::int64_t pixel, std::int64_t channel,
                                                           void* dst, std::ptrdiff_t dst_pitch) {
   const std::ptrdiff_t at = pixel * dst_pitch + channel;
-  if (epilogue.output == Output::f32) {
-    static_cast<float*>(dst)[at] = clamp_float(t, epilogue.float_lower, epilogue.float_upper);
+  if (epilogue.output != Output::u8) {
+    const float real = clamp_float(t, epilogue.float_lower, epilogue.float_upper);
+    if (epilogue.range != nullptr) extend(*epilogue.range, real);
+    if (epilogue.output == Output::f32) static_cast<float*>(dst)[at] = real;
+    if (epilogue.output == Output::quotient)
+      static_cast<std::uint8_t*>(dst)[at] = static_cast<std::uint8_t>(
+          round_and_clamp(real / epilogue.scale, epilogue.zero_point, 0, 255));
     return;
   }
   const Residual* residual = epilogue.residual;

@@ -130,6 +130,7 @@ void run_amx_tile(const ConvTile& tile) {
     finish_rows<width>(form, accumulator, (count + rows_per_quad - 1) / rows_per_quad, tile, e,
                        row);
   }
+  e.range.join_into(tile.epilogue->range);
 }
 
 }  // namespace

@@ -49,4 +49,15 @@ void conv_tile_avx2_16(const ConvTile& tile) {
   return tile.splits.count >= 0 ? run_tile<PairProducts>(tile) : run_tile<WideProducts>(tile);
 }
 
+std::int32_t sum_bytes_avx2(const std::uint8_t* from, std::int64_t count) {
+  __m128i sums = _mm_setzero_si128();  // two, of 8 bytes each
+  for (; count >= 16; count -= 16, from += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    sums = _mm_add_epi64(sums, _mm_sad_epu8(bytes, _mm_setzero_si128()));
+  }
+  std::int32_t sum = _mm_cvtsi128_si32(sums) + _mm_extract_epi32(sums, 2);
+  for (; count > 0; --count) sum += *from++;
+  return sum;
+}
+
 }  // namespace intact::kernels

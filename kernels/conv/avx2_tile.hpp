@@ -48,7 +48,7 @@ template <EpilogueForm form>
 void finish_one(const __m256i (&accumulator)[4], const ConvTile& tile, const EpilogueVectors& e,
                 std::int64_t row) {
   EpilogueTarget target = tile.target;
-  const std::ptrdiff_t element = form == EpilogueForm::floats ? sizeof(float) : 1;
+  constexpr std::ptrdiff_t element = output_bytes(form);
   target.dst = static_cast<std::uint8_t*>(target.dst) + row * target.dst_pitch * element;
   if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
     target.residual += row * target.residual_pitch;
@@ -108,6 +108,10 @@ template <class Products, int quads>
       return finish<EpilogueForm::unrounded_residual>(done, quads, tile, e, row);
     case EpilogueForm::floats:
       return finish<EpilogueForm::floats>(done, quads, tile, e, row);
+    case EpilogueForm::range:
+      return finish<EpilogueForm::range>(done, quads, tile, e, row);
+    case EpilogueForm::quotient:
+      return finish<EpilogueForm::quotient>(done, quads, tile, e, row);
   }
 }
 
@@ -125,6 +129,7 @@ void run_tile(const ConvTile& tile) {
     row += count * rows_per_quad;
     left -= count;
   }
+  e.range.join_into(tile.epilogue->range);
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ struct Destination {
 template <EpilogueForm form>
 [[gnu::always_inline]] inline Destination destination(const ConvTile& tile, std::int64_t row) {
   Destination to{tile.target, tile.row_count - row};
-  const std::ptrdiff_t element = form == EpilogueForm::floats ? sizeof(float) : 1;
+  constexpr std::ptrdiff_t element = output_bytes(form);
   to.first.dst = static_cast<std::uint8_t*>(to.first.dst) + row * to.first.dst_pitch * element;
   if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
     to.first.residual += row * to.first.residual_pitch;
@@ -35,7 +35,7 @@ template <EpilogueForm form, int width>
                                               const ChannelVectors<width>& channels,
                                               const EpilogueVectors& e, const Destination& to) {
   constexpr int rows_per_quad = Block<width>::rows_per_quad;
-  const std::ptrdiff_t element = form == EpilogueForm::floats ? sizeof(float) : 1;
+  constexpr std::ptrdiff_t element = output_bytes(form);
   const int row = quad * rows_per_quad;
   EpilogueTarget target = to.first;
   target.dst = static_cast<std::uint8_t*>(target.dst) + row * target.dst_pitch * element;
@@ -74,6 +74,10 @@ template <int width>
                                                                      row);
     case EpilogueForm::floats:
       return finish_spilled<EpilogueForm::floats, width>(accumulator, quads, tile, e, row);
+    case EpilogueForm::range:
+      return finish_spilled<EpilogueForm::range, width>(accumulator, quads, tile, e, row);
+    case EpilogueForm::quotient:
+      return finish_spilled<EpilogueForm::quotient, width>(accumulator, quads, tile, e, row);
   }
 }
 

@@ -59,6 +59,7 @@ template <EpilogueForm form, int width, int quads>
     unroll<0, quads>([&]<int q>() __attribute__((always_inline)) {
       finish_one<form, width>(accumulator[q], q, channels, constants, to);
     });
+    if constexpr (form == EpilogueForm::range) e.range = constants.range;
   }
 }
 
@@ -105,6 +106,10 @@ template <int width, int quads>
       return finish<EpilogueForm::unrounded_residual, width, quads>(accumulator, tile, e, row);
     case EpilogueForm::floats:
       return finish<EpilogueForm::floats, width, quads>(accumulator, tile, e, row);
+    case EpilogueForm::range:
+      return finish<EpilogueForm::range, width, quads>(accumulator, tile, e, row);
+    case EpilogueForm::quotient:
+      return finish<EpilogueForm::quotient, width, quads>(accumulator, tile, e, row);
   }
 }
 
@@ -128,6 +133,7 @@ void run_tile(const ConvTile& tile) {
     run[count - 1](tile, form, e, quad * rows_per_quad);
     quad += count;
   }
+  e.range.join_into(tile.epilogue->range);
 }
 
 }  // namespace
@@ -140,6 +146,18 @@ void conv_tile_avx512_vnni_32(const ConvTile& tile) {
 }
 void conv_tile_avx512_vnni_16(const ConvTile& tile) {
   run_tile<16>(tile);
+}
+
+std::int32_t sum_bytes_avx512_vnni(const std::uint8_t* from, std::int64_t count) {
+  const __m512i ones = broadcast_byte(1);
+  __m512i sum = _mm512_setzero_si512();
+  for (; count >= 64; count -= 64, from += 64)
+    sum = _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(from), ones);
+  if (count > 0) {
+    const __mmask64 mask = first_bytes(static_cast<int>(count));
+    sum = _mm512_dpbusd_epi32(sum, _mm512_maskz_loadu_epi8(mask, from), ones);
+  }
+  return _mm512_reduce_add_epi32(sum);
 }
 
 }  // namespace intact::kernels

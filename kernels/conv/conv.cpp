@@ -10,6 +10,7 @@ constexpr ConvTiles amx_tiles = {4,
                                  3,
                                  {64, 32, 16},
                                  {conv_tile_amx_64, conv_tile_amx_32, conv_tile_amx_16},
+                                 sum_bytes_avx512_vnni,
                                  false,
                                  conv_tiles_begin_amx,
                                  conv_tiles_end_amx};
@@ -17,9 +18,10 @@ constexpr ConvTiles avx512_vnni_tiles = {
     4,
     3,
     {64, 32, 16},
-    {conv_tile_avx512_vnni_64, conv_tile_avx512_vnni_32, conv_tile_avx512_vnni_16}};
-constexpr ConvTiles avxvnni_tiles = {2, 1, {16}, {conv_tile_avxvnni_16}};
-constexpr ConvTiles avx2_tiles = {2, 1, {16}, {conv_tile_avx2_16}, true};
+    {conv_tile_avx512_vnni_64, conv_tile_avx512_vnni_32, conv_tile_avx512_vnni_16},
+    sum_bytes_avx512_vnni};
+constexpr ConvTiles avxvnni_tiles = {2, 1, {16}, {conv_tile_avxvnni_16}, sum_bytes_avx2};
+constexpr ConvTiles avx2_tiles = {2, 1, {16}, {conv_tile_avx2_16}, sum_bytes_avx2, true};
 
 const char* never_refuses(const ConvShape&, const ConvWeights&) {
   return nullptr;

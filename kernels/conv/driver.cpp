@@ -266,7 +266,7 @@ class Run {
       std::int32_t sum = 0;
       for (std::int64_t tap = 0; tap < blocking_.taps; ++tap) {
         const std::uint8_t* a = rows_[tap * chunking_.row_stride + r] + group * blocking_.group_in;
-        for (std::int64_t k = 0; k < blocking_.tap_bytes; ++k) sum += a[k];
+        sum += tiles_.sum_bytes(a, blocking_.tap_bytes);
       }
       sums_[r] = sum;
     }
@@ -315,7 +315,7 @@ class Run {
       tile.splits = {packed_.split_groups + first, packed_.split_weights + first * 64,
                      packed_.split_count[slot / 16]};
     }
-    const std::ptrdiff_t element = args_.epilogue.output == Output::f32 ? 4 : 1;
+    const std::ptrdiff_t element = output_bytes(args_.epilogue.output);
     tile.target.dst =
         static_cast<std::byte*>(args_.dst) + (pixel * args_.dst_pitch + channel) * element;
     tile.target.dst_pitch = args_.dst_pitch;

@@ -48,6 +48,8 @@ struct ConvTiles {
   int width_count = 0;
   std::array<int, 3> widths = {};
   std::array<void (*)(const ConvTile&), 3> run = {};
+  /// Sum of `count` bytes: the row sums of weights with zero points.
+  std::int32_t (*sum_bytes)(const std::uint8_t* from, std::int64_t count) = nullptr;
   bool splits_pairs = false;  ///< of widths {16}: weights are packed with ConvSplits
   /// Around all tiles that one thread runs for a convolution; null: nothing to do.
   void (*begin)(std::int64_t k_groups) = nullptr;
@@ -65,5 +67,7 @@ void conv_tile_avx512_vnni_32(const ConvTile&);
 void conv_tile_avx512_vnni_16(const ConvTile&);
 void conv_tile_avxvnni_16(const ConvTile&);
 void conv_tile_avx2_16(const ConvTile&);
+std::int32_t sum_bytes_avx512_vnni(const std::uint8_t* from, std::int64_t count);
+std::int32_t sum_bytes_avx2(const std::uint8_t* from, std::int64_t count);
 
 }  // namespace intact::kernels

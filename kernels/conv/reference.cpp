@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/conv/kernels.hpp"
+#include "kernels/epilogue_form.hpp"
 #include "kernels/epilogue_reference.hpp"
 
 namespace intact::kernels {
@@ -129,7 +130,8 @@ void run(const ConvShape& shape, const ConvArgs& args, Part part) {
       const std::int32_t accumulator = accumulate(shape, args, packed, at, c);
       const float multiplier =
           args.src_scale != nullptr ? packed.multiplier[c] * *args.src_scale : packed.multiplier[c];
-      const float t = scale_accumulator(accumulator, multiplier, packed.float_bias[c]);
+      const float t = scale_accumulator(accumulator, multiplier, packed.float_bias[c],
+                                        adds_bias_apart(args.epilogue));
       if (args.epilogue.tiles != nullptr)
         hand_over(shape, args, t, pixel, c);
       else

@@ -123,10 +123,8 @@ void run_pixel(const ConvShape& shape, const ConvArgs& args, const EpilogueVecto
         reinterpret_cast<const TapPair*>(&packed_constants(shape, args.weights, chunk) + 1);
     accumulate(taps, channel, weights, pairs(shape), acc);
     EpilogueTarget target;
-    const std::ptrdiff_t at = pixel * args.dst_pitch + channel;
-    target.dst = form == EpilogueForm::floats
-                     ? static_cast<void*>(static_cast<float*>(args.dst) + at)
-                     : static_cast<void*>(static_cast<std::uint8_t*>(args.dst) + at);
+    target.dst = static_cast<std::uint8_t*>(args.dst) +
+                 (pixel * args.dst_pitch + channel) * output_bytes(form);
     if (residual) target.residual = residual->data + pixel * residual->pitch + channel;
     target.columns = left < kWidth ? static_cast<int>(left) : kWidth;
     finish_quad<form, kWidth>(acc, constants[chunk].multiplier, constants[chunk].float_bias,
@@ -154,6 +152,7 @@ void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
       run_pixel<form>(shape, args, epilogue, constants, taps, row * shape.out[2] + x, first, last);
     }
   });
+  epilogue.range.join_into(args.epilogue.range);
 }
 
 void run(const ConvShape& shape, const ConvArgs& args, Part part) {
@@ -168,6 +167,10 @@ void run(const ConvShape& shape, const ConvArgs& args, Part part) {
       return run_form<EpilogueForm::unrounded_residual>(shape, args, part);
     case EpilogueForm::floats:
       return run_form<EpilogueForm::floats>(shape, args, part);
+    case EpilogueForm::range:
+      return run_form<EpilogueForm::range>(shape, args, part);
+    case EpilogueForm::quotient:
+      return run_form<EpilogueForm::quotient>(shape, args, part);
   }
 }
 

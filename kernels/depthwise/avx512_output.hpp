@@ -14,25 +14,27 @@ namespace {
 /// Where a vector of `Positions` pieces goes: pixel x of the row lies at dst[i] + x * pitch.
 template <int Positions>
 struct OutputRow {
-  std::uint8_t* dst[Positions];  ///< null: no such position
+  std::uint8_t* dst[Positions];
+  bool exists[Positions];  ///< else nothing is read or written there
   const std::uint8_t* residual[Positions];
   std::ptrdiff_t dst_step, residual_step;  ///< bytes from pixel to pixel
   __mmask64 channels;
 
   bool any() const {
-    for (const std::uint8_t* p : dst)
-      if (p != nullptr) return true;
+    for (const bool here : exists)
+      if (here) return true;
     return false;
   }
 
-  void set(int i, bool exists, const ConvArgs& args, long pixel, const Chunk& chunk) {
-    const std::ptrdiff_t size = args.epilogue.output == Output::f32 ? sizeof(float) : 1;
+  void set(int i, bool here, const ConvArgs& args, long pixel, const Chunk& chunk) {
+    const std::ptrdiff_t size = output_bytes(args.epilogue.output);
     const Residual* r = args.epilogue.residual;
     dst_step = args.dst_pitch * size;
     residual_step = r ? r->pitch : 0;
-    dst[i] = exists ? static_cast<std::uint8_t*>(args.dst) + pixel * dst_step + chunk.channel * size
-                    : nullptr;
-    residual[i] = r && exists ? r->data + pixel * residual_step + chunk.channel : nullptr;
+    exists[i] = here;
+    dst[i] = here ? static_cast<std::uint8_t*>(args.dst) + pixel * dst_step + chunk.channel * size
+                  : nullptr;
+    residual[i] = r && here ? r->data + pixel * residual_step + chunk.channel : nullptr;
     channels = chunk.channels == 64 ? ~__mmask64{0} : (__mmask64{1} << chunk.channels) - 1;
   }
 };
@@ -75,42 +77,29 @@ __attribute__((always_inline)) inline void store_positions(const OutputRow<Posit
   } else if constexpr (Positions == 2) {
     const __m256i halves[2] = {_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1)};
     for (int i = 0; i < 2; ++i)
-      if (row.dst[i])
+      if (row.exists[i])
         _mm256_mask_storeu_epi8(row.dst[i] + offset, static_cast<__mmask32>(row.channels),
                                 halves[i]);
   } else {
     const __m128i lanes[4] = {_mm512_castsi512_si128(v), _mm512_extracti32x4_epi32(v, 1),
                               _mm512_extracti32x4_epi32(v, 2), _mm512_extracti32x4_epi32(v, 3)};
     for (int i = 0; i < 4; ++i)
-      if (row.dst[i])
+      if (row.exists[i])
         _mm_mask_storeu_epi8(row.dst[i] + offset, static_cast<__mmask16>(row.channels), lanes[i]);
   }
 }
 
-/// Four vectors of floats in element order: 16 consecutive channels to a store.
+/// Four vectors of floats in element order: 16 consecutive channels to a store. Overwrites `t`.
 template <int Positions>
-void store_position_floats(const OutputRow<Positions>& row, long x, const __m512 t[4]) {
-  const __m512 a = _mm512_shuffle_f32x4(t[0], t[1], 0x44),
-               b = _mm512_shuffle_f32x4(t[2], t[3], 0x44);
-  const __m512 c = _mm512_shuffle_f32x4(t[0], t[1], 0xee),
-               d = _mm512_shuffle_f32x4(t[2], t[3], 0xee);
-  const __m512 natural[4] = {_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd),
-                             _mm512_shuffle_f32x4(c, d, 0x88), _mm512_shuffle_f32x4(c, d, 0xdd)};
+void store_position_floats(const OutputRow<Positions>& row, long x, __m512 (&t)[4]) {
+  transpose_lanes(t);
   constexpr int kPieces = 4 / Positions;
   for (int lane = 0; lane < 4; ++lane) {
     const int i = lane / kPieces, piece = lane % kPieces;
-    if (!row.dst[i]) continue;
+    if (!row.exists[i]) continue;
     float* dst = reinterpret_cast<float*>(row.dst[i] + x * row.dst_step) + 16 * piece;
-    _mm512_mask_storeu_ps(dst, static_cast<__mmask16>(row.channels >> (16 * piece)), natural[lane]);
+    _mm512_mask_storeu_ps(dst, static_cast<__mmask16>(row.channels >> (16 * piece)), t[lane]);
   }
-}
-
-/// The products in units of the destination's scale: vector j.
-[[gnu::always_inline]] inline __m512 scale_accumulators(__m512i accumulator,
-                                                        const ChunkConstants& constants, int j) {
-  return _mm512_fmadd_ps(_mm512_cvtepi32_ps(accumulator),
-                         _mm512_load_ps(constants.multiplier + 16 * j),
-                         _mm512_load_ps(constants.float_bias + 16 * j));
 }
 
 struct RowEpilogue {
@@ -120,6 +109,28 @@ struct RowEpilogue {
 
 [[maybe_unused]] RowEpilogue load_row_epilogue(const Epilogue& epilogue) {
   return {load_epilogue(epilogue), form_of(epilogue)};
+}
+
+/// The products in units of the destination's scale: vector j. `plain` as in is_plain.
+template <bool plain>
+[[gnu::always_inline]] inline __m512 scale_accumulators(__m512i accumulator,
+                                                        const ChunkConstants& constants, int j,
+                                                        const RowEpilogue& epilogue) {
+  return real_product(accumulator, _mm512_load_ps(constants.multiplier + 16 * j),
+                      _mm512_load_ps(constants.float_bias + 16 * j),
+                      !plain && epilogue.vectors.bias_apart);
+}
+
+/// The range of the positions that exist. Channels beyond the last are products of zeros: clamped,
+/// they lie within the range, too.
+template <int Positions>
+void extend_range(RangeVectors& range, const OutputRow<Positions>& row, const __m512 (&t)[4]) {
+  constexpr int kLanes = 4 / Positions;  // of a position, 4 elements each
+  __mmask16 mask = 0;
+  for (int i = 0; i < Positions; ++i)
+    if (row.exists[i])
+      mask |= static_cast<__mmask16>(((1u << (4 * kLanes)) - 1) << (4 * kLanes * i));
+  for (int j = 0; j < 4; ++j) range.extend(_mm512_maskz_mov_ps(mask, t[j]));
 }
 
 /// Writes bytes, table or not: the form that is compiled into every loop.
@@ -132,10 +143,16 @@ template <int Positions>
 [[gnu::noinline]] void finish_rare(__m512 (&t)[4], const RowEpilogue& epilogue,
                                    const OutputRow<Positions>& row, long x) {
   const EpilogueVectors& e = epilogue.vectors;
-  if (epilogue.form == EpilogueForm::floats) {
-    for (int j = 0; j < 4; ++j)
-      t[j] = _mm512_min_ps(_mm512_max_ps(t[j], e.float_lower), e.float_upper);
-    store_position_floats(row, x, t);
+  if (epilogue.form == EpilogueForm::floats || epilogue.form == EpilogueForm::range) {
+    for (int j = 0; j < 4; ++j) t[j] = clamp_reals(t[j], e);
+    extend_range(e.range, row, t);
+    if (epilogue.form == EpilogueForm::floats) store_position_floats(row, x, t);
+    return;
+  }
+  if (epilogue.form == EpilogueForm::quotient) {
+    for (int j = 0; j < 4; ++j) t[j] = quotient(clamp_reals(t[j], e), e);
+    store_positions(row, x,
+                    round_to_bytes(t, e.zero_point, broadcast_byte(0), broadcast_byte(255)));
     return;
   }
   if (epilogue.form == EpilogueForm::rounded_residual) {
@@ -151,7 +168,7 @@ template <int Positions>
 template <bool plain, int Positions>
 [[gnu::always_inline]] inline void finish_positions(__m512 (&t)[4], const RowEpilogue& epilogue,
                                                     const OutputRow<Positions>& row, long x) {
-  if (Positions == 1 && row.dst[0] == nullptr) return;
+  if (Positions == 1 && !row.exists[0]) return;
   if constexpr (plain) {
     const EpilogueVectors& e = epilogue.vectors;
     __m512i q = round_to_bytes(t, e.zero_point, e.lower, e.upper);

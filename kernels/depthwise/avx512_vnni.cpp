@@ -128,7 +128,7 @@ void run_chunk(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& 
     accumulate<Positions, SplitWeights>(taps + first * 4 * groups, groups, chunk.channel, weights,
                                         acc);
     __m512 t[4];
-    for (int j = 0; j < 4; ++j) t[j] = scale_accumulators(acc[j], constants, j);
+    for (int j = 0; j < 4; ++j) t[j] = scale_accumulators<plain>(acc[j], constants, j, epilogue);
     finish_positions<plain>(t, epilogue, row, 0);
   }
 }
@@ -180,6 +180,7 @@ void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
       }
     }
   });
+  epilogue.vectors.range.join_into(args.epilogue.range);
 }
 
 void run(const ConvShape& shape, const ConvArgs& args, Part part) {

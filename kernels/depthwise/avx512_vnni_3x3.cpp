@@ -91,7 +91,7 @@ struct Task {
           for (int column = 0; column < 3; ++column)
             acc = _mm512_dpbusd_epi32(acc, columns[i * kStride + column].v[j],
                                       _mm512_load_si512(packed->weights[shift][column][j]));
-          t[shift][i][j] = scale_accumulators(acc, *constants, j);
+          t[shift][i][j] = scale_accumulators<plain>(acc, *constants, j, *epilogue);
         }
     for (int shift = 0; shift < Shifts; ++shift)
       for (int i = 0; i < Pixels; ++i)
@@ -202,6 +202,7 @@ void run_form(const ConvShape& shape, const ConvArgs& args, Part part) {
               const auto run = group_rows == 2 ? run_item<plain, 2> : run_item<plain, 1>;
               run(shape, args, epilogue, chunk, packed + index, constants, padding, first_group);
             });
+  epilogue.vectors.range.join_into(args.epilogue.range);
 }
 
 void run(const ConvShape& shape, const ConvArgs& args, Part part) {

@@ -165,7 +165,7 @@ void run_rows(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& e
       for (int x = 0; x < count; ++x) {
         __m512 t[4];
         for (int j = 0; j < 4; ++j)
-          t[j] = scale_accumulators(scratch->accumulators[j][x], constants, j);
+          t[j] = scale_accumulators<plain>(scratch->accumulators[j][x], constants, j, epilogue);
         finish_positions<plain>(t, epilogue, task.rows[shift], first + x);
       }
     }
@@ -190,6 +190,7 @@ void run_window(const ConvShape& shape, const ConvArgs& args, Part part) {
         const auto& constants = constants_of_run(packed[index].constants, args, *header, copy);
         run(shape, args, epilogue, chunk, packed[index], constants, padding, first);
       });
+  epilogue.vectors.range.join_into(args.epilogue.range);
 }
 
 template <bool plain>

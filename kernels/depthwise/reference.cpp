@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "kernels/depthwise/packed.hpp"
+#include "kernels/epilogue_form.hpp"
 #include "kernels/epilogue_reference.hpp"
 #include "kernels/pool/window.hpp"
 
@@ -87,8 +88,9 @@ void run(const ConvShape& shape, const ConvArgs& args, Part part) {
             const float multiplier = args.src_scale != nullptr
                                          ? packed.multiplier[c] * *args.src_scale
                                          : packed.multiplier[c];
-            const float t = scale_accumulator(accumulate(shape, args, packed, window, c),
-                                              multiplier, packed.float_bias[c]);
+            const float t =
+                scale_accumulator(accumulate(shape, args, packed, window, c), multiplier,
+                                  packed.float_bias[c], adds_bias_apart(args.epilogue));
             write_reference(args.epilogue, t, row * shape.out[2] + x, c, args.dst, args.dst_pitch);
           }
         }

@@ -7,6 +7,7 @@
 
 #include "core/thread_team.hpp"
 #include "intact/isa.hpp"
+#include "kernels/value_range.hpp"
 
 namespace intact::kernels {
 
@@ -32,10 +33,6 @@ struct QuantizeKernel {
 };
 std::span<const QuantizeKernel> quantize_kernels();
 
-/// The numbers from `low` to `high`. Begins as 0 alone, because every grid holds 0.
-struct ValueRange {
-  float low = 0, high = 0;
-};
 /// `count` floats one after the other.
 struct RangeArgs {
   const float* src = nullptr;

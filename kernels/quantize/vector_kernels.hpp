@@ -58,8 +58,8 @@ void quantize_rows_by(const QuantizeArgs& args) {
 }
 
 void quantize_rows_all(const QuantizeArgs& args) {
-  Quotient::takes(args.scale) ? quantize_rows_by<Quotient>(args)
-                              : quantize_rows_by<SlowQuotient>(args);
+  has_reciprocal(args.scale) ? quantize_rows_by<Quotient>(args)
+                             : quantize_rows_by<SlowQuotient>(args);
 }
 
 /// Four channels of Floats::size pixels: one integer per pixel, lowest channel in the lowest byte.
@@ -134,8 +134,8 @@ void quantize_planes_by(const QuantizeArgs& args) {
 }
 
 void quantize_planes_all(const QuantizeArgs& args) {
-  Quotient::takes(args.scale) ? quantize_planes_by<Quotient>(args)
-                              : quantize_planes_by<SlowQuotient>(args);
+  has_reciprocal(args.scale) ? quantize_planes_by<Quotient>(args)
+                             : quantize_planes_by<SlowQuotient>(args);
 }
 
 /// Several running ranges, because one would wait for itself. The new number comes first in every

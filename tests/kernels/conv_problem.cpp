@@ -126,7 +126,8 @@ struct CopyTiles : TileStage {
 }  // namespace
 
 std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) const {
-  const bool floats = options_.fused == Fused::floats || options_.fused == Fused::tiles;
+  const bool floats = options_.fused == Fused::floats || options_.fused == Fused::tiles ||
+                      options_.fused == Fused::floats_apart;
   const std::size_t element = floats ? 4 : 1;
   const std::ptrdiff_t pitch = shape_.out_channels + options_.dst_gap;
   std::vector<std::uint8_t> dst(
@@ -142,6 +143,15 @@ std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) 
   if (floats) args.epilogue.output = Output::f32;
   const CopyTiles stage(out, pitch, shape_.out_pixels());
   if (fused == Fused::tiles) args.epilogue.tiles = &stage;
+  args.epilogue.bias_apart = fused == Fused::floats_apart;
+  if (fused == Fused::range) {
+    args.epilogue.output = Output::range;
+    args.epilogue.float_lower = -1e6F;
+  }
+  if (fused == Fused::quotient) {
+    args.epilogue.output = Output::quotient;
+    args.epilogue.scale = 0.37F;
+  }
   if (fused == Fused::clamp || fused == Fused::rounded) {
     args.epilogue.lower = 90;
     args.epilogue.upper = 200;
@@ -176,13 +186,20 @@ std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) 
   args.weights = packed.data;
   if (options_.packed_zero_point) args.src_zero_point = &options_.src_zero_point;
   if (options_.src_scale != 1) args.src_scale = &options_.src_scale;
-  args.dst = fused == Fused::tiles ? nullptr : out;
-  args.dst_pitch = pitch;
+  const bool writes = fused != Fused::tiles && fused != Fused::range;
+  args.dst = writes ? out : nullptr;
+  args.dst_pitch = fused == Fused::range ? 0 : pitch;
+  ValueRange joined;
   for (int index = 0; index < parts; ++index) {
     const AlignedBytes scratch(kernel.scratch_bytes(shape_));
     args.scratch = scratch.data;
+    ValueRange range;
+    args.epilogue.range = &range;
     kernel.run(shape_, args, {index, parts});
+    joined = {std::min(joined.low, range.low), std::max(joined.high, range.high)};
   }
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&joined);
+  if (floats || fused == Fused::range) dst.insert(dst.end(), bytes, bytes + sizeof joined);
   return dst;
 }
 

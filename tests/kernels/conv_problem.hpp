@@ -23,7 +23,10 @@ enum class Fused {
   unrounded,
   in_place,
   floats,
-  tiles
+  tiles,
+  floats_apart,
+  range,
+  quotient
 };
 
 struct ConvOptions {
@@ -41,7 +44,8 @@ class ConvProblem {
  public:
   ConvProblem(const ConvShape& shape, const ConvOptions& options, unsigned seed);
 
-  /// Packs and runs all of `parts`; the destination's memory afterwards, guards included.
+  /// Packs and runs all of `parts`; the destination's memory afterwards, guards included, and
+  /// behind it the range of the results where the epilogue finds it.
   std::vector<std::uint8_t> run(const ConvKernel& kernel, int parts) const;
   /// The kernel's reason to refuse, or null.
   const char* refusal(const ConvKernel& kernel) const { return kernel.refuses(shape_, weights()); }

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <random>
 #include <set>
 #include <string>
@@ -17,7 +19,8 @@ namespace {
 
 constexpr std::array all_fused = {Fused::bytes,    Fused::clamp,         Fused::table,
                                   Fused::rounded,  Fused::rounded_table, Fused::unrounded,
-                                  Fused::in_place, Fused::floats};
+                                  Fused::in_place, Fused::floats,        Fused::floats_apart,
+                                  Fused::range,    Fused::quotient};
 
 ConvShape matrix_product(std::int64_t m, std::int64_t k, std::int64_t n) {
   ConvShape shape;
@@ -294,6 +297,33 @@ TEST(ConvSweep, GridKnownAtRunTime) {
       }
 }
 
+/// What the forms for grids known at run time write, against Output::f32 and single operations.
+TEST(ConvSweep, RangesAndQuotients) {
+  const ConvShape shape = conv2d(7, 9, 12, 21, 3, 1, 1);
+  ConvOptions options;
+  options.float_bias = true;
+  options.fused = Fused::floats_apart;
+  const auto guards = std::size_t{128};
+  const auto written = ConvProblem(shape, options, 9).run(conv_kernels().back(), 1);
+  std::vector<float> reals(static_cast<std::size_t>(shape.out_pixels() * shape.out_channels));
+  std::memcpy(reals.data(), written.data() + guards, 4 * reals.size());
+  options.fused = Fused::quotient;
+  const auto bytes = ConvProblem(shape, options, 9).run(conv_kernels().back(), 1);
+  for (std::size_t i = 0; i < reals.size(); ++i)
+    ASSERT_EQ(bytes[guards + i], std::clamp(std::nearbyint(reals[i] / 0.37F) + 121, 0.0F, 255.0F))
+        << i;
+  const auto [low, high] = std::minmax_element(reals.begin(), reals.end());
+  float range[2];
+  std::memcpy(range, written.data() + written.size() - sizeof range, sizeof range);
+  EXPECT_EQ(range[0], *low);
+  EXPECT_EQ(range[1], *high);
+  EXPECT_LT(*low, 0);
+  EXPECT_GT(*high, 0);
+  options.fused = Fused::floats;
+  EXPECT_NE(ConvProblem(shape, options, 9).run(conv_kernels().back(), 1), written)
+      << "one rounding and two give the same everywhere";
+}
+
 TEST(ConvSweep, RandomShapes) {
   std::mt19937 random(2024);
   const auto between = [&](int low, int high) {
@@ -316,7 +346,7 @@ TEST(ConvSweep, RandomShapes) {
     set_output(shape, pad);
     ConvOptions options;
     options.fill = static_cast<Fill>(between(0, 3));
-    options.fused = all_fused[static_cast<std::size_t>(between(0, 7))];
+    options.fused = all_fused[random() % all_fused.size()];
     options.bias = between(0, 1) != 0;
     options.float_bias = between(0, 2) == 0;
     options.weight_zero_points = between(0, 2) == 0;

@@ -59,7 +59,19 @@ ConvShape make_shape(std::int64_t channels, std::array<std::int64_t, 3> in,
 }
 
 enum class Values { random, extreme };
-enum class Fused { none, clamp, table, residual, in_place, unrounded, f32, f32_clamped };
+enum class Fused {
+  none,
+  clamp,
+  table,
+  residual,
+  in_place,
+  unrounded,
+  f32,
+  f32_clamped,
+  f32_apart,
+  range,
+  quotient
+};
 
 struct Options {
   Fused fused = Fused::none;
@@ -117,7 +129,11 @@ struct Problem {
   }
 
   std::size_t element() const { return f32() ? sizeof(float) : 1; }
-  bool f32() const { return options.fused == Fused::f32 || options.fused == Fused::f32_clamped; }
+  bool f32() const {
+    return options.fused == Fused::f32 || options.fused == Fused::f32_clamped ||
+           options.fused == Fused::f32_apart;
+  }
+  bool finds_range() const { return f32() || options.fused == Fused::range; }
 
   Epilogue epilogue(Residual& r, const std::uint8_t* dst) const {
     Epilogue e;
@@ -155,11 +171,21 @@ struct Problem {
       case Fused::f32_clamped:
         e.output = Output::f32, e.float_lower = -1.5f, e.float_upper = 60.25f;
         break;
+      case Fused::f32_apart:
+        e.output = Output::f32, e.bias_apart = true;
+        break;
+      case Fused::range:
+        e.output = Output::range, e.float_upper = 60.25f;
+        break;
+      case Fused::quotient:
+        e.output = Output::quotient, e.scale = 0.61f, e.float_lower = -31.7f;
+        break;
     }
     return e;
   }
 
-  /// The whole destination with 64 canary bytes on either side, gaps included.
+  /// The whole destination with 64 canary bytes on either side, gaps included, and behind it the
+  /// range where the epilogue finds it.
   Bytes run(const ConvKernel& kernel) const {
     const auto w = conv_weights();
     const Aligned packed = aligned_block(kernel.packed_bytes(shape));
@@ -168,6 +194,7 @@ struct Problem {
     Bytes dst(size + 128, 0x5c);
     if (options.fused == Fused::in_place)
       std::copy(residual.begin(), residual.end(), dst.begin() + 64);
+    ValueRange joined;
     for (int i = 0; i < options.parts; ++i) {
       const Aligned scratch = aligned_block(kernel.scratch_bytes(shape));
       Residual r;
@@ -175,14 +202,19 @@ struct Problem {
       args.src = src.data();
       args.src_pitch = src_pitch;
       args.weights = packed.get();
-      args.dst = dst.data() + 64;
-      args.dst_pitch = dst_pitch;
+      args.dst = options.fused == Fused::range ? nullptr : dst.data() + 64;
+      args.dst_pitch = options.fused == Fused::range ? 0 : dst_pitch;
       args.scratch = scratch.get();
       args.epilogue = epilogue(r, dst.data() + 64);
+      ValueRange range;
+      args.epilogue.range = &range;
       if (options.packed_zero_point) args.src_zero_point = &options.src_zero_point;
       if (options.src_scale != 1) args.src_scale = &options.src_scale;
       kernel.run(shape, args, {i, options.parts});
+      joined = {std::min(joined.low, range.low), std::max(joined.high, range.high)};
     }
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(&joined);
+    if (finds_range()) dst.insert(dst.end(), bytes, bytes + sizeof joined);
     return dst;
   }
 };
@@ -206,8 +238,9 @@ void compare(const ConvShape& shape, const Options& options, unsigned seed) {
   }
 }
 
-constexpr Fused kFused[] = {Fused::none,     Fused::clamp,     Fused::table, Fused::residual,
-                            Fused::in_place, Fused::unrounded, Fused::f32,   Fused::f32_clamped};
+constexpr Fused kFused[] = {Fused::none,     Fused::clamp,     Fused::table,    Fused::residual,
+                            Fused::in_place, Fused::unrounded, Fused::f32,      Fused::f32_clamped,
+                            Fused::range,    Fused::quotient,  Fused::f32_apart};
 
 TEST(Depthwise, ReferenceMatchesHandComputation) {
   // One channel, 1x3 image, kernel 1x3, padding 1: a - 10 = {-10, 0, 20}.

@@ -62,6 +62,7 @@ const ConvTiles& emulated_amx_tiles() {
       {64, 32, 16},
       {run_amx_tile<EmulatedTiles, 64>, run_amx_tile<EmulatedTiles, 32>,
        run_amx_tile<EmulatedTiles, 16>},
+      sum_bytes_avx512_vnni,
       false,
       begin,
       end};

@@ -89,20 +89,28 @@ struct FloatChain {
   std::vector<Link> links;       ///< empty: no chain
 };
 
+/// DynamicQuantizeLinear behind a float result.
+struct DynamicRound {
+  std::string name;
+};
+
 /// Integer convolution or matrix product. Inputs: activation [, residual], or activation and its
 /// zero point (one u8) and scale (one f32, a factor of all multipliers) when these are known at run
-/// time only.
+/// time only. Outputs: the result, or with `round`: bytes, scale (f32), zero point (u8) and floats
+/// (the last input, too; no_tensor where they are computed twice instead of stored).
 struct ConvOperation {
   kernels::ConvShape shape;
   ProductWeights weights;  ///< [out_channels][taps][in_channels / groups]
   std::vector<std::int32_t> bias;
   std::vector<float> multiplier, float_bias;    ///< float_bias may be empty
+  bool bias_apart = false;                      ///< kernels::Epilogue
   std::vector<std::int32_t> weight_zero_point;  ///< may be empty
   std::int32_t src_zero_point = 0;
   bool zero_point_at_run_time = false;  ///< input 1; src_zero_point is 0 then
   bool scale_at_run_time = false;       ///< the last input
   OutputStage stage;
   std::optional<kernels::Residual> residual;  ///< data and pitch unset: input 1
+  std::optional<DynamicRound> round;          ///< of a float result
   /// Behind a float stage. The operation's outputs are then what the chain stores, and its stored
   /// operands follow the inputs.
   FloatChain chain;

@@ -1,9 +1,10 @@
 // Integer operators of dynamically quantized models. DynamicQuantizeLinear finds its grid at run
 // time; ConvInteger and MatMulInteger behind it multiply bytes with constant weights and give
-// 32-bit sums, which the Cast behind them turns into floats. The product with one scale behind the
-// Cast belongs to the same kernel; the bias is added in float, rounded as the file has it, so that
-// the next range, and with it every byte behind, is that of the file.
+// 32-bit sums, which the Cast behind them turns into floats. The product with the scale behind the
+// Cast, the bias behind that and clamps belong to the same kernel, each rounded as the file has it,
+// so that the next range, and with it every byte behind, is that of the file.
 #include <algorithm>
+#include <optional>
 
 #include "engine/lower/integer_product.hpp"
 
@@ -64,16 +65,105 @@ void extend(Lowering& lowering, const Node& node, Tail& tail) {
   lowering.mark_done(node);
 }
 
-/// The product with the scale of the sums, one number that has been computed before.
-void take_scale(Lowering& lowering, Tail& tail, ConvOperation& conv,
-                std::vector<TensorId>& inputs) {
-  ValueId scale = no_value;
-  const Node* product = behind(lowering, tail.result, "Mul", scale);
-  if (product == nullptr || element_count(lowering.shape(scale)) != 1) return;
-  if (!lowering.is_constant(scale) && lowering.written_at(scale) < 0) return;
-  inputs.push_back(lowering.real(scale, Layout::plain));
-  conv.scale_at_run_time = true;
+/// A constant of one number, or of one per channel (axis `axis` of `product`), as one per channel.
+std::optional<std::vector<float>> per_channel(const Lowering& lowering, ValueId id,
+                                              const Shape& product, std::size_t axis) {
+  if (!lowering.is_constant(id) || lowering.value(id).type != ElementType::f32) return std::nullopt;
+  const Tensor constant = real_constant(lowering.value(id));
+  const auto values = constant.data<float>();
+  const auto channels = static_cast<std::size_t>(product[axis]);
+  if (values.size() == 1) return std::vector<float>(channels, values[0]);
+  const std::size_t behind = product.size() - axis, rank = constant.shape().size();
+  if (values.size() != channels || rank < behind ||
+      constant.shape()[rank - behind] != product[axis])
+    return std::nullopt;
+  return std::vector<float>(values.begin(), values.end());
+}
+
+/// The scale of the sums: constants, or a number that only the run knows times constants.
+struct SumScale {
+  ValueId run_time = no_value;
+  std::vector<float> constant;
+  ValueId product = no_value;  ///< of the two, where the file computes it
+};
+
+std::optional<SumScale> scale_of(const Lowering& lowering, ValueId scale, const Shape& product,
+                                 std::size_t axis) {
+  SumScale found;
+  if (auto constant = per_channel(lowering, scale, product, axis)) {
+    found.constant = std::move(*constant);
+    return found;
+  }
+  const auto known = [&](ValueId id) {
+    return !lowering.is_constant(id) && lowering.written_at(id) >= 0 &&
+           lowering.value(id).type == ElementType::f32 && element_count(lowering.shape(id)) == 1;
+  };
+  const Node* node = lowering.producer(scale);
+  if (node != nullptr && node->is("Mul"))
+    for (const std::size_t i : {0, 1}) {
+      auto constant = per_channel(lowering, node->inputs[1 - i], product, axis);
+      if (!constant || !known(node->inputs[i])) continue;
+      found.run_time = node->inputs[i];
+      found.constant = std::move(*constant);
+      found.product = scale;
+      return found;
+    }
+  if (!known(scale)) return std::nullopt;
+  found.run_time = scale;
+  found.constant.assign(static_cast<std::size_t>(product[axis]), 1.0f);
+  return found;
+}
+
+/// Takes back the operation that multiplied the scales, when nobody else reads its result.
+void take_scale_product(Lowering& lowering, ValueId id, Tail& tail) {
+  if (id == no_value || lowering.only_consumer(id) == nullptr) return;
+  const int written = lowering.written_at(id);
+  if (written < 0) return;
+  Operation& operation = lowering.program().operations[static_cast<std::size_t>(written)];
+  if (!std::holds_alternative<FloatBinaryOperation>(operation.kind)) return;
+  tail.sources.insert(tail.sources.end(), operation.sources.begin(), operation.sources.end());
+  operation.inputs.clear();
+  operation.outputs.clear();
+}
+
+/// The product with the scale of the sums. (The order of the factors changes no bit.)
+void take_scale(Lowering& lowering, Tail& tail, ConvOperation& conv, std::vector<TensorId>& inputs,
+                std::size_t axis) {
+  ValueId operand = no_value;
+  const Node* product = behind(lowering, tail.result, "Mul", operand);
+  if (product == nullptr) return;
+  auto scale = scale_of(lowering, operand, lowering.shape(tail.result), axis);
+  if (!scale) return;
+  conv.multiplier = std::move(scale->constant);
+  if (scale->run_time != no_value) {
+    inputs.push_back(lowering.real(scale->run_time, Layout::plain));
+    conv.scale_at_run_time = true;
+  }
+  take_scale_product(lowering, scale->product, tail);
   extend(lowering, *product, tail);
+}
+
+/// The addition of a constant per channel.
+void take_bias(Lowering& lowering, Tail& tail, ConvOperation& conv, std::size_t axis) {
+  ValueId operand = no_value;
+  const Node* addition = behind(lowering, tail.result, "Add", operand);
+  if (addition == nullptr) return;
+  auto bias = per_channel(lowering, operand, lowering.shape(tail.result), axis);
+  if (!bias) return;
+  conv.float_bias = std::move(*bias);
+  conv.bias_apart = true;
+  extend(lowering, *addition, tail);
+}
+
+/// Relu and Clip behind what has been taken.
+void take_clamps(Lowering& lowering, Tail& tail) {
+  const Node& last = *lowering.producer(tail.result);
+  Tail clamps = lowering.take_float_tail(last);
+  clamps.op = tail.op + clamps.op.substr(last.op.size());
+  clamps.sources.erase(clamps.sources.begin(),
+                       clamps.sources.begin() + static_cast<std::ptrdiff_t>(last.sources.size()));
+  clamps.sources.insert(clamps.sources.begin(), tail.sources.begin(), tail.sources.end());
+  tail = std::move(clamps);
 }
 
 /// Weights as s8 in the file's order, and their zero points per output channel (none: all zero).
@@ -137,7 +227,7 @@ bool lower_integer_operator(Lowering& lowering, const Node& node) {
   const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
   conv.bias.assign(channels, 0);
   conv.multiplier.assign(channels, 1.0f);
-  conv.stage.output = kernels::Output::f32;
+  conv.stage.output = kernels::Output::f32;  // what the proof needs to know
   std::string reason;
   if (!accumulator_fits(lowering, conv, reason)) return false;
 
@@ -147,7 +237,11 @@ bool lower_integer_operator(Lowering& lowering, const Node& node) {
   if (conv.zero_point_at_run_time) inputs.push_back(lowering.plain(node.inputs[2]));
   Tail tail = Lowering::no_tail(node);
   extend(lowering, *cast, tail);
-  take_scale(lowering, tail, conv, inputs);
+  const std::size_t axis = node.is("ConvInteger") ? 1 : lowering.shape(tail.result).size() - 1;
+  take_scale(lowering, tail, conv, inputs, axis);
+  take_bias(lowering, tail, conv, axis);
+  take_clamps(lowering, tail);
+  conv.stage = lowering.stage_of(tail);
   const std::int64_t macs = multiply_adds(conv.shape);
   const TensorId output = lowering.result_tensor(tail, layout);
   lowering.emit(node, tail, std::move(conv), std::move(inputs), output).macs = macs;

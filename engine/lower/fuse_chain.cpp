@@ -15,7 +15,7 @@ ConvOperation* product_of(OperationKind& kind) {
   auto* conv = std::get_if<ConvOperation>(&kind);
   if (auto* matmul = std::get_if<ActivationMatMulOperation>(&kind)) conv = &matmul->product;
   const bool takes = conv != nullptr && conv->stage.output == kernels::Output::f32 &&
-                     conv->chain.links.empty() && !conv->residual;
+                     conv->chain.links.empty() && !conv->residual && !conv->round;
   return takes ? conv : nullptr;
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/lower/tables.hpp"
+#include "engine/lower/uses.hpp"
 #include "intact/error.hpp"
 
 namespace intact {
@@ -466,10 +467,12 @@ OutputStage Lowering::stage_of(const Tail& tail) const {
 Program lower(const Graph& graph, bool fusion, WeightCache& weights) {
   Program program;
   Lowering(graph, weights, program).run();
+  erase_empty(program);
   if (fusion) {
     static constexpr ProgramPass passes[] = {
         {"compose_tables", compose_tables},
         {"fuse_residual", fuse_residual},
+        {"fuse_dynamic_round", fuse_dynamic_round},
         {"fuse_chain", fuse_chain},
         {"place_concat", place_concat},
     };

@@ -161,9 +161,10 @@ struct ProgramPass {
   const char* name;
   void (*run)(Program&);
 };
-void compose_tables(Program&);  ///< table behind table, behind byte kernels: one
-void fuse_residual(Program&);   ///< Add on grids into the convolution before it
-void fuse_chain(Program&);      ///< float operators and Rounds into the product before them
-void place_concat(Program&);    ///< producers write into the slots of a Concat
+void compose_tables(Program&);      ///< table behind table, behind byte kernels: one
+void fuse_residual(Program&);       ///< Add on grids into the convolution before it
+void fuse_dynamic_round(Program&);  ///< DynamicQuantizeLinear into the product before it
+void fuse_chain(Program&);          ///< float operators and Rounds into the product before them
+void place_concat(Program&);        ///< producers write into the slots of a Concat
 
 }  // namespace intact

@@ -1,82 +1,11 @@
 // Integer convolution and matrix product.
-#include "engine/steps/chain.hpp"
-#include "engine/steps/steps.hpp"
+#include "engine/steps/conv.hpp"
+
+#include "engine/steps/quantize.hpp"
 #include "kernels/depthwise/depthwise.hpp"
 
 namespace intact {
 namespace {
-
-class ConvStep : public Step {
- public:
-  ConvStep(const kernels::ConvKernel& kernel, WeightCache::Block weights, StepContext& context,
-           const Operation& operation, const ConvOperation& conv)
-      : ConvStep(kernel, std::move(weights), context.program, operation, conv) {
-    if (!conv.chain.links.empty()) chain_.emplace(context, conv.chain, operation);
-    kernel_scratch_ = (kernel.scratch_bytes(conv.shape) + 63) / 64 * 64;
-    scratch_bytes = kernel_scratch_ + (chain_ ? chain_->scratch_bytes() : 0);
-  }
-
-  void run(const Frame& frame, Part part) const override {
-    if (!chain_) return run_with(frame, part, nullptr);
-    const BoundChain bound(*chain_, frame, frame.scratch_of(part) + kernel_scratch_);
-    run_with(frame, part, &bound);
-  }
-
- private:
-  ConvStep(const kernels::ConvKernel& kernel, WeightCache::Block weights, const Program& program,
-           const Operation& operation, const ConvOperation& conv)
-      : run_(kernel.run),
-        weights_(std::move(weights)),
-        shape_(conv.shape),
-        stage_(conv.stage),
-        residual_(conv.residual),
-        src_(operation.inputs[0]),
-        dst_(operation.outputs[0]),
-        src_pitch_(program.tensor(src_).pitch()),
-        dst_pitch_(program.tensor(dst_).pitch()) {
-    if (conv.zero_point_at_run_time) zero_point_ = operation.inputs[1];
-    if (conv.scale_at_run_time) scale_ = operation.inputs[conv.zero_point_at_run_time ? 2 : 1];
-    if (residual_) {
-      addend_ = operation.inputs[1];
-      residual_->pitch = program.tensor(addend_).pitch();
-    }
-  }
-
-  void run_with(const Frame& frame, Part part, const kernels::TileStage* tiles) const {
-    kernels::ConvArgs args;
-    args.src = frame.at<std::uint8_t>(src_);
-    args.src_pitch = src_pitch_;
-    args.weights = weights_.get();
-    args.dst = frame.at<void>(dst_);
-    args.dst_pitch = dst_pitch_;
-    args.scratch = frame.scratch_of(part);
-    args.epilogue = epilogue_of(stage_);
-    args.epilogue.tiles = tiles;
-    std::int32_t zero_point = 0;
-    if (zero_point_ != no_tensor) {
-      zero_point = *frame.at<std::uint8_t>(zero_point_);
-      args.src_zero_point = &zero_point;
-    }
-    if (scale_ != no_tensor) args.src_scale = frame.at<float>(scale_);
-    kernels::Residual residual;
-    if (residual_) {
-      residual = *residual_;
-      residual.data = frame.at<std::uint8_t>(addend_);
-      args.epilogue.residual = &residual;
-    }
-    run_(shape_, args, part);
-  }
-
-  void (*run_)(const kernels::ConvShape&, const kernels::ConvArgs&, Part);
-  WeightCache::Block weights_;
-  kernels::ConvShape shape_;
-  OutputStage stage_;
-  std::optional<kernels::Residual> residual_;
-  TensorId src_, dst_, addend_ = no_tensor, zero_point_ = no_tensor, scale_ = no_tensor;
-  std::ptrdiff_t src_pitch_, dst_pitch_;
-  std::optional<TileChain> chain_;
-  std::size_t kernel_scratch_ = 0;
-};
 
 /// Names the packed form: all that ConvKernel::pack depends on.
 std::string packed_key(const kernels::ConvKernel& kernel, const ConvOperation& conv) {
@@ -95,7 +24,21 @@ std::string packed_key(const kernels::ConvKernel& kernel, const ConvOperation& c
 
 }  // namespace
 
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation, ConvOperation& conv) {
+ConvStep::ConvStep(StepContext& context, const Operation& operation, const ConvOperation& conv)
+    : shape_(conv.shape),
+      stage_(conv.stage),
+      bias_apart_(conv.bias_apart),
+      residual_(conv.residual),
+      src_(operation.inputs[0]),
+      dst_(operation.outputs[0]),
+      src_pitch_(context.program.tensor(src_).pitch()),
+      dst_pitch_(context.program.tensor(dst_).pitch()) {
+  if (conv.zero_point_at_run_time) zero_point_ = operation.inputs[1];
+  if (conv.scale_at_run_time) scale_ = operation.inputs[conv.zero_point_at_run_time ? 2 : 1];
+  if (residual_) {
+    addend_ = operation.inputs[1];
+    residual_->pitch = context.program.tensor(addend_).pitch();
+  }
   const bool depthwise = conv.depthwise();
   ProductWeights::Values values;
   if (depthwise) values = conv.weights.values();  // few; their kernels look at them to choose
@@ -107,19 +50,118 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Con
   weights.zero_point = conv.weight_zero_point.empty() ? nullptr : conv.weight_zero_point.data();
   weights.src_zero_point = conv.src_zero_point;
   const auto list = depthwise ? kernels::depthwise_kernels() : kernels::conv_kernels();
-  const auto& kernel = select_kernel(list, context.isa, [&](const kernels::ConvKernel& candidate) {
+  const auto& chosen = select_kernel(list, context.isa, [&](const kernels::ConvKernel& candidate) {
     return candidate.refuses(conv.shape, weights) == nullptr;
   });
-  const std::size_t bytes = kernel.packed_bytes(conv.shape);
-  auto packed = context.weights.get(packed_key(kernel, conv), bytes, [&](void* target) {
+  const std::size_t bytes = chosen.packed_bytes(conv.shape);
+  weights_ = context.weights.get(packed_key(chosen, conv), bytes, [&](void* target) {
     if (!depthwise) values = conv.weights.values();
     weights.data = values.data();
-    kernel.pack(conv.shape, weights, target);
+    chosen.pack(conv.shape, weights, target);
   });
-  auto step = std::make_unique<ConvStep>(kernel, std::move(packed), context, operation, conv);
-  step->kernel = kernel.name;
-  step->isa = kernel.isa;
-  return step;
+  run_ = chosen.run;
+  kernel = chosen.name;
+  isa = chosen.isa;
+  kernel_scratch_ = (chosen.scratch_bytes(conv.shape) + 63) / 64 * 64;
+  if (!conv.chain.links.empty()) chain_.emplace(context, conv.chain, operation);
+  scratch_bytes = kernel_scratch_ + (chain_ ? chain_->scratch_bytes() : 0);
+}
+
+ConvStep::Call::Call(const ConvStep& step, const Frame& frame, Part part) {
+  args.src = frame.at<std::uint8_t>(step.src_);
+  args.src_pitch = step.src_pitch_;
+  args.weights = step.weights_.get();
+  args.dst = frame.at<void>(step.dst_);
+  args.dst_pitch = step.dst_pitch_;
+  args.scratch = frame.scratch_of(part) + step.reserved_;
+  args.epilogue = epilogue_of(step.stage_);
+  args.epilogue.bias_apart = step.bias_apart_;
+  if (step.zero_point_ != no_tensor) {
+    zero_point = *frame.at<std::uint8_t>(step.zero_point_);
+    args.src_zero_point = &zero_point;
+  }
+  if (step.scale_ != no_tensor) args.src_scale = frame.at<float>(step.scale_);
+  if (step.residual_) {
+    residual = *step.residual_;
+    residual.data = frame.at<std::uint8_t>(step.addend_);
+    args.epilogue.residual = &residual;
+  }
+}
+
+void ConvStep::run(const Frame& frame, Part part) const {
+  Call call(*this, frame, part);
+  std::optional<BoundChain> bound;
+  if (chain_)
+    call.args.epilogue.tiles =
+        &bound.emplace(*chain_, frame, frame.scratch_of(part) + kernel_scratch_);
+  run(call, part);
+}
+
+namespace {
+
+/// A product with DynamicQuantizeLinear behind it. First all threads find the range of the floats:
+/// they store them, or only compute them (then no float tensor exists). Then they write the bytes:
+/// from the stored floats, or by computing the product once more.
+class DynamicConvStep : public ConvStep {
+ public:
+  DynamicConvStep(StepContext& context, const Operation& operation, const ConvOperation& conv)
+      : ConvStep(context, operation, conv),
+        grid_(conv.round->name, operation.outputs[1], operation.outputs[2]),
+        dst_(operation.outputs[0]),
+        floats_(operation.outputs[3]) {
+    prepares = true;
+    reserved_ = RunTimeGrid::scratch_bytes;
+    scratch_bytes += reserved_;
+    if (floats_ == no_tensor) return;
+    quantize_ = select_kernel(kernels::quantize_kernels(), context.isa).run;
+    quantize_args_ = quantize_args(context.program.tensor(floats_), context.program.tensor(dst_));
+    floats_pitch_ = context.program.tensor(floats_).pitch();
+  }
+
+  void prepare(const Frame& frame, Part part) const override {
+    Call call(*this, frame, part);
+    kernels::Epilogue& epilogue = call.args.epilogue;
+    const bool stores = floats_ != no_tensor;
+    epilogue.output = stores ? kernels::Output::f32 : kernels::Output::range;
+    call.args.dst = stores ? frame.at<void>(floats_) : nullptr;
+    call.args.dst_pitch = floats_pitch_;
+    kernels::ValueRange range;
+    epilogue.range = &range;
+    ConvStep::run(call, part);
+    RunTimeGrid::range_of(frame, part) = range;
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    const RunTimeGrid::Found grid = grid_.find(frame, part);
+    if (floats_ != no_tensor) {
+      kernels::QuantizeArgs args = quantize_args_;
+      args.src = frame.at<float>(floats_);
+      args.dst = frame.at<std::uint8_t>(dst_);
+      args.scale = grid.scale;
+      args.zero_point = grid.zero_point;
+      quantize_(args, part);
+      return;
+    }
+    Call call(*this, frame, part);
+    call.args.epilogue.output = kernels::Output::quotient;
+    call.args.epilogue.scale = grid.scale;
+    call.args.epilogue.zero_point = grid.zero_point;
+    ConvStep::run(call, part);
+  }
+
+ private:
+  RunTimeGrid grid_;
+  TensorId dst_, floats_;
+  std::ptrdiff_t floats_pitch_ = 0;
+  void (*quantize_)(const kernels::QuantizeArgs&, Part) = nullptr;
+  kernels::QuantizeArgs quantize_args_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation, ConvOperation& conv) {
+  if (conv.round) return std::make_unique<DynamicConvStep>(context, operation, conv);
+  return std::make_unique<ConvStep>(context, operation, conv);
 }
 
 }  // namespace intact

@@ -1,11 +1,10 @@
 // Float to bytes and back, with a change of layout where source and destination differ.
-#include "kernels/quantize/quantize.hpp"
+#include "engine/steps/quantize.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
-#include "engine/steps/steps.hpp"
 #include "graph/ops/quantized.hpp"
 
 namespace intact {
@@ -58,71 +57,6 @@ class ConversionStep : public Step {
 
 }  // namespace
 
-namespace {
-
-/// First every part leaves the range of its share in its scratch memory, then each joins all of
-/// them and quantizes its share.
-class DynamicQuantizeStep : public Step {
- public:
-  DynamicQuantizeStep(const kernels::RangeKernel& range, const kernels::QuantizeKernel& quantize,
-                      kernels::QuantizeArgs args, const Operation& operation, std::int64_t count)
-      : range_(range.run),
-        run_(quantize.run),
-        args_(args),
-        name_(operation.name),
-        src_(operation.inputs[0]),
-        outputs_(operation.outputs),
-        count_(count) {
-    kernel = quantize.name;
-    isa = quantize.isa;
-    prepares = true;
-    scratch_bytes = sizeof(kernels::ValueRange);
-  }
-
-  void prepare(const Frame& frame, Part part) const override {
-    *range_of(frame, part) = range_({frame.at<float>(src_), count_}, part);
-  }
-
-  void run(const Frame& frame, Part part) const override {
-    kernels::QuantizeArgs args = args_;
-    args.src = frame.at<float>(src_);
-    args.dst = frame.at<std::uint8_t>(outputs_[0]);
-    float low = 0, high = 0;
-    for (int i = 0; i < part.count; ++i) {
-      const kernels::ValueRange* share = range_of(frame, {i, part.count});
-      low = std::min(low, share->low);
-      high = std::max(high, share->high);
-    }
-    const Grid grid = dynamic_grid(low, high);
-    args.scale = grid.scale[0];
-    args.zero_point = grid.zero_point[0];
-    if (!std::isfinite(args.scale) || args.scale <= 0)
-      throw Error(
-          fmt::format("'{}': the values reach from {} to {}, which no 8-bit grid covers; "
-                      "they must be finite",
-                      name_, low, high));
-    run_(args, part);
-    if (part.index != 0) return;
-    if (outputs_[1] != no_tensor) *frame.at<float>(outputs_[1]) = args.scale;
-    if (outputs_[2] != no_tensor)
-      *frame.at<std::uint8_t>(outputs_[2]) = static_cast<std::uint8_t>(args.zero_point);
-  }
-
- private:
-  static kernels::ValueRange* range_of(const Frame& frame, Part part) {
-    return reinterpret_cast<kernels::ValueRange*>(frame.scratch_of(part));
-  }
-
-  kernels::ValueRange (*range_)(const kernels::RangeArgs&, Part);
-  void (*run_)(const kernels::QuantizeArgs&, Part);
-  kernels::QuantizeArgs args_;
-  std::string name_;
-  TensorId src_;
-  std::vector<TensorId> outputs_;
-  std::int64_t count_;
-};
-
-/// Where a quantize kernel reads and writes; the grid is not set.
 kernels::QuantizeArgs quantize_args(const StoredTensor& from, const StoredTensor& to) {
   const bool split = from.layout != to.layout;
   if (split && to.layout == Layout::plain) throw Error("internal: bytes are written channels last");
@@ -135,6 +69,70 @@ kernels::QuantizeArgs quantize_args(const StoredTensor& from, const StoredTensor
   args.dst_pitch = to.pitch();
   return args;
 }
+
+RunTimeGrid::Found RunTimeGrid::find(const Frame& frame, Part part) const {
+  float low = 0, high = 0;
+  for (int i = 0; i < part.count; ++i) {
+    const kernels::ValueRange& share = range_of(frame, {i, part.count});
+    low = std::min(low, share.low);
+    high = std::max(high, share.high);
+  }
+  const Grid grid = dynamic_grid(low, high);
+  const Found found = {grid.scale[0], grid.zero_point[0]};
+  if (!std::isfinite(found.scale) || found.scale <= 0)
+    throw Error(
+        fmt::format("'{}': the values reach from {} to {}, which no 8-bit grid covers; "
+                    "they must be finite",
+                    name_, low, high));
+  if (part.index != 0) return found;
+  if (scale_ != no_tensor) *frame.at<float>(scale_) = found.scale;
+  if (zero_point_ != no_tensor)
+    *frame.at<std::uint8_t>(zero_point_) = static_cast<std::uint8_t>(found.zero_point);
+  return found;
+}
+
+namespace {
+
+/// First the range of all shares, then the bytes.
+class DynamicQuantizeStep : public Step {
+ public:
+  DynamicQuantizeStep(const kernels::RangeKernel& range, const kernels::QuantizeKernel& quantize,
+                      kernels::QuantizeArgs args, const Operation& operation, std::int64_t count)
+      : range_(range.run),
+        run_(quantize.run),
+        args_(args),
+        grid_(operation.name, operation.outputs[1], operation.outputs[2]),
+        src_(operation.inputs[0]),
+        dst_(operation.outputs[0]),
+        count_(count) {
+    kernel = quantize.name;
+    isa = quantize.isa;
+    prepares = true;
+    scratch_bytes = RunTimeGrid::scratch_bytes;
+  }
+
+  void prepare(const Frame& frame, Part part) const override {
+    RunTimeGrid::range_of(frame, part) = range_({frame.at<float>(src_), count_}, part);
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    const RunTimeGrid::Found grid = grid_.find(frame, part);
+    kernels::QuantizeArgs args = args_;
+    args.src = frame.at<float>(src_);
+    args.dst = frame.at<std::uint8_t>(dst_);
+    args.scale = grid.scale;
+    args.zero_point = grid.zero_point;
+    run_(args, part);
+  }
+
+ private:
+  kernels::ValueRange (*range_)(const kernels::RangeArgs&, Part);
+  void (*run_)(const kernels::QuantizeArgs&, Part);
+  kernels::QuantizeArgs args_;
+  RunTimeGrid grid_;
+  TensorId src_, dst_;
+  std::int64_t count_;
+};
 
 }  // namespace
 

@@ -39,6 +39,7 @@ std::vector<FoldCase> conv_transpose_cases();
 std::vector<FoldCase> normalization_cases();
 std::vector<FoldCase> products_cases();
 std::vector<FoldCase> elementwise_cases();
+std::vector<FoldCase> dynamic_cases();
 std::vector<FoldCase> spelling_cases();
 std::vector<FoldCase> spelling_activation_cases();
 std::vector<FoldCase> spelling_parameter_cases();

@@ -34,6 +34,7 @@ std::vector<FoldCase> all_cases() {
   add(qoperator_cases());
   add(msft_cases());
   add(reduction_cases());
+  add(dynamic_cases());
   return all;
 }
 

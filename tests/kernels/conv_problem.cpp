@@ -199,7 +199,8 @@ std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) 
     joined = {std::min(joined.low, range.low), std::max(joined.high, range.high)};
   }
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(&joined);
-  if (floats || fused == Fused::range) dst.insert(dst.end(), bytes, bytes + sizeof joined);
+  const bool found = fused == Fused::floats_apart || fused == Fused::range;
+  if (found) dst.insert(dst.end(), bytes, bytes + sizeof joined);
   return dst;
 }
 

@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <system_error>
 
 #include "graph/definition.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/onnx/upgrade.hpp"
 #include "graph/passes/passes.hpp"
 #include "intact/error.hpp"
+#include "intact/version.hpp"
 
 namespace intact {
 namespace {
@@ -52,14 +54,25 @@ Graph load_float_model(const std::filesystem::path& path) {
   Graph graph = load_onnx(path);
   for (const Node& node : graph.nodes)
     if (is_quantization(node))
-      throw Error(fmt::format("{} contains {} '{}'; quantize_static wants a float model",
+      throw Error(fmt::format("{} contains {} '{}'; a model to be quantized has to be float",
                               path.string(), node.op, node.name));
   return graph;
+}
+
+std::set<std::string> excluded_nodes(const Graph& graph, const std::vector<std::string>& exclude) {
+  std::set<std::string> names;
+  for (const Node& node : graph.nodes) names.insert(node.name);
+  for (const std::string& wanted : exclude)
+    if (!names.contains(wanted))
+      throw Error(
+          fmt::format("no node of the model is called '{}', which was to be excluded", wanted));
+  return {exclude.begin(), exclude.end()};
 }
 
 void preprocess(Graph& graph) {
   remove_identities(graph);
   fold_constants(graph);
+  fold_bias(graph);
   fold_batch_normalization(graph);
   fold_pad(graph);
   remove_dead_code(graph);
@@ -76,6 +89,13 @@ void complete(Graph& graph, std::span<const Tensor> sample) {
     graph.values[i].shape = known.values[i].shape;
   }
   raise_opset(graph, needed_opset);
+}
+
+void write_model(Graph& graph, const std::filesystem::path& output, QuantizeReport& report) {
+  graph.metadata["intact.version"] = version;
+  save_onnx(graph, output);
+  std::error_code ignored;
+  report.int8_bytes = static_cast<std::size_t>(std::filesystem::file_size(output, ignored));
 }
 
 }  // namespace intact

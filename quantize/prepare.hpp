@@ -2,10 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "graph/graph.hpp"
+#include "intact/quantize.hpp"
 #include "intact/tensor.hpp"
 
 namespace intact {
@@ -13,11 +16,18 @@ namespace intact {
 /// Loads a float model. Throws Error naming the first quantization operator of one that is not.
 Graph load_float_model(const std::filesystem::path& path);
 
-/// Folds constants, BatchNormalization and Pad and drops identities; standard operators remain.
+/// The names of `exclude`. Throws Error when no node of the graph has one of them.
+std::set<std::string> excluded_nodes(const Graph& graph, const std::vector<std::string>& exclude);
+
+/// Folds constants, biases, BatchNormalization and Pad and drops identities; standard operators
+/// remain.
 void preprocess(Graph& graph);
 
 /// Sets types and shapes of all values as they are for this sample, then raises the operator set to
 /// the first in which QuantizeLinear has an axis. Throws Error when the sample does not fit.
 void complete(Graph& graph, std::span<const Tensor> sample);
+
+/// Writes the quantized model and notes its size.
+void write_model(Graph& graph, const std::filesystem::path& output, QuantizeReport& report);
 
 }  // namespace intact

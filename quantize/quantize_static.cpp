@@ -1,13 +1,9 @@
 // Static quantization from file to file.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <set>
-#include <system_error>
 
-#include "graph/onnx/onnx.hpp"
 #include "intact/quantize.hpp"
-#include "intact/version.hpp"
 #include "quantize/calibration/collector.hpp"
 #include "quantize/grids/plan.hpp"
 #include "quantize/prepare.hpp"
@@ -16,16 +12,6 @@
 
 namespace intact {
 namespace {
-
-std::set<std::string> excluded_nodes(const Graph& graph, const QuantizeOptions& options) {
-  std::set<std::string> names;
-  for (const Node& node : graph.nodes) names.insert(node.name);
-  for (const std::string& wanted : options.exclude)
-    if (!names.contains(wanted))
-      throw Error(
-          fmt::format("no node of the model is called '{}', which was to be excluded", wanted));
-  return {options.exclude.begin(), options.exclude.end()};
-}
 
 /// All samples through the float model; `first` has been taken from the source already.
 int calibrate(const Graph& graph, GridPlan& plan, std::vector<Tensor> first,
@@ -59,7 +45,7 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
                                const CalibrationSource& calibration,
                                const QuantizeOptions& options) {
   Graph graph = load_float_model(float_model);
-  const std::set<std::string> excluded = excluded_nodes(graph, options);
+  const std::set<std::string> excluded = excluded_nodes(graph, options.exclude);
   preprocess(graph);
   std::optional<std::vector<Tensor>> first = calibration ? calibration() : std::nullopt;
   if (!first)
@@ -77,10 +63,7 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
   insert_rounds(graph, selection, plan);
   graph.metadata["intact.method"] = fmt::format("static {}", calibration_name(options.method));
   graph.metadata["intact.samples"] = std::to_string(report.samples);
-  graph.metadata["intact.version"] = version;
-  save_onnx(graph, output);
-  std::error_code ignored;
-  report.int8_bytes = static_cast<std::size_t>(std::filesystem::file_size(output, ignored));
+  write_model(graph, output, report);
   return report;
 }
 

@@ -23,9 +23,8 @@ struct Options {
 CalibrationMethod parse_method(const std::string& name) {
   if (name == "minmax") return CalibrationMethod::minmax;
   if (name == "percentile") return CalibrationMethod::percentile;
-  if (name == "mse") return CalibrationMethod::mse;
-  throw Error(fmt::format(
-      "--method {} is not available in this version; minmax, percentile and mse are", name));
+  if (name == "entropy") return CalibrationMethod::entropy;
+  return CalibrationMethod::mse;  // the option takes no other name
 }
 
 std::unique_ptr<SampleSource> calibration_samples(const Options& options) {
@@ -41,11 +40,9 @@ std::unique_ptr<SampleSource> calibration_samples(const Options& options) {
 }
 
 Json report_json(const QuantizeReport& report) {
-  Json json = {{"samples", report.samples},
-               {"quantized", report.quantized},
-               {"kept_float", Json::array()},
-               {"float_bytes", report.float_bytes},
-               {"int8_bytes", report.int8_bytes}};
+  Json json = {{"samples", report.samples},         {"quantized", report.quantized},
+               {"kept_float", Json::array()},       {"notes", report.notes},
+               {"float_bytes", report.float_bytes}, {"int8_bytes", report.int8_bytes}};
   for (const auto& [name, reason] : report.kept_float) {
     json["kept_float"].push_back({{"name", name}, {"reason", reason}});
   }
@@ -60,38 +57,52 @@ void print_report(const Options& options, const QuantizeReport& report) {
     for (const auto& [name, reason] : report.kept_float) table.row({shorten(name, 48), reason});
     fmt::print("{}\n", table.text());
   }
-  fmt::print("{} operators quantized, {} kept float, {} samples\n", report.quantized.size(),
-             report.kept_float.size(), report.samples);
+  const bool sampled = report.samples > 0;
+  fmt::print("{} operators quantized, {} kept float{}\n", report.quantized.size(),
+             report.kept_float.size(),
+             sampled ? fmt::format(", {} samples", report.samples) : std::string());
   fmt::print("{}: {} bytes, {:.3f} of the float model's {}\n", options.output, report.int8_bytes,
              static_cast<double>(report.int8_bytes) / static_cast<double>(report.float_bytes),
              report.float_bytes);
+  for (const std::string& note : report.notes) fmt::print("{}\n", note);
 }
 
-int quantize(const Options& options) {
-  if (options.mode == "dynamic") {
-    throw Error("--mode dynamic is not available in this version; --mode static is");
+QuantizeReport quantize_dynamic(const Options& options, const QuantizeOptions& quantize_options) {
+  if (!options.calibration.empty() || options.random != 0) {
+    throw Error(
+        "--mode dynamic finds ranges at run time: it takes neither --calibration nor "
+        "--random");
   }
-  QuantizeOptions quantize_options;
-  quantize_options.method = parse_method(options.method);
+  return intact::quantize_dynamic(options.model, options.output, quantize_options);
+}
+
+QuantizeReport quantize_static(const Options& options, QuantizeOptions quantize_options) {
   if (options.calibration.empty() == (options.random == 0)) {
     throw Error("--mode static needs samples: give either --calibration PATH or --random N");
   }
-  if (!options.engine.isa.empty()) {
-    throw Error("--isa does not apply to quantize; set the variable INTACT_ISA");
-  }
   const auto samples = calibration_samples(options);
   Progress progress("calibration", samples->count());
-  quantize_options.per_channel = !options.per_tensor;
-  quantize_options.exclude = options.exclude;
-  quantize_options.threads = options.engine.threads;
   quantize_options.progress = [&](int done) { progress.update(done); };
   const CalibrationSource source = [&]() -> std::optional<std::vector<Tensor>> {
     auto sample = samples->next();
     if (!sample) return std::nullopt;
     return std::move(sample->inputs);
   };
-  const QuantizeReport report =
-      quantize_static(options.model, options.output, source, quantize_options);
+  return intact::quantize_static(options.model, options.output, source, quantize_options);
+}
+
+int quantize(const Options& options) {
+  if (!options.engine.isa.empty()) {
+    throw Error("--isa does not apply to quantize; set the variable INTACT_ISA");
+  }
+  QuantizeOptions quantize_options;
+  quantize_options.method = parse_method(options.method);
+  quantize_options.per_channel = !options.per_tensor;
+  quantize_options.exclude = options.exclude;
+  quantize_options.threads = options.engine.threads;
+  const bool dynamic = options.mode == "dynamic";
+  const QuantizeReport report = dynamic ? quantize_dynamic(options, quantize_options)
+                                        : quantize_static(options, quantize_options);
   print_report(options, report);
   if (!options.json.empty()) write_json(options.json, report_json(report));
   return 0;

@@ -18,6 +18,7 @@ namespace intact {
 enum class CalibrationMethod : std::uint8_t {
   minmax,      ///< from the smallest to the largest value
   percentile,  ///< without the 0.005 % of the values at either end
+  entropy,     ///< where rounding and clipping change the distribution least (Kullback-Leibler)
   mse,         ///< where the mean squared quantization error is least
 };
 
@@ -38,7 +39,8 @@ struct QuantizeReport {
   int samples = 0;
   std::vector<std::string> quantized;                           ///< names of quantized operators
   std::vector<std::pair<std::string, std::string>> kept_float;  ///< name, reason
-  std::size_t float_bytes = 0, int8_bytes = 0;                  ///< file sizes
+  std::vector<std::string> notes;               ///< what users of the written file should know
+  std::size_t float_bytes = 0, int8_bytes = 0;  ///< file sizes
 };
 
 /// Static quantization: u8 asymmetric activations, s8 symmetric weights, int32 bias; writes a
@@ -48,5 +50,13 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
                                const std::filesystem::path& output,
                                const CalibrationSource& calibration,
                                const QuantizeOptions& options = {});
+
+/// Dynamic quantization: Conv, MatMul and Gemm with constant weights become DynamicQuantizeLinear
+/// and ConvInteger or MatMulInteger, on u8 activations whose grids are found at run time and s8
+/// symmetric weights; everything else stays float. Needs no samples; the method is not used. Throws
+/// Error when `exclude` names no node, or when the output cannot be written.
+QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
+                                const std::filesystem::path& output,
+                                const QuantizeOptions& options = {});
 
 }  // namespace intact

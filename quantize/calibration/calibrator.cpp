@@ -59,10 +59,13 @@ std::unique_ptr<Calibrator> make_calibrator(CalibrationMethod method) {
       return std::make_unique<MinMax>();
     case CalibrationMethod::percentile:
       return std::make_unique<FromHistogram>(inner_percentile);
+    case CalibrationMethod::entropy:
+      return std::make_unique<FromHistogram>(least_divergence_range);
     case CalibrationMethod::mse:
       return std::make_unique<FromHistogram>(least_squares_range);
   }
-  throw Error("the calibration method is unknown; minmax, percentile and mse are available");
+  throw Error(
+      "the calibration method is unknown; minmax, percentile, entropy and mse are available");
 }
 
 const char* calibration_name(CalibrationMethod method) {
@@ -71,6 +74,8 @@ const char* calibration_name(CalibrationMethod method) {
       return "minmax";
     case CalibrationMethod::percentile:
       return "percentile";
+    case CalibrationMethod::entropy:
+      return "entropy";
     case CalibrationMethod::mse:
       return "mse";
   }

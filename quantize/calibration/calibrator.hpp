@@ -29,7 +29,7 @@ class Calibrator {
 
 std::unique_ptr<Calibrator> make_calibrator(CalibrationMethod method);
 
-/// As the file's metadata and the program name it: "minmax", "percentile", "mse".
+/// As the file's metadata and the program name it: "minmax", "percentile", "entropy", "mse".
 const char* calibration_name(CalibrationMethod method);
 
 /// Index of the first NaN or infinity; `values.size()` when all are finite.

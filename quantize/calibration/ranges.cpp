@@ -14,7 +14,6 @@ namespace {
 
 /// Candidates are largest * 2^(-k / per_octave).
 constexpr int per_octave = 32;
-constexpr int octaves = 6;
 constexpr int most_rounds = 4;
 
 /// The histogram's points as the error's inner loop wants them.
@@ -56,13 +55,58 @@ class Distribution {
   std::vector<float> values_, shares_;
 };
 
-/// Moves one bound of `range` to where the error is least. Ties go to the wider range.
-void search(const Distribution& distribution, float Range::*bound, float largest, Range& range) {
+/// Divergence of what a grid makes of a histogram from the histogram.
+class Divergence {
+ public:
+  explicit Divergence(const Histogram& histogram) : points_(histogram.points()) {}
+
+  double operator()(const Range& range) const {
+    const auto below = [](const Histogram::Point& point, double value) {
+      return point.value < value;
+    };
+    const auto first =
+        std::lower_bound(points_.begin(), points_.end(), static_cast<double>(range.min), below);
+    auto last = first;
+    while (last != points_.end() && last->value <= static_cast<double>(range.max)) ++last;
+    if (first == last) return std::numeric_limits<double>::infinity();
+    // Clipping adds what lies outside to the outermost points; the steps do not know of it.
+    const double low = sum(points_.begin(), first), high = sum(last, points_.end());
+    const double inside = sum(first, last), total = low + inside + high;
+    const double per_step = 1 / static_cast<double>(activation_grid(range).scale[0]);
+    double divergence = 0;
+    for (auto begin = first; begin != last;) {
+      const double step = std::nearbyint(begin->value * per_step);
+      auto end = begin;
+      while (end != last && std::nearbyint(end->value * per_step) == step) ++end;
+      const double share = sum(begin, end) / static_cast<double>(end - begin) / inside;
+      for (; begin != end; ++begin) {
+        const double clipped = static_cast<double>(begin->count) + (begin == first ? low : 0) +
+                               (begin + 1 == last ? high : 0);
+        divergence += clipped / total * std::log(clipped / total / share);
+      }
+    }
+    return divergence;
+  }
+
+ private:
+  using Iterator = std::vector<Histogram::Point>::const_iterator;
+  static double sum(Iterator begin, Iterator end) {
+    return std::accumulate(begin, end, 0.0, [](double sum, const Histogram::Point& point) {
+      return sum + static_cast<double>(point.count);
+    });
+  }
+
+  std::vector<Histogram::Point> points_;
+};
+
+/// Moves one bound of `range` to where the cost is least. Ties go to the wider range.
+template <class Cost>
+void search(const Cost& cost, int octaves, float Range::*bound, float largest, Range& range) {
   double least = std::numeric_limits<double>::infinity();
   float best = largest;
   for (int k = 0; k <= per_octave * octaves; ++k) {
     range.*bound = largest * static_cast<float>(std::exp2(-static_cast<double>(k) / per_octave));
-    const double error = distribution.error(range);
+    const double error = cost(range);
     if (error >= least) continue;
     least = error;
     best = range.*bound;
@@ -70,19 +114,31 @@ void search(const Distribution& distribution, float Range::*bound, float largest
   range.*bound = best;
 }
 
-}  // namespace
-
-Range least_squares_range(const Histogram& histogram) {
+/// The range of least cost, one bound after the other.
+template <class Cost>
+Range cheapest_range(const Histogram& histogram, const Cost& cost, int octaves) {
   const Range widest = join(histogram.extremes(), {0, 0});
-  const Distribution distribution(histogram);
   Range range = widest;
   for (int round = 0; round < most_rounds; ++round) {
     const Range before = range;
-    if (widest.max != 0) search(distribution, &Range::max, widest.max, range);
-    if (widest.min != 0) search(distribution, &Range::min, widest.min, range);
+    if (widest.max != 0) search(cost, octaves, &Range::max, widest.max, range);
+    if (widest.min != 0) search(cost, octaves, &Range::min, widest.min, range);
     if (range == before || widest.min == 0 || widest.max == 0) break;
   }
   return range;
+}
+
+}  // namespace
+
+Range least_squares_range(const Histogram& histogram) {
+  const Distribution distribution(histogram);
+  return cheapest_range(
+      histogram, [&](const Range& range) { return distribution.error(range); }, 6);
+}
+
+Range least_divergence_range(const Histogram& histogram) {
+  // In less than a quarter of the range there may be fewer points than steps: no rounding to see.
+  return cheapest_range(histogram, Divergence(histogram), 2);
 }
 
 Range percentile_range(const Histogram& histogram, double share) {

@@ -267,20 +267,51 @@ TEST(Flow, accounts_for_every_source_node_in_every_form) {
   EXPECT_EQ(file_text(folder / "f.dot").rfind("digraph", 0), 0U);
 }
 
-TEST(Quantize, what_is_not_available_is_said) {
+TEST(Quantize, what_does_not_fit_together_is_said) {
   const TemporaryFolder folder;
   const std::string out = folder / "q.onnx";
-  expect_error(run_program({"quantize", model, "-o", out, "--mode", "dynamic"}), 1,
-               {"dynamic is not available"});
-  expect_error(run_program({"quantize", model, "-o", out, "--mode", "static", "--method", "entropy",
+  expect_error(run_program({"quantize", model, "-o", out, "--mode", "dynamic", "--random", "2"}), 1,
+               {"--mode dynamic finds ranges at run time", "--random"});
+  expect_error(run_program({"quantize", model, "-o", out, "--mode", "static", "--method", "best",
                             "--random", "2"}),
-               1, {"entropy is not available"});
+               2, {"best"});
   expect_error(run_program({"quantize", model, "-o", out, "--mode", "static"}), 1,
                {"--calibration", "--random"});
   expect_error(run_program({"quantize", model, "-o", out, "--mode", "static", "--calibration",
                             folder / "none"}),
                1, {folder / "none"});
   EXPECT_FALSE(std::filesystem::exists(out));
+}
+
+TEST(Quantize, makes_a_dynamic_model_without_samples) {
+  const TemporaryFolder folder;
+  const std::string out = folder / "q.onnx";
+  const ProgramResult made =
+      run_program({"quantize", model, "-o", out, "--mode", "dynamic", "--json", folder / "q.json"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_NE(made.out.find("operators quantized"), std::string::npos) << made.out;
+  EXPECT_NE(made.out.find("ONNX Runtime refuses before version 1.31"), std::string::npos)
+      << made.out;
+  EXPECT_GT(read_json(folder / "q.json")["quantized"].size(), 0U);
+  const ProgramResult compared =
+      run_program({"compare", model, out, "--inputs", digits("digits_test.npy"), "--threads", "1",
+                   "--json", folder / "c.json"});
+  ASSERT_EQ(compared.code, 0) << compared.err;
+  EXPECT_LT(read_json(folder / "c.json")["models"][0]["disagree"], 0.02);
+}
+
+TEST(Quantize, calibrates_by_entropy) {
+  const TemporaryFolder folder;
+  const std::string out = folder / "q.onnx";
+  const ProgramResult made =
+      run_program({"quantize", model, "-o", out, "--mode", "static", "--method", "entropy",
+                   "--calibration", digits("digits_calibration.npy")});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const ProgramResult compared =
+      run_program({"compare", model, out, "--inputs", digits("digits_test.npy"), "--threads", "1",
+                   "--json", folder / "c.json"});
+  ASSERT_EQ(compared.code, 0) << compared.err;
+  EXPECT_LT(read_json(folder / "c.json")["models"][0]["disagree"], 0.02);
 }
 
 TEST(Quantize, makes_a_model_that_compares_well) {

@@ -133,6 +133,52 @@ TEST(LeastSquares, TreatsBothSidesAlike) {
   EXPECT_NEAR(range.min, -other.max, 0.2);
 }
 
+/// Values with a few far away, by their distance in standard deviations.
+Histogram with_outliers(float distance, std::size_t outliers) {
+  auto values = normal_values(100000, 5);
+  for (std::size_t i = 0; i < outliers; ++i) values[i] = distance;
+  Histogram histogram;
+  histogram.observe(values);
+  return histogram;
+}
+
+TEST(Divergence, ClipsARareOutlier) {
+  const Range range = least_divergence_range(with_outliers(20, 1));
+  EXPECT_LT(range.max, 10);
+  EXPECT_GT(range.max, 2.5f);
+  EXPECT_LT(range.min, -2.5f);
+}
+
+TEST(Divergence, KeepsAFrequentLargeValue) {
+  EXPECT_EQ(least_divergence_range(with_outliers(12, 20000)).max, 12);
+}
+
+TEST(Divergence, KeepsBoundsOfClampedValues) {
+  Histogram histogram;
+  auto values = normal_values(10000, 2, 4);
+  for (float& value : values) value = std::min(std::max(value, 0.0f), 6.0f);
+  histogram.observe(values);
+  EXPECT_EQ(least_divergence_range(histogram), (Range{0, 6}));
+}
+
+TEST(Divergence, DoesNotDependOnTheUnit) {
+  auto values = normal_values(50000, 8);
+  values[3] = 9;
+  Histogram ones, thousands;
+  ones.observe(values);
+  for (float& value : values) value *= 1024;
+  thousands.observe(values);
+  const Range range = least_divergence_range(ones);
+  EXPECT_EQ(least_divergence_range(thousands), (Range{range.min * 1024, range.max * 1024}));
+}
+
+TEST(Divergence, KnowsNothingOfNoValues) {
+  EXPECT_EQ(least_divergence_range(Histogram{}), (Range{0, 0}));
+  Histogram zeros;
+  zeros.observe(std::vector<float>(10));
+  EXPECT_EQ(least_divergence_range(zeros), (Range{0, 0}));
+}
+
 TEST(Percentile, LeavesTheShareOutside) {
   std::vector<float> values(100000);
   std::iota(values.begin(), values.end(), -20000.0f);

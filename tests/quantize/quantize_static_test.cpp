@@ -155,7 +155,7 @@ TEST(QuantizeStatic, RefusesQuantizedModels) {
   } catch (const Error& error) {
     EXPECT_NE(
         std::string(error.what())
-            .find("contains QuantizeLinear 'x/quantize'; quantize_static wants a float model"),
+            .find("contains QuantizeLinear 'x/quantize'; a model to be quantized has to be float"),
         std::string::npos)
         << error.what();
   }

@@ -1,0 +1,137 @@
+// Dynamic quantization: what is written, and that it computes what the float model does.
+#include "quantized.hpp"
+#include "tests/graph/evaluate.hpp"
+
+namespace intact::testing {
+namespace {
+
+/// A float model and its dynamically quantized twin, in files.
+struct DynamicPair {
+  TemporaryFolder folder;
+  QuantizeReport report;
+
+  explicit DynamicPair(const Graph& model, const QuantizeOptions& options = {}) {
+    save_onnx(model, float_path());
+    report = quantize_dynamic(float_path(), int8_path(), options);
+  }
+  std::filesystem::path float_path() const { return folder / "float.onnx"; }
+  std::filesystem::path int8_path() const { return folder / "int8.onnx"; }
+  Graph graph() const { return load_onnx(int8_path()); }
+
+  /// The largest difference of the outputs, as a share of the largest number.
+  double difference(const std::vector<Tensor>& inputs) const {
+    const auto expected = Session::load(float_path()).run(inputs);
+    const auto given = Session::load(int8_path()).run(inputs);
+    double largest = 0, magnitude = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_EQ(expected[i].shape(), given[i].shape());
+      largest = std::max(largest, largest_difference(expected[i], given[i]));
+      for (const float x : expected[i].data<float>())
+        magnitude = std::max(magnitude, static_cast<double>(std::abs(x)));
+    }
+    return largest / magnitude;
+  }
+};
+
+/// Conv with bias and padding, Relu, depthwise Conv, two products of one tensor, and their sum.
+Graph convolutions() {
+  ModelBuilder b;
+  const ValueId x = b.input("x", ElementType::f32, {2, 6, 9, 9});
+  const ValueId first = b.node("Conv", "first",
+                               {x, b.constant("w1", random_floats({12, 6, 3, 3}, 1)),
+                                b.constant("b1", random_floats({12}, 2))},
+                               {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  const ValueId relu = b.node("Relu", "relu", {first});
+  const ValueId deep =
+      b.node("Conv", "deep", {relu, b.constant("w2", random_floats({12, 1, 3, 3}, 3))},
+             {{"group", std::int64_t{12}}, {"strides", std::vector<std::int64_t>{2, 2}}});
+  const ValueId left =
+      b.node("Conv", "left", {deep, b.constant("w3", random_floats({8, 12, 1, 1}, 4))});
+  const ValueId right =
+      b.node("Conv", "right", {deep, b.constant("w4", random_floats({8, 12, 1, 1}, 5))});
+  return b.build({b.node("Add", "sum", {left, right})});
+}
+
+TEST(QuantizeDynamic, Convolutions) {
+  const DynamicPair pair(convolutions());
+  const Graph graph = pair.graph();
+  EXPECT_EQ(count(graph, "ConvInteger"), 4u);
+  EXPECT_EQ(count(graph, "DynamicQuantizeLinear"), 3u) << "one per tensor";
+  EXPECT_EQ(count(graph, "Conv"), 0u);
+  EXPECT_EQ(pair.report.quantized, (std::vector<std::string>{"first", "deep", "left", "right"}));
+  EXPECT_TRUE(pair.report.kept_float.empty());
+  ASSERT_EQ(pair.report.notes.size(), 1u);
+  EXPECT_GT(pair.report.int8_bytes, 0u);
+  const Node& deep = node_named(graph, "deep");
+  EXPECT_EQ(deep.attributes.integer("group", 1), 12);
+  const Value& weights = graph.value(deep.inputs[1]);
+  EXPECT_EQ(weights.constant.type(), ElementType::s8);
+  EXPECT_EQ(graph.metadata.at("intact.method"), "dynamic");
+  EXPECT_LT(pair.difference({random_floats({2, 6, 9, 9}, 7)}), 0.05);
+  const Flow flow = Session::load(pair.int8_path()).flow(std::vector<Shape>{{2, 6, 9, 9}});
+  EXPECT_EQ(flow.int8_macs, flow.total_macs);
+  EXPECT_GT(flow.total_macs, 0);
+}
+
+TEST(QuantizeDynamic, Matrices) {
+  ModelBuilder b;
+  const ValueId x = b.input("x", ElementType::f32, {3, 24});
+  const ValueId shared = b.constant("w", random_floats({24, 24}, 1));
+  const ValueId first = b.node("MatMul", "first", {x, shared});
+  const ValueId biased = b.node("Add", "biased", {first, b.constant("b", random_floats({24}, 2))});
+  const ValueId second = b.node("MatMul", "second", {b.node("Relu", "relu", {biased}), shared});
+  const ValueId gemm = b.node("Gemm", "gemm",
+                              {second, b.constant("g", random_floats({10, 24}, 3)),
+                               b.constant("c", random_floats({10}, 4))},
+                              {{"transB", std::int64_t{1}}, {"alpha", 0.5f}, {"beta", 2.0f}});
+  const DynamicPair pair(b.build({gemm}));
+  const Graph graph = pair.graph();
+  EXPECT_EQ(count(graph, "MatMulInteger"), 3u);
+  EXPECT_EQ(node_named(graph, "first").inputs[1], node_named(graph, "second").inputs[1])
+      << "tied weights stay one tensor";
+  EXPECT_EQ(graph.value(node_named(graph, "gemm").inputs[1]).constant.shape(), (Shape{24, 10}));
+  EXPECT_TRUE(pair.report.notes.empty());
+  EXPECT_LT(pair.difference({random_floats({3, 24}, 7)}), 0.05);
+}
+
+TEST(QuantizeDynamic, ScalesPerTensorAndExclusion) {
+  QuantizeOptions options;
+  options.per_channel = false;
+  options.exclude = {"deep"};
+  const DynamicPair pair(convolutions(), options);
+  const Graph graph = pair.graph();
+  EXPECT_EQ(count(graph, "ConvInteger"), 3u);
+  EXPECT_EQ(kept_reason(pair.report, "deep"), "excluded");
+  EXPECT_EQ(graph.value(node_named(graph, "first/scale").inputs[1]).constant.size(), 1u);
+  EXPECT_LT(pair.difference({random_floats({2, 6, 9, 9}, 7)}), 0.08);
+  options.exclude = {"none"};
+  EXPECT_EQ(error_of([&] { DynamicPair(convolutions(), options); }),
+            "no node of the model is called 'none', which was to be excluded");
+}
+
+TEST(QuantizeDynamic, WhatStaysFloatSaysWhy) {
+  ModelBuilder b;
+  const ValueId x = b.input("x", ElementType::f32, {4, 4});
+  const ValueId w = b.constant("w", random_floats({4, 4}, 1));
+  const ValueId three = b.constant("three", random_floats({1, 4, 4}, 1));
+  const ValueId products[] = {
+      b.node("MatMul", "activations", {x, x}),
+      b.node("MatMul", "first_constant", {w, x}),
+      b.node("MatMul", "batched", {x, three}),
+      b.node("Gemm", "turned", {x, w}, {{"transA", std::int64_t{1}}}),
+  };
+  const DynamicPair pair(b.build({products[0], products[1], products[2], products[3]}));
+  EXPECT_EQ(kept_reason(pair.report, "activations"), "its weights are not constant");
+  EXPECT_EQ(kept_reason(pair.report, "first_constant"), "its first operand is constant");
+  EXPECT_EQ(kept_reason(pair.report, "batched"), "its weights are not a matrix");
+  EXPECT_EQ(kept_reason(pair.report, "turned"), "it transposes its first operand");
+  EXPECT_EQ(count(pair.graph(), "DynamicQuantizeLinear"), 0u);
+  const auto quantized = [&] {
+    TemporaryFolder folder;
+    quantize_dynamic(DynamicPair(convolutions()).int8_path(), folder / "twice.onnx");
+  };
+  EXPECT_NE(error_of(quantized).find("a model to be quantized has to be float"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace intact::testing

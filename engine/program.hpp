@@ -120,12 +120,29 @@ struct ConvOperation {
   }
 };
 
-/// Matrix products of two tensors of bytes, one per matrix of the output. Inputs: a, b.
+/// Softmax or normalization of `rows` rows of `length` neighbouring elements; bytes or floats on
+/// either side, as the stored tensors say. Inputs: x [, gamma [, beta]] [, addend].
+struct RowOperation {
+  kernels::RowFunction function = kernels::RowFunction::softmax;
+  float epsilon = 0;
+  std::int64_t rows = 0, length = 0;
+  std::int64_t period = 1, repeat = 1;  ///< of gamma and beta (kernels::RowArgs)
+  // What happens to the elements of x before, in this order (kernels::RowArgs).
+  std::vector<float> table;  ///< of bytes: empty or 256 entries
+  kernels::RowScale scale = kernels::RowScale::none;
+  float factor = 1;
+  bool has_addend = false;  ///< the last input, broadcast to x along all axes but the last
+};
+
+/// Matrix products of two tensors of bytes, one per matrix of the output. Inputs: a, b [, those of
+/// `rows` but for its x].
 struct ActivationMatMulOperation {
   /// Of one pair of matrices, without weights: those are the bytes of b, lowered by 128.
   ConvOperation product;
   bool transpose_b = false;                      ///< b's matrices are [N][K], else [K][N]
   std::vector<std::int64_t> matrix_a, matrix_b;  ///< per matrix of the output: its operands
+  /// What happens to the rows of the (float) products before they are stored.
+  std::optional<RowOperation> rows;
 };
 
 /// Pooling and reductions on bytes. Inputs: activation.
@@ -210,15 +227,6 @@ struct FloatPoolOperation {
   bool average = false, count_include_pad = false;
   kernels::ConvShape shape;
   std::array<std::int64_t, 3> pad_end = {0, 0, 0};
-};
-
-/// Softmax or normalization of `rows` rows of `length` neighbouring elements; bytes or floats on
-/// either side, as the stored tensors say. Inputs: x [, gamma [, beta]].
-struct RowOperation {
-  kernels::RowFunction function = kernels::RowFunction::softmax;
-  float epsilon = 0;
-  std::int64_t rows = 0, length = 0;
-  std::int64_t period = 1, repeat = 1;  ///< of gamma and beta (kernels::RowArgs)
 };
 
 /// The reference evaluation of a node on plain tensors: any operator without a kernel.

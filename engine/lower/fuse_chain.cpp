@@ -13,7 +13,8 @@ namespace {
 /// The product of an operation that writes floats and can take a chain; null for others.
 ConvOperation* product_of(OperationKind& kind) {
   auto* conv = std::get_if<ConvOperation>(&kind);
-  if (auto* matmul = std::get_if<ActivationMatMulOperation>(&kind)) conv = &matmul->product;
+  if (auto* matmul = std::get_if<ActivationMatMulOperation>(&kind); matmul && !matmul->rows)
+    conv = &matmul->product;
   const bool takes = conv != nullptr && conv->stage.output == kernels::Output::f32 &&
                      conv->chain.links.empty() && !conv->residual && !conv->round;
   return takes ? conv : nullptr;

@@ -8,6 +8,13 @@
 namespace intact {
 namespace {
 
+/// One constant byte for each channel of `a`: a residual that is the same for all pixels.
+bool is_channel_constant(const StoredTensor& b, const StoredTensor& a) {
+  const bool channels_last = a.layout == Layout::plain && !a.shape.empty();
+  return channels_last && b.constant.defined() && !b.shape.empty() &&
+         b.shape.back() == a.shape.back() && b.constant.size() == a.shape.back();
+}
+
 /// The operation whose result is the first operand of an addition and of nothing else, when the
 /// other operand is complete before it runs. -1 otherwise.
 int producer_to_extend(const Program& program, const Uses& uses, const Operation& addition) {
@@ -16,6 +23,7 @@ int producer_to_extend(const Program& program, const Uses& uses, const Operation
   if (writer < 0) return -1;
   const StoredTensor& a = program.tensor(own);
   const StoredTensor& b = program.tensor(other);
+  if (is_channel_constant(b, a)) return writer;
   if (a.shape != b.shape || a.layout != b.layout) return -1;
   const auto& writers = uses.writers[static_cast<std::size_t>(program.root(other))];
   const auto& direct = uses.writers[static_cast<std::size_t>(other)];

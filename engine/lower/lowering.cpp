@@ -473,6 +473,7 @@ Program lower(const Graph& graph, bool fusion, WeightCache& weights) {
         {"compose_tables", compose_tables},
         {"fuse_residual", fuse_residual},
         {"fuse_dynamic_round", fuse_dynamic_round},
+        {"fuse_rows", fuse_rows},
         {"fuse_chain", fuse_chain},
         {"place_concat", place_concat},
     };

@@ -37,7 +37,9 @@ ConvStep::ConvStep(StepContext& context, const Operation& operation, const ConvO
   if (conv.scale_at_run_time) scale_ = operation.inputs[conv.zero_point_at_run_time ? 2 : 1];
   if (residual_) {
     addend_ = operation.inputs[1];
-    residual_->pitch = context.program.tensor(addend_).pitch();
+    // One row of constants serves all pixels.
+    const StoredTensor& addend = context.program.tensor(addend_);
+    residual_->pitch = addend.constant.defined() && addend.rows() == 1 ? 0 : addend.pitch();
   }
   const bool depthwise = conv.depthwise();
   ProductWeights::Values values;

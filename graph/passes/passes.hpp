@@ -29,7 +29,8 @@ void remove_dead_code(Graph& graph);   ///< nodes that no output needs
 void inline_branches(Graph& graph);    ///< If with a constant condition
 void canonicalize_subgraphs(Graph& graph);  ///< all passes on the subgraphs of control flow
 
-/// Gelu, Swish, HardSwish, Mish and LayerNormalization that the file spells out; needs shapes.
+/// Gelu, Swish, HardSwish, Mish, LayerNormalization, RMSNormalization that the file spells out;
+/// needs shapes.
 void recognize_operators(Graph& graph);
 /// Round in front of Reshape, Transpose, ...; needs shapes.
 void hoist_rounds(Graph& graph);

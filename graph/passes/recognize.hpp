@@ -12,6 +12,9 @@ bool recognize_activation(Pattern& pattern, const Node& last);
 /// LayerNormalization along the last axis.
 bool recognize_layer_normalization(Pattern& pattern, const Node& last);
 
+/// RMSNormalization along the last axis.
+bool recognize_rms_normalization(Pattern& pattern, const Node& last);
+
 /// A node of the standard's operator set `version`.
 inline Node standard_node(std::string_view op, int version, std::vector<ValueId> inputs) {
   Node node;

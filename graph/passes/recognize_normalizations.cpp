@@ -155,4 +155,22 @@ bool recognize_layer_normalization(Pattern& pattern, const Node& last) {
   return pattern.replace(std::move(node));
 }
 
+/// A constant scale belongs to it: without one, x / sqrt(mean(x * x) + epsilon) stays as it is.
+bool recognize_rms_normalization(Pattern& pattern, const Node& last) {
+  ValueId x = no_value, gamma = no_value;
+  double epsilon = 0;
+  const bool matches = last.is("Mul") && pattern.either_order(last, [&](ValueId a, ValueId b) {
+    gamma = b;
+    return pattern.graph().is_constant(b) &&
+           is_standardized(pattern, a, x, epsilon, [](ValueId) { return false; }) &&
+           is_row_constant(pattern, b, x);
+  });
+  if (!matches || pattern.graph().value(x).type != ElementType::f32 ||
+      pattern.shape(x) != pattern.shape(last.outputs[0]))
+    return false;
+  Node node = standard_node("RMSNormalization", 23, {x, gamma});
+  node.attributes.set("epsilon", static_cast<float>(epsilon));
+  return pattern.replace(std::move(node));
+}
+
 }  // namespace intact

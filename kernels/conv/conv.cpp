@@ -40,7 +40,7 @@ ConvKernel tiled_kernel(const char* name, Isa isa,
           refuses,
           [](const ConvShape& shape) { return packed_conv_bytes(tiles, shape); },
           [](const ConvShape& shape, const ConvWeights& weights, void* packed) {
-            pack_conv(tiles, shape, weights, packed);
+            (weights.matrix ? pack_matrix : pack_conv)(tiles, shape, weights, packed);
           },
           conv_scratch_bytes,
           [](const ConvShape& shape, const ConvArgs& args, Part part) {

@@ -39,9 +39,17 @@ struct ConvShape {
   }
 };
 
+/// A matrix of activations as the second operand of a matrix product: the weight of input k and
+/// output channel c is data[k * k_stride + c * column_stride] - 128. One of the strides is 1.
+struct ConvMatrix {
+  const std::uint8_t* data = nullptr;
+  std::ptrdiff_t k_stride = 1, column_stride = 1;
+};
+
 /// Everything per channel, as it comes from the model.
 struct ConvWeights {
   const std::int8_t* data = nullptr;   ///< [out_channels][taps (d,h,w)][in_channels / groups]
+  const ConvMatrix* matrix = nullptr;  ///< in place of data, for matrix products without groups
   const std::int32_t* bias = nullptr;  ///< [out_channels] or null: in units of the accumulator
   const float* multiplier = nullptr;   ///< [out_channels]
   const float* float_bias = nullptr;   ///< [out_channels] or null: in units of t (Epilogue)

@@ -72,6 +72,9 @@ void pack_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights
                void* packed);
 
 std::size_t conv_scratch_bytes(const ConvShape& shape);
+/// The same for weights.matrix.
+void pack_matrix(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights& weights,
+                 void* packed);
 void run_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvArgs& args, Part part);
 
 }  // namespace intact::kernels

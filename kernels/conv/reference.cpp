@@ -61,7 +61,16 @@ void pack(const ConvShape& shape, const ConvWeights& weights, void* packed) {
   fill(to.float_bias, weights.float_bias, no_float_bias);
   fill(to.bias, weights.bias, 0);
   fill(to.zero_point, weights.zero_point, 0);
-  std::copy_n(weights.data, weight_count(shape), const_cast<std::int8_t*>(to.weights));
+  auto* const target = const_cast<std::int8_t*>(to.weights);
+  if (weights.matrix == nullptr) {
+    std::copy_n(weights.data, weight_count(shape), target);
+    return;
+  }
+  const ConvMatrix& matrix = *weights.matrix;
+  for (std::int64_t c = 0; c < n; ++c)
+    for (std::int64_t k = 0; k < shape.in_channels; ++k)
+      target[c * shape.in_channels + k] = static_cast<std::int8_t>(
+          matrix.data[k * matrix.k_stride + c * matrix.column_stride] - 128);
 }
 
 /// What a TileStage takes at once: channels of one pixel.

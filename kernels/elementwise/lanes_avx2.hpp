@@ -174,6 +174,11 @@ template <int count>
   return {_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(load_small(src, count))))};
 }
 
+/// table[index] per lane.
+[[gnu::always_inline]] inline Floats lookup(const float* table, Ints index) {
+  return {_mm256_i32gather_ps(table, index.value, 4)};
+}
+
 [[gnu::always_inline]] inline void broadcast(Bytes& lanes, std::uint8_t x) {
   lanes.value = _mm256_set1_epi8(static_cast<char>(x));
 }

@@ -139,6 +139,11 @@ template <int count>
   return {_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first_lanes(count), src))};
 }
 
+/// table[index] per lane.
+[[gnu::always_inline]] inline Floats lookup(const float* table, Ints index) {
+  return {_mm512_i32gather_ps(index.value, table, 4)};
+}
+
 [[gnu::always_inline]] inline void broadcast(Bytes& lanes, std::uint8_t x) {
   lanes.value = _mm512_set1_epi8(static_cast<char>(x));
 }

@@ -10,11 +10,17 @@
 namespace intact::kernels::reference {
 namespace {
 
-float element(const RowArgs& args, std::int64_t row, std::int64_t i) {
-  const std::ptrdiff_t at = row * args.src_pitch + i;
+float loaded(const RowArgs& args, std::ptrdiff_t at) {
   if (args.input == Output::f32) return static_cast<const float*>(args.src)[at];
   const int q = static_cast<const std::uint8_t*>(args.src)[at];
-  return static_cast<float>(q - args.src_zero_point) * args.src_scale;
+  return args.table ? args.table[q] : static_cast<float>(q - args.src_zero_point) * args.src_scale;
+}
+
+float element(const RowArgs& args, std::int64_t row, std::int64_t i) {
+  float x = loaded(args, row * args.src_pitch + i);
+  if (args.scale == RowScale::multiply) x *= args.factor;
+  if (args.scale == RowScale::divide) x /= args.factor;
+  return args.addend ? x + args.addend[args.addend_row[row] + i] : x;
 }
 
 void write(const RowArgs& args, std::int64_t row, std::int64_t i, float y) {

@@ -20,6 +20,7 @@ void run_share(const RowArgs& args, Part part) {
   RowArgs share = args;
   share.rows = range.end - range.begin;
   share.first_row = args.first_row + range.begin;
+  if (args.addend_row != nullptr) share.addend_row += range.begin;
   share.src = args.input == Output::u8 ? source_row<std::uint8_t>(args, range.begin)
                                        : source_row<float>(args, range.begin);
   share.dst = args.output == Output::u8 ? destination_row<std::uint8_t>(args, range.begin)

@@ -1,9 +1,9 @@
 // Operators along the innermost axis: softmax and normalizations of `rows` rows of `length`
-// elements each. Row r of the source and destination is at data + r * pitch (in elements). Bytes in
-// are dequantized, bytes out are quantized, in between is one row of floats in scratch: byte forms
-// equal dequantize, the float form and quantize to the bit. Nothing outside [row][0, length) of dst
-// is written, nothing outside of it is read. dst may be the source where both have one type.
-// Plain header.
+// elements each, after a scale and an addition if wanted. Row r of the source and destination is at
+// data + r * pitch (in elements). Bytes in are dequantized, bytes out are quantized, in between is
+// one row of floats in scratch: byte forms equal dequantize, the float form and quantize to the
+// bit. Nothing outside [row][0, length) of dst is written, nothing outside of it is read. dst may
+// be the source where both have one type. Plain header.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +26,9 @@ namespace intact::kernels {
 /// rms_norm: the same with d = x.
 enum class RowFunction : std::uint8_t { softmax, log_softmax, layer_norm, rms_norm };
 
+/// What happens to an element between loading and the function.
+enum class RowScale : std::uint8_t { none, multiply, divide };
+
 struct RowArgs {
   RowFunction function = RowFunction::softmax;
   std::int64_t rows = 0, length = 0;  ///< length >= 1
@@ -34,6 +37,13 @@ struct RowArgs {
   std::ptrdiff_t src_pitch = 0;
   float src_scale = 1;  ///< u8: x = float(q - src_zero_point) * src_scale
   std::int32_t src_zero_point = 0;
+  const float* table = nullptr;  ///< u8: x = table[q] instead, 256 entries
+  /// Then x = x * factor or x / factor, then x = x + addend[addend_row[r] + i] for row r, where
+  /// there is an addend.
+  RowScale scale = RowScale::none;
+  float factor = 1;
+  const float* addend = nullptr;
+  const std::int64_t* addend_row = nullptr;  ///< [rows]
   Output output = Output::u8;
   void* dst = nullptr;
   std::ptrdiff_t dst_pitch = 0;

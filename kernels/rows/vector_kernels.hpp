@@ -45,6 +45,21 @@ template <class Body>
   }
 }
 
+/// Both at once: the group takes in the replaced elements.
+template <class Replace, class Add>
+[[gnu::always_inline]] inline void replace_and_accumulate(float* row, std::int64_t padded,
+                                                          Group& group, const Replace& replaced,
+                                                          const Add& add) {
+  for (std::int64_t i = 0; i < padded; i += 16)
+    for (int k = 0; k < Group::registers; ++k) {
+      Floats x;
+      load(x, row + i + k * Floats::size);
+      x = replaced(x);
+      store(row + i + k * Floats::size, x);
+      group.part[k] = add(x, group.part[k]);
+    }
+}
+
 /// Combines the 16 lanes in halves.
 template <class Combine>
 [[gnu::always_inline]] inline float combined(const Group& group, const Combine& combine) {
@@ -62,21 +77,47 @@ template <class Combine>
   return count < Floats::size ? static_cast<int>(count) : Floats::size;
 }
 
-void load_row(const RowArgs& args, std::int64_t row) {
-  const Ints zero_point = integer_constant(args.src_zero_point);
-  const Floats scale = constant(args.src_scale);
+[[gnu::always_inline]] inline Ints widen_lanes(const std::uint8_t* src, int count) {
+  return count == Floats::size ? widen(src) : widen_first(src, count);
+}
+
+/// scratch[i] = load(i, count) for a row, then the scale and the addend.
+template <class Load>
+[[gnu::always_inline]] inline void load_row_from(const RowArgs& args, std::int64_t row,
+                                                 const Load& load_lanes) {
+  const float* const addend = args.addend ? args.addend + args.addend_row[row] : nullptr;
+  const Floats factor = constant(args.factor);
   for (std::int64_t i = 0; i < args.length; i += Floats::size) {
     const int count = lanes_left(args.length - i);
-    const std::ptrdiff_t at = row * args.src_pitch + i;
-    Floats x;
-    if (args.input == Output::u8)
-      x = to_floats(widen_first(static_cast<const std::uint8_t*>(args.src) + at, count) -
-                    zero_point) *
-          scale;
-    else
-      load_first(x, static_cast<const float*>(args.src) + at, count);
+    Floats x = load_lanes(row * args.src_pitch + i, count);
+    if (args.scale == RowScale::multiply) x = x * factor;
+    if (args.scale == RowScale::divide) x = x / factor;
+    if (addend != nullptr) {
+      Floats y;
+      load_first(y, addend + i, count);
+      x = x + y;
+    }
     store(args.scratch + i, x);
   }
+}
+
+void load_row(const RowArgs& args, std::int64_t row) {
+  const auto* const bytes = static_cast<const std::uint8_t*>(args.src);
+  if (args.input == Output::f32)
+    return load_row_from(args, row, [&](std::ptrdiff_t at, int count) {
+      Floats x;
+      load_first(x, static_cast<const float*>(args.src) + at, count);
+      return x;
+    });
+  if (args.table != nullptr)
+    return load_row_from(args, row, [&](std::ptrdiff_t at, int count) {
+      return lookup(args.table, widen_lanes(bytes + at, count));
+    });
+  const Ints zero_point = integer_constant(args.src_zero_point);
+  const Floats scale = constant(args.src_scale);
+  load_row_from(args, row, [&](std::ptrdiff_t at, int count) {
+    return to_floats(widen_lanes(bytes + at, count) - zero_point) * scale;
+  });
 }
 
 /// Sets what a padded row has beyond its elements.
@@ -90,22 +131,40 @@ template <class Body>
 [[gnu::always_inline]] inline void store_range(const RowArgs& args, std::int64_t row,
                                                std::int64_t begin, std::int64_t end,
                                                const Body& body) {
+  constexpr int size = Floats::size;
   const Floats scale = constant(args.dst_scale);
   const Floats lowest = constant(static_cast<float>(-args.dst_zero_point));
   const Floats greatest = constant(static_cast<float>(255 - args.dst_zero_point));
-  for (std::int64_t i = begin; i < end; i += Floats::size) {
+  const bool to_bytes = args.output == Output::u8;
+  auto* const bytes = static_cast<std::uint8_t*>(args.dst) + (to_bytes ? row * args.dst_pitch : 0);
+  auto* const floats = static_cast<float*>(args.dst) + (to_bytes ? 0 : row * args.dst_pitch);
+  // The bounds are integers, so clamping may come before rounding, where it cannot overflow.
+  const auto rounded = [&](Floats y) __attribute__((always_inline)) {
+    return round(minimum(maximum(y / scale, lowest), greatest));
+  };
+  std::int64_t i = begin;
+  for (; i + 4 * size <= end; i += 4 * size) {
+    Floats y[4];
+    for (int k = 0; k < 4; ++k) {
+      load(y[k], args.scratch + i + k * size);
+      y[k] = body(i + k * size, size, y[k]);
+    }
+    if (to_bytes) {
+      const Ints q[4] = {rounded(y[0]), rounded(y[1]), rounded(y[2]), rounded(y[3])};
+      store(bytes + i, narrow(q, args.dst_zero_point));
+    } else {
+      for (int k = 0; k < 4; ++k) store(floats + i + k * size, y[k]);
+    }
+  }
+  for (; i < end; i += size) {
     const int count = lanes_left(end - i);
-    const std::ptrdiff_t at = row * args.dst_pitch + i;
     Floats x;
     load_first(x, args.scratch + i, count);
     const Floats y = body(i, count, x);
-    if (args.output == Output::u8) {
-      // The bounds are integers, so clamping may come before rounding, where it cannot overflow.
-      const Ints q = round(minimum(maximum(y / scale, lowest), greatest));
-      store_first(static_cast<std::uint8_t*>(args.dst) + at, narrow(q, args.dst_zero_point), count);
-    } else {
-      store_first(static_cast<float*>(args.dst) + at, y, count);
-    }
+    if (to_bytes)
+      store_first(bytes + i, narrow(rounded(y), args.dst_zero_point), count);
+    else
+      store_first(floats + i, y, count);
   }
 }
 
@@ -155,8 +214,9 @@ void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
   const Floats shift = constant(combined(highest, [](float a, float b) { return a > b ? a : b; }));
   Group sums(0.0f);
   if (args.function == RowFunction::softmax) {
-    replace(args.scratch, padded, [&](Floats x) { return exponential(x - shift); });
-    accumulate(args.scratch, padded, sums, [](Floats x, Floats sum) { return sum + x; });
+    replace_and_accumulate(
+        args.scratch, padded, sums, [&](Floats x) { return exponential(x - shift); },
+        [](Floats e, Floats sum) { return sum + e; });
     const Floats sum = constant(total(sums));
     store_row(args, row, [&](std::int64_t, int, Floats e) { return e / sum; });
     return;
@@ -169,16 +229,22 @@ void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
 
 void normalize_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
   const float length = static_cast<float>(args.length);
+  const auto add_square = [](Floats d, Floats sum) { return fma(d, d, sum); };
   pad_row(args, 0.0f);
+  Group squares(0.0f);
   if (args.function == RowFunction::layer_norm) {
     Group sums(0.0f);
     accumulate(args.scratch, padded, sums, [](Floats x, Floats sum) { return sum + x; });
     const Floats mean = constant(total(sums) / length);
-    replace(args.scratch, padded, [&](Floats x) { return x - mean; });
+    const auto center = [&](Floats x) { return x - mean; };
+    const std::int64_t whole = args.length / 16 * 16;
+    replace_and_accumulate(args.scratch, whole, squares, center, add_square);
+    replace(args.scratch + whole, padded - whole, center);
     pad_row(args, 0.0f);
+    accumulate(args.scratch + whole, padded - whole, squares, add_square);
+  } else {
+    accumulate(args.scratch, padded, squares, add_square);
   }
-  Group squares(0.0f);
-  accumulate(args.scratch, padded, squares, [](Floats d, Floats sum) { return fma(d, d, sum); });
   store_normalized(args, row, constant(__builtin_sqrtf(total(squares) / length + args.epsilon)));
 }
 

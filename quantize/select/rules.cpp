@@ -40,9 +40,16 @@ bool has_channel_bias(const Graph& graph, const Node& node, std::int64_t channel
   return !shape.empty() && shape.back() == channels && element_count(shape) == channels;
 }
 
+Choice judge_matrices(const Graph& graph, const Node& node) {
+  if (rank_of(graph, node.inputs[0]) < 2 || rank_of(graph, node.inputs[1]) < 2)
+    return kept("one of its operands has no two axes");
+  return chosen(Role::matrices, {0, 1});
+}
+
 Choice judge_product(const Graph& graph, const Node& node) {
   const ValueId weights = node.inputs.at(1);
   if (graph.is_constant(node.inputs[0])) return kept("its first operand is constant");
+  if (node.is("MatMul") && !graph.is_constant(weights)) return judge_matrices(graph, node);
   if (!is_float_constant(graph, weights)) return kept("its weights are not constant");
   const Shape& shape = graph.value(weights).constant.shape();
   if (element_count(shape) == 0) return kept("it has no weights");
@@ -95,6 +102,16 @@ Choice judge_average(const Graph& graph, const Node& node) {
   return chosen(Role::average, {0});
 }
 
+/// The only operand of Softmax stays what it is: behind the scores of attention a grid would only
+/// cost accuracy, since their row of floats lies in the cache.
+Choice judge_rows(const Graph& graph, const Node& node) {
+  const auto rank = static_cast<std::int64_t>(rank_of(graph, node.inputs[0]));
+  const bool softmax = node.is("Softmax");
+  const std::int64_t axis = node.attributes.integer("axis", softmax && node.version < 13 ? 1 : -1);
+  if (axis != -1 && axis != rank - 1) return kept("it is not along the last axis");
+  return chosen(Role::rows, softmax ? std::vector<std::size_t>{} : std::vector<std::size_t>{0});
+}
+
 Choice judge_function(const Graph& graph, const Node& node) {
   if (node.is("Clip") && !is_clamp(graph, node)) return kept("its bounds are not constant");
   return chosen(Role::function, {0});
@@ -129,23 +146,45 @@ struct Rule {
 };
 
 constexpr std::array rules = {
-    Rule{"Conv", judge_product},        Rule{"Gemm", judge_product},
-    Rule{"MatMul", judge_product},      Rule{"Add", judge_arithmetic},
-    Rule{"Sub", judge_arithmetic},      Rule{"Mul", judge_arithmetic},
-    Rule{"AveragePool", judge_average}, Rule{"GlobalAveragePool", judge_average},
-    Rule{"ReduceMean", judge_average},  Rule{"Relu", judge_function},
-    Rule{"Clip", judge_function},       Rule{"LeakyRelu", judge_function},
-    Rule{"Sigmoid", judge_function},    Rule{"HardSigmoid", judge_function},
-    Rule{"HardSwish", judge_function},  Rule{"Tanh", judge_function},
-    Rule{"MaxPool", judge_move},        Rule{"GlobalMaxPool", judge_move},
-    Rule{"Reshape", judge_move},        Rule{"Flatten", judge_move},
-    Rule{"Squeeze", judge_move},        Rule{"Unsqueeze", judge_move},
-    Rule{"Transpose", judge_move},      Rule{"Slice", judge_move},
-    Rule{"Split", judge_move},          Rule{"Pad", judge_move},
-    Rule{"Resize", judge_move},         Rule{"DepthToSpace", judge_move},
-    Rule{"SpaceToDepth", judge_move},   Rule{"Gather", judge_move},
-    Rule{"Expand", judge_move},         Rule{"Tile", judge_move},
-    Rule{"Concat", judge_concat},       Rule{"ConvTranspose", judge_product},
+    Rule{"Softmax", judge_rows},
+    Rule{"LayerNormalization", judge_rows},
+    Rule{"Gelu", judge_function},
+    Rule{"Swish", judge_function},
+    Rule{"Mish", judge_function},
+    Rule{"Conv", judge_product},
+    Rule{"Gemm", judge_product},
+    Rule{"MatMul", judge_product},
+    Rule{"Add", judge_arithmetic},
+    Rule{"Sub", judge_arithmetic},
+    Rule{"Mul", judge_arithmetic},
+    Rule{"AveragePool", judge_average},
+    Rule{"GlobalAveragePool", judge_average},
+    Rule{"ReduceMean", judge_average},
+    Rule{"Relu", judge_function},
+    Rule{"Clip", judge_function},
+    Rule{"LeakyRelu", judge_function},
+    Rule{"Sigmoid", judge_function},
+    Rule{"HardSigmoid", judge_function},
+    Rule{"HardSwish", judge_function},
+    Rule{"Tanh", judge_function},
+    Rule{"MaxPool", judge_move},
+    Rule{"GlobalMaxPool", judge_move},
+    Rule{"Reshape", judge_move},
+    Rule{"Flatten", judge_move},
+    Rule{"Squeeze", judge_move},
+    Rule{"Unsqueeze", judge_move},
+    Rule{"Transpose", judge_move},
+    Rule{"Slice", judge_move},
+    Rule{"Split", judge_move},
+    Rule{"Pad", judge_move},
+    Rule{"Resize", judge_move},
+    Rule{"DepthToSpace", judge_move},
+    Rule{"SpaceToDepth", judge_move},
+    Rule{"Gather", judge_move},
+    Rule{"Expand", judge_move},
+    Rule{"Tile", judge_move},
+    Rule{"Concat", judge_concat},
+    Rule{"ConvTranspose", judge_product},
 };
 
 }  // namespace

@@ -5,18 +5,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
+#include "graph/passes/passes.hpp"
 #include "quantize/select/rules.hpp"
 
 namespace intact {
 namespace {
 
-enum class Joins : std::uint8_t { nothing, clamp, bias_or_clamp };
+enum class Joins : std::uint8_t { nothing, clamp, bias_or_clamp, clamp_or_scale };
 
 Joins joins_of(const Node& node, Role role) {
   if (role == Role::product && node.is("MatMul")) return Joins::bias_or_clamp;
+  if (role == Role::matrices) return Joins::clamp_or_scale;
   const bool passes_on = role == Role::function || role == Role::move || role == Role::concat;
-  return passes_on ? Joins::nothing : Joins::clamp;
+  return passes_on || role == Role::rows || role == Role::part ? Joins::nothing : Joins::clamp;
 }
 
 class Selector {
@@ -26,6 +29,7 @@ class Selector {
         exclude_(exclude),
         consumers_(graph.consumers()),
         input_(graph.values.size(), false),
+        operand_(graph.values.size(), false),
         joins_(graph.values.size(), Joins::nothing) {
     result_.from_integer.resize(graph.values.size(), false);
     for (const ValueId id : graph.inputs) input_[at(id)] = true;
@@ -36,7 +40,10 @@ class Selector {
   static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
   bool is_excluded(const Node& node) const;
   Choice choose(const Node& node) const;
+  void find_spelled();
+  Choice choose_part(const Node& node, const Node& whole) const;
   std::optional<Role> absorbed(const Node& node) const;
+  bool scales_scores(const Node& node) const;
   bool is_bias_of_product(const Node& node, std::size_t operand) const;
   void drop_unread();
   bool is_read_by_chosen(const Node& node) const;
@@ -45,6 +52,10 @@ class Selector {
   const std::set<std::string>& exclude_;
   std::vector<std::vector<int>> consumers_;
   std::vector<bool> input_;
+  std::vector<bool> operand_;  ///< by value: an integer operator reads it, so that it has a grid
+  /// The operators that several nodes spell out, and by node which of them it belongs to (or -1).
+  std::vector<Node> spelled_;
+  std::vector<int> spelled_by_;
   /// By value: what the kernel that writes it may still take over.
   std::vector<Joins> joins_;
   Selection result_;
@@ -66,6 +77,17 @@ bool Selector::is_bias_of_product(const Node& node, std::size_t operand) const {
          bias.size() <= product->size();
 }
 
+/// A product with one number behind the product of two activations.
+bool Selector::scales_scores(const Node& node) const {
+  if (!node.is("Mul")) return false;
+  for (const std::size_t i : {0u, 1u})
+    if (joins_[at(node.inputs[i])] == Joins::clamp_or_scale &&
+        graph_.is_constant(node.inputs[1 - i]) &&
+        graph_.value(node.inputs[1 - i]).constant.size() == 1)
+      return true;
+  return false;
+}
+
 /// The part that the kernel of the operator before can take over.
 std::optional<Role> Selector::absorbed(const Node& node) const {
   for (std::size_t i = 0; i < std::min<std::size_t>(node.inputs.size(), 2); ++i) {
@@ -85,14 +107,50 @@ Choice Selector::choose(const Node& node) const {
   if (is_excluded(node)) return {std::nullopt, "excluded", {}};
   if (const std::optional<Role> role = absorbed(node)) return {role, "", {}};
   if (*choice.role == Role::product) return choice;
+  if (scales_scores(node))
+    return {std::nullopt, "it scales scores, of which a row is float in the cache anyway", {}};
   for (const std::size_t i : choice.operands) {
     const ValueId id = node.inputs[i];
-    if (graph_.is_constant(id) || input_[at(id)] || result_.from_integer[at(id)]) continue;
+    if (graph_.is_constant(id) || input_[at(id)] || result_.from_integer[at(id)] ||
+        operand_[at(id)])
+      continue;
     return {std::nullopt,
             fmt::format("its operand '{}' is written by a float operator", graph_.value(id).name),
             {}};
   }
   return choice;
+}
+
+void Selector::find_spelled() {
+  Graph recognized = graph_;
+  recognize_operators(recognized);
+  std::map<std::string, int> whole_of;
+  for (const Node& node : recognized.nodes) {
+    if (node.sources.size() < 2) continue;
+    for (const std::string& source : node.sources)
+      whole_of[source] = static_cast<int>(spelled_.size());
+    spelled_.push_back(node);
+  }
+  for (const Node& node : graph_.nodes) {
+    const auto found = node.sources.empty() ? whole_of.end() : whole_of.find(node.sources[0]);
+    const bool alone = found == whole_of.end() ||
+                       spelled_[static_cast<std::size_t>(found->second)].sources == node.sources;
+    spelled_by_.push_back(alone ? -1 : found->second);
+  }
+}
+
+/// All nodes of an operator get the same answer, since their operands outside are known before the
+/// first of them.
+Choice Selector::choose_part(const Node& node, const Node& whole) const {
+  const Choice of_whole = choose(whole);
+  Choice part = of_whole;
+  if (!of_whole.role) return part;
+  if (node.outputs[0] != whole.outputs[0]) part.role = Role::part;
+  part.operands.clear();
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    for (const std::size_t operand : of_whole.operands)
+      if (node.inputs[i] == whole.inputs[operand]) part.operands.push_back(i);
+  return part;
 }
 
 bool Selector::is_read_by_chosen(const Node& node) const {
@@ -104,13 +162,14 @@ bool Selector::is_read_by_chosen(const Node& node) const {
   return false;
 }
 
-/// Behind the last computation, functions and moves stay float: bytes would cost accuracy and save
-/// nothing. Backwards, so that chains go as a whole.
+/// Behind the last computation, functions, rows and moves stay float: bytes would cost accuracy and
+/// save nothing. Backwards, so that chains go as a whole.
 void Selector::drop_unread() {
   for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
     Choice& choice = result_.nodes[i];
-    const bool passes_on =
-        choice.role == Role::function || choice.role == Role::move || choice.role == Role::concat;
+    const bool passes_on = choice.role == Role::function || choice.role == Role::move ||
+                           choice.role == Role::concat || choice.role == Role::rows ||
+                           choice.role == Role::part;
     if (!passes_on || is_read_by_chosen(graph_.nodes[i])) continue;
     choice = {std::nullopt, "no integer operator reads its result", {}};
     for (const ValueId id : graph_.nodes[i].outputs)
@@ -119,9 +178,15 @@ void Selector::drop_unread() {
 }
 
 Selection Selector::run() {
+  find_spelled();
   for (const Node& node : graph_.nodes) {
-    const Choice& choice = result_.nodes.emplace_back(choose(node));
+    const int spelled = spelled_by_[result_.nodes.size()];
+    const Choice& choice = result_.nodes.emplace_back(
+        spelled < 0 ? choose(node)
+                    : choose_part(node, spelled_[static_cast<std::size_t>(spelled)]));
     if (!choice.role) continue;
+    for (const std::size_t i : choice.operands) operand_[at(node.inputs[i])] = true;
+    if (choice.role == Role::part) continue;
     for (const ValueId id : node.outputs)
       if (id != no_value) result_.from_integer[at(id)] = true;
     joins_[at(node.outputs[0])] = joins_of(node, *choice.role);

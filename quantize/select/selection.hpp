@@ -2,7 +2,9 @@
 //
 // An operator that computes (Conv, Gemm, MatMul with constant weights) is always taken. One that
 // only passes data on (Add, Concat, MaxPool, Reshape, Sigmoid, ...) is taken where its operands
-// come from integer operators or graph inputs, so that no tensor is rounded only for its sake.
+// come from integer operators or graph inputs, or have a grid for the sake of another one, so that
+// no tensor is rounded only for its sake.
+// Nodes that together spell out one operator (recognize_operators) are judged as that operator.
 #pragma once
 
 #include <optional>
@@ -16,9 +18,12 @@ namespace intact {
 
 enum class Role : std::uint8_t {
   product,     ///< Conv, Gemm, MatMul: constant weights, bias in the accumulator
+  matrices,    ///< MatMul of two activations
   arithmetic,  ///< Add, Sub, Mul
   average,     ///< AveragePool, GlobalAveragePool, ReduceMean over the image
+  rows,        ///< Softmax, LayerNormalization: float in registers, of bytes or floats
   function,    ///< element by element, of one operand: a byte table
+  part,        ///< of an operator that several nodes spell out, inside of which nothing is rounded
   move,    ///< the results are elements of the operand (MaxPool, Reshape, ...): one grid for both
   concat,  ///< operands and result share one grid
   clamp,   ///< Relu or Clip behind one of the others, which performs it

@@ -49,5 +49,6 @@ std::vector<FoldCase> epilogue_cases();
 std::vector<FoldCase> qoperator_cases();
 std::vector<FoldCase> msft_cases();
 std::vector<FoldCase> reduction_cases();
+std::vector<FoldCase> transformer_cases();
 
 }  // namespace intact::testing

@@ -401,5 +401,37 @@ TEST(RecognizeLayerNormalization, ScaleAlongOtherAxesStaysAProduct) {
             "LayerNormalization Mul");
 }
 
+// --- RMSNormalization
+
+Chain rms_norm(bool square_by_pow, bool reciprocal, double power = 2) {
+  return [=](ModelBuilder& model, ValueId x) {
+    Writer w(model);
+    const ValueId square = square_by_pow ? w("Pow", {x, w.number(power)}) : w("Mul", {x, x});
+    const ValueId root = w("Sqrt", {w("Add", {w.mean(square), w.number(1e-6)})});
+    const ValueId y =
+        reciprocal ? w("Mul", {x, w("Div", {w.number(1), root})}) : w("Div", {x, root});
+    return w("Mul", {w.row(3, 0.5f, 1.5f), y});
+  };
+}
+
+TEST(RecognizeRmsNormalization, EveryVariant) {
+  for (const bool pow : {false, true})
+    for (const bool reciprocal : {false, true})
+      EXPECT_EQ(operators_of(rms_norm(pow, reciprocal)), "RMSNormalization");
+}
+
+TEST(RecognizeRmsNormalization, NearMissesStay) {
+  EXPECT_EQ(operators_of(rms_norm(true, false, 4)), "Pow ReduceMean Add Sqrt Div Mul");
+  // The root of another tensor.
+  EXPECT_EQ(operators_of([](ModelBuilder& model, ValueId x) {
+              Writer w(model);
+              const ValueId y = w("Neg", {x});
+              const ValueId mean = w.mean(w("Mul", {y, y}));
+              const ValueId root = w("Sqrt", {w("Add", {mean, w.number(1e-6)})});
+              return w("Mul", {w("Div", {x, root}), w.row(3, 0.5f, 1.5f)});
+            }),
+            "Neg Mul ReduceMean Add Sqrt Div Mul");
+}
+
 }  // namespace
 }  // namespace intact::testing

@@ -18,18 +18,6 @@ namespace {
 constexpr std::size_t guard_bytes = 128;
 constexpr std::uint8_t guard = 0xa5;
 
-/// Uninitialized memory aligned to 64 bytes, filled with a pattern so that nothing relies on zeros.
-struct AlignedBytes {
-  explicit AlignedBytes(std::size_t size)
-      : data(static_cast<std::byte*>(::operator new (size + 1, std::align_val_t{64}))) {
-    std::memset(data, 0x5a, size);
-  }
-  ~AlignedBytes() { ::operator delete (data, std::align_val_t{64}); }
-  AlignedBytes(const AlignedBytes&) = delete;
-  AlignedBytes& operator=(const AlignedBytes&) = delete;
-  std::byte* data;
-};
-
 }  // namespace
 
 void set_output(ConvShape& shape, std::array<std::int64_t, 3> pad) {

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
+#include <new>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +13,18 @@
 #include "kernels/conv/conv.hpp"
 
 namespace intact::kernels {
+
+/// Uninitialized memory aligned to 64 bytes, filled with a pattern so that nothing relies on zeros.
+struct AlignedBytes {
+  explicit AlignedBytes(std::size_t size)
+      : data(static_cast<std::byte*>(::operator new (size + 1, std::align_val_t{64}))) {
+    std::memset(data, 0x5a, size);
+  }
+  ~AlignedBytes() { ::operator delete (data, std::align_val_t{64}); }
+  AlignedBytes(const AlignedBytes&) = delete;
+  AlignedBytes& operator=(const AlignedBytes&) = delete;
+  std::byte* data;
+};
 
 /// What fills weights and activations.
 enum class Fill { random, extreme, alternating, small };

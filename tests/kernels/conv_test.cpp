@@ -177,6 +177,60 @@ TEST(ConvSweep, MatrixProductTails) {
       }
 }
 
+/// A matrix of activations, in rows or in columns, is packed like weights of the same values.
+TEST(ConvSweep, MatrixInPlaceOfWeights) {
+  std::mt19937 random(5);
+  for (const std::int64_t k : {1, 3, 4, 7, 16, 33, 64, 130})
+    for (const std::int64_t n : {1, 5, 15, 16, 17, 48, 64, 70, 130}) {
+      const ConvShape shape = matrix_product(7, k, n);
+      const auto count = static_cast<std::size_t>(k * n);
+      std::vector<std::int8_t> weights(count);
+      std::vector<std::uint8_t> by_column(count), by_row(count);
+      for (std::int64_t c = 0; c < n; ++c)
+        for (std::int64_t i = 0; i < k; ++i) {
+          const auto byte = static_cast<std::uint8_t>(random());
+          weights[static_cast<std::size_t>(c * k + i)] = static_cast<std::int8_t>(byte - 128);
+          by_column[static_cast<std::size_t>(c * k + i)] = byte;
+          by_row[static_cast<std::size_t>(i * n + c)] = byte;
+        }
+      std::vector<std::uint8_t> src(static_cast<std::size_t>(7 * k) + 64);
+      for (std::uint8_t& a : src) a = static_cast<std::uint8_t>(random());
+      const std::vector<std::int32_t> bias(static_cast<std::size_t>(n), 77),
+          zero_point(static_cast<std::size_t>(n), -9);
+      const std::vector<float> multiplier(static_cast<std::size_t>(n), 0.003f);
+      const auto product = [&](const ConvKernel& kernel, const std::int8_t* data,
+                               const ConvMatrix* matrix) {
+        ConvWeights form;
+        form.data = data;
+        form.matrix = matrix;
+        form.bias = bias.data();
+        form.zero_point = zero_point.data();
+        form.multiplier = multiplier.data();
+        form.src_zero_point = 117;
+        std::vector<std::uint8_t> dst(static_cast<std::size_t>(7 * n));
+        const AlignedBytes packed(kernel.packed_bytes(shape)), scratch(kernel.scratch_bytes(shape));
+        kernel.pack(shape, form, packed.data);
+        ConvArgs args;
+        args.src = src.data();
+        args.src_pitch = k;
+        args.weights = packed.data;
+        args.scratch = scratch.data;
+        args.dst = dst.data();
+        args.dst_pitch = n;
+        args.epilogue.zero_point = 120;
+        kernel.run(shape, args, {});
+        return dst;
+      };
+      const ConvMatrix columns{by_column.data(), 1, k}, rows{by_row.data(), n, 1};
+      const auto expected = product(conv_kernels().back(), weights.data(), nullptr);
+      for (const ConvKernel& kernel : conv_kernels()) {
+        if (!cpu_supports(kernel.isa)) continue;
+        ASSERT_EQ(product(kernel, nullptr, &columns), expected) << kernel.name << k << "x" << n;
+        ASSERT_EQ(product(kernel, nullptr, &rows), expected) << kernel.name << k << "x" << n;
+      }
+    }
+}
+
 TEST(ConvSweep, EveryChannelCount) {
   for (std::int64_t channels = 1; channels <= 70; ++channels) {
     ASSERT_TRUE(check(matrix_product(29, channels, 71 - channels), {}, 7));

@@ -59,6 +59,32 @@ struct Problem {
   }
 };
 
+/// A scale, an addend with rows in no particular order, a table of the bytes.
+struct Before {
+  RowScale scale = RowScale::none;
+  bool addend = false, table = false;
+};
+constexpr Before all_before[] = {{RowScale::multiply, false, false},
+                                 {RowScale::divide, true, false},
+                                 {RowScale::none, true, true},
+                                 {RowScale::multiply, true, true},
+                                 {RowScale::divide, false, true}};
+
+struct Prepared {
+  Buffer<float> addend, table{256, 21};
+  std::int64_t rows[count] = {};
+
+  explicit Prepared(std::int64_t length) : addend(static_cast<std::size_t>(3 * length), 20) {
+    for (std::int64_t r = 0; r < count; ++r) rows[r] = r * 2 % 3 * length;
+  }
+  void set(const Before& before, RowArgs& args) {
+    args.scale = before.scale;
+    args.factor = 2.7f;
+    if (before.addend) args.addend = addend.data(), args.addend_row = rows;
+    if (before.table) args.table = table.data();
+  }
+};
+
 template <class Element>
 Buffer<Element> result(const RowKernel& kernel, const Problem& problem, int parts) {
   Buffer<Element> dst(Problem::size(problem.args.length), 9);
@@ -99,6 +125,46 @@ TEST(Rows, EqualTheReference) {
       compare<float>(Problem(function, length, input, Output::f32, factors));
     }
   });
+}
+
+TEST(Rows, EqualTheReferenceBehindScaleAndAddend) {
+  for_each_function([](RowFunction function, std::int64_t length, Factors factors) {
+    Prepared prepared(length);
+    for (const Before& before : all_before)
+      for (const Output input : {Output::u8, Output::f32}) {
+        if (before.table && input == Output::f32) continue;
+        Problem problem(function, length, input, Output::u8, factors);
+        prepared.set(before, problem.args);
+        compare<std::uint8_t>(problem);
+      }
+  });
+}
+
+TEST(Rows, ScaleAndAddendEqualTheSameDoneBefore) {
+  for (const std::int64_t length : lengths) {
+    Prepared prepared(length);
+    for (const Before& before : all_before) {
+      Problem fused(RowFunction::softmax, length, Output::u8, Output::f32, Factors{});
+      prepared.set(before, fused.args);
+      Problem plain(RowFunction::softmax, length, Output::f32, Output::f32, Factors{});
+      for (std::int64_t r = 0; r < count; ++r)
+        for (std::int64_t i = 0; i < length; ++i) {
+          const std::int64_t at = r * fused.args.src_pitch + i;
+          const int q = fused.bytes.data()[at];
+          float x = before.table
+                        ? prepared.table.data()[q]
+                        : static_cast<float>(q - fused.args.src_zero_point) * fused.args.src_scale;
+          if (before.scale == RowScale::multiply) x *= 2.7f;
+          if (before.scale == RowScale::divide) x /= 2.7f;
+          if (before.addend) x += prepared.addend.data()[prepared.rows[r] + i];
+          plain.floats.data()[at] = x;
+        }
+      const RowKernel& kernel = rows_kernels().back();
+      ASSERT_EQ(first_difference(result<float>(kernel, fused, 1), result<float>(kernel, plain, 1)),
+                equal)
+          << "length " << length;
+    }
+  }
 }
 
 TEST(Rows, EqualTheReferenceOnInfinitiesAndNan) {

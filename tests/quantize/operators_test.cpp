@@ -291,5 +291,81 @@ TEST(Quantize, FloatOperatorsHaveReasons) {
   EXPECT_EQ(pair.report.quantized, (std::vector<std::string>{"first", "last"}));
 }
 
+// --- encoders
+
+ValueId dense(ModelBuilder& model, const std::string& name, ValueId x, std::int64_t in,
+              std::int64_t out) {
+  const auto seed = static_cast<unsigned>(name[0]);
+  const float size = 1 / std::sqrt(static_cast<float>(in));
+  const ValueId w = model.constant(name + ".w", random_floats({in, out}, seed, -size, size));
+  const ValueId y = model.node("MatMul", name, {x, w});
+  return model.node("Add", name + "_bias",
+                    {y, model.constant(name + ".b", random_floats({out}, seed + 1, -0.2f, 0.2f))});
+}
+
+/// [1, 6, 16] to two heads, [1, 2, 6, 8].
+ValueId heads(ModelBuilder& model, const std::string& name, ValueId x,
+              const std::vector<std::int64_t>& order) {
+  const ValueId split = model.node("Reshape", name + "_split",
+                                   {x, model.vector<std::int64_t>(name + ".shape", {0, 0, 2, 8})});
+  return model.node("Transpose", name + "_move", {split}, {{"perm", order}});
+}
+
+ValueId gelu(ModelBuilder& model, ValueId x) {
+  const ValueId erf =
+      model.node("Erf", "erf", {model.node("Div", "div", {x, model.scalar("r", 1.41421356f)})});
+  const ValueId gate = model.node("Add", "one", {erf, model.scalar("c1", 1.0f)});
+  return model.node("Mul", "half", {model.node("Mul", "gate", {x, gate}), model.scalar("h", 0.5f)});
+}
+
+Graph encoder_layer(const std::string& scale) {
+  ModelBuilder model(17);
+  const ValueId x = model.input("x", ElementType::f32, {1, 6, 16});
+  const ValueId q = heads(model, "q", dense(model, "q", x, 16, 16), {0, 2, 1, 3});
+  const ValueId k = heads(model, "k", dense(model, "k", x, 16, 16), {0, 2, 3, 1});
+  const ValueId v = heads(model, "v", dense(model, "v", x, 16, 16), {0, 2, 1, 3});
+  const float factor = scale == "Div" ? 2.8f : 0.36f;
+  const ValueId scores = model.node(
+      scale, "scale", {model.node("MatMul", "scores", {q, k}), model.scalar("f", factor)});
+  const ValueId p = model.node("Softmax", "softmax", {scores}, {{"axis", std::int64_t{-1}}});
+  const ValueId context = model.node("MatMul", "context", {p, v});
+  const ValueId joined = model.node("Reshape", "join",
+                                    {model.node("Transpose", "back", {context},
+                                                {{"perm", std::vector<std::int64_t>{0, 2, 1, 3}}}),
+                                     model.vector<std::int64_t>("joined", {0, 0, 16})});
+  const ValueId sum = model.node("Add", "residual", {dense(model, "o", joined, 16, 16), x});
+  const ValueId n = model.node("LayerNormalization", "norm",
+                               {sum, model.constant("g", random_floats({16}, 9, 0.5f, 1.5f)),
+                                model.constant("b", random_floats({16}, 10))});
+  return model.build({dense(model, "d", gelu(model, dense(model, "u", n, 16, 32)), 32, 16)});
+}
+
+TEST(Quantize, EncoderLayerRunsOnIntegers) {
+  for (const std::string scale : {"Div", "Mul"}) {
+    const Samples samples = images({1, 6, 16}, 8);
+    const Pair pair(encoder_layer(scale), samples);
+    expect_integer_and_close(pair, samples, 3 * few_steps);
+    const Graph quantized = pair.graph();
+    EXPECT_EQ(count(quantized, "Erf"), 1u) << "operators stay those of the file";
+    const auto& done = pair.report.quantized;
+    for (const char* name : {"scores", "softmax", "context", "norm", "erf", "half"})
+      EXPECT_NE(std::find(done.begin(), done.end(), name), done.end()) << name;
+    // Nothing is rounded between the scores and the softmax, nor inside of Gelu.
+    EXPECT_EQ(writer(quantized, node_named(quantized, "softmax").inputs[0])->op, scale);
+    EXPECT_EQ(writer(quantized, node_named(quantized, "scale").inputs[0])->op, "MatMul");
+    EXPECT_EQ(writer(quantized, node_named(quantized, "one").inputs[0])->op, "Erf");
+    EXPECT_EQ(writer(quantized, node_named(quantized, "div").inputs[0])->op, "DequantizeLinear");
+  }
+}
+
+TEST(Quantize, SoftmaxBehindTheLastProductStaysFloat) {
+  ModelBuilder model;
+  const ValueId x = model.input("x", ElementType::f32, {1, 16});
+  const ValueId y = model.node("Softmax", "softmax", {dense(model, "d", x, 16, 8)});
+  const Samples samples = images({1, 16});
+  const Pair pair(model.build({y}), samples);
+  EXPECT_EQ(kept_reason(pair.report, "softmax"), "no integer operator reads its result");
+}
+
 }  // namespace
 }  // namespace intact::testing

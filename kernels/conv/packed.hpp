@@ -71,10 +71,11 @@ std::size_t packed_conv_bytes(const ConvTiles& tiles, const ConvShape& shape);
 void pack_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights& weights,
                void* packed);
 
-std::size_t conv_scratch_bytes(const ConvShape& shape);
 /// The same for weights.matrix.
 void pack_matrix(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights& weights,
                  void* packed);
+
+std::size_t conv_scratch_bytes(const ConvShape& shape);
 void run_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvArgs& args, Part part);
 
 }  // namespace intact::kernels

@@ -470,6 +470,7 @@ Program lower(const Graph& graph, bool fusion, WeightCache& weights) {
   erase_empty(program);
   if (fusion) {
     static constexpr ProgramPass passes[] = {
+        {"join_views", join_views},
         {"compose_tables", compose_tables},
         {"fuse_residual", fuse_residual},
         {"fuse_dynamic_round", fuse_dynamic_round},

@@ -161,6 +161,7 @@ struct ProgramPass {
   const char* name;
   void (*run)(Program&);
 };
+void join_views(Program&);          ///< tensors that are only read under another shape
 void compose_tables(Program&);      ///< table behind table, behind byte kernels: one
 void fuse_residual(Program&);       ///< Add on grids into the convolution before it
 void fuse_dynamic_round(Program&);  ///< DynamicQuantizeLinear into the product before it

@@ -129,7 +129,8 @@ bool lower_sum(Lowering& lowering, const Node& node) {
   const Node* next = lowering.only_consumer(node.outputs[0]);
   const bool one_round = next != nullptr && next->is_round();
   if (!one_round && never_stored(lowering, node.outputs[0])) return true;
-  if (sum.terms.size() == 2 && sum.addend == no_value)
+  const bool constant_on_grid = sum.addend != no_value && lowering.on_byte_grid(sum.addend);
+  if (sum.nodes.size() == 1 && (sum.addend == no_value || constant_on_grid))
     return false;  // lower_binary, which residuals fuse
   emit_sum(lowering, node, sum, lowering.take_tail(node));
   return true;

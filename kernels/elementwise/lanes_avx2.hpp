@@ -68,6 +68,17 @@ struct Bytes {
   return {_mm256_blendv_ps(no.value, yes.value, mask.value)};
 }
 
+/// Brings lane i + distance to lane i, for i < distance.
+template <int distance>
+[[gnu::always_inline]] inline Floats from_above(Floats a) {
+  if constexpr (distance == 4) return {_mm256_permute2f128_ps(a.value, a.value, 1)};
+  if constexpr (distance == 2) return {_mm256_permute_ps(a.value, 0x4e)};
+  if constexpr (distance == 1) return {_mm256_permute_ps(a.value, 0xb1)};
+}
+[[gnu::always_inline]] inline float first(Floats a) {
+  return _mm256_cvtss_f32(a.value);
+}
+
 [[gnu::always_inline]] inline Ints bits(Floats a) {
   return {_mm256_castps_si256(a.value)};
 }

@@ -74,6 +74,18 @@ struct Bytes {
   return {_mm512_mask_blend_ps(mask.value, no.value, yes.value)};
 }
 
+/// Brings lane i + distance to lane i, for i < distance.
+template <int distance>
+[[gnu::always_inline]] inline Floats from_above(Floats a) {
+  if constexpr (distance == 8) return {_mm512_shuffle_f32x4(a.value, a.value, 0x4e)};
+  if constexpr (distance == 4) return {_mm512_shuffle_f32x4(a.value, a.value, 0xb1)};
+  if constexpr (distance == 2) return {_mm512_permute_ps(a.value, 0x4e)};
+  if constexpr (distance == 1) return {_mm512_permute_ps(a.value, 0xb1)};
+}
+[[gnu::always_inline]] inline float first(Floats a) {
+  return _mm512_cvtss_f32(a.value);
+}
+
 [[gnu::always_inline]] inline Ints bits(Floats a) {
   return {_mm512_castps_si512(a.value)};
 }

@@ -63,14 +63,17 @@ template <class Replace, class Add>
 /// Combines the 16 lanes in halves.
 template <class Combine>
 [[gnu::always_inline]] inline float combined(const Group& group, const Combine& combine) {
-  float lanes[16];
-  for (int k = 0; k < Group::registers; ++k) store(lanes + k * Floats::size, group.part[k]);
-  for (int half = 8; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lanes[i] = combine(lanes[i], lanes[i + half]);
-  return lanes[0];
+  Floats x = group.part[0];
+  if constexpr (Group::registers == 2)
+    x = combine(x, group.part[1]);
+  else
+    x = combine(x, from_above<8>(x));
+  x = combine(x, from_above<4>(x));
+  x = combine(x, from_above<2>(x));
+  return first(combine(x, from_above<1>(x)));
 }
 [[gnu::always_inline]] inline float total(const Group& group) {
-  return combined(group, [](float a, float b) { return a + b; });
+  return combined(group, [](Floats a, Floats b) { return a + b; });
 }
 
 [[gnu::always_inline]] inline int lanes_left(std::int64_t count) {
@@ -211,7 +214,8 @@ void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
   Group highest(-infinity);
   accumulate(args.scratch, padded, highest,
              [](Floats x, Floats so_far) { return maximum(x, so_far); });
-  const Floats shift = constant(combined(highest, [](float a, float b) { return a > b ? a : b; }));
+  const Floats shift =
+      constant(combined(highest, [](Floats a, Floats b) { return maximum(a, b); }));
   Group sums(0.0f);
   if (args.function == RowFunction::softmax) {
     replace_and_accumulate(

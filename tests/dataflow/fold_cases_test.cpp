@@ -35,11 +35,7 @@ std::vector<FoldCase> all_cases() {
   add(msft_cases());
   add(reduction_cases());
   add(dynamic_cases());
-  for (const auto list : {convolution_cases, conv_transpose_cases, normalization_cases,
-                          products_cases, elementwise_cases, movement_cases, reduction_cases})
-                          products_cases, elementwise_cases, movement_cases,
-                          transformer_cases})
-    for (FoldCase& fold : list()) all.push_back(std::move(fold));
+  add(transformer_cases());
   return all;
 }
 

@@ -57,12 +57,16 @@ const Node* behind(const Lowering& lowering, ValueId x, std::string_view op, Val
   return fits ? next : nullptr;
 }
 
+void extend_sources(Lowering& lowering, const Node& node, Tail& tail) {
+  tail.sources.insert(tail.sources.end(), node.sources.begin(), node.sources.end());
+  lowering.mark_done(node);
+}
+
 /// Makes `node` the last of the chain that one kernel computes.
 void extend(Lowering& lowering, const Node& node, Tail& tail) {
   tail.result = node.outputs[0];
   tail.op += "+" + node.op;
-  tail.sources.insert(tail.sources.end(), node.sources.begin(), node.sources.end());
-  lowering.mark_done(node);
+  extend_sources(lowering, node, tail);
 }
 
 /// A constant of one number, or of one per channel (axis `axis` of `product`), as one per channel.
@@ -114,11 +118,14 @@ std::optional<SumScale> scale_of(const Lowering& lowering, ValueId scale, const 
   return found;
 }
 
-/// Takes back the operation that multiplied the scales, when nobody else reads its result.
+/// The product of the scales has no operation of its own when nobody else reads it.
 void take_scale_product(Lowering& lowering, ValueId id, Tail& tail) {
   if (id == no_value || lowering.only_consumer(id) == nullptr) return;
   const int written = lowering.written_at(id);
-  if (written < 0) return;
+  if (written < 0) {  // it stands behind the integer product in the file
+    extend_sources(lowering, *lowering.producer(id), tail);
+    return;
+  }
   Operation& operation = lowering.program().operations[static_cast<std::size_t>(written)];
   if (!std::holds_alternative<FloatBinaryOperation>(operation.kind)) return;
   tail.sources.insert(tail.sources.end(), operation.sources.begin(), operation.sources.end());

@@ -242,7 +242,8 @@ FoldModel gelu_with_a_grid_inside(ModelBuilder& b) {
       b.node("Erf", "erf", {b.node("Div", "div", {x, b.scalar("root", std::sqrt(2.0f))})});
   const ValueId gate =
       b.round("g", b.node("Add", "add", {erf, b.scalar("one", 1.0f)}), 0.008f, U{1});
-  const ValueId y = b.node("Mul", "half", {b.node("Mul", "mul", {x, gate}), b.scalar("c", 0.5f)});
+  const ValueId product = b.round("m", b.node("Mul", "mul", {x, gate}), 0.034f, U{9});
+  const ValueId y = b.node("Mul", "half", {product, b.scalar("c", 0.5f)});
   model.outputs = {b.round("y", y, 0.017f, U{9})};
   return model;
 }

@@ -1,4 +1,5 @@
 // Dynamically quantized models: DynamicQuantizeLinear, ConvInteger and MatMulInteger on bytes.
+#include <algorithm>
 #include <limits>
 
 #include "intact/error.hpp"
@@ -167,7 +168,9 @@ TEST(Dynamic, FloatsThatOthersReadAreStored) {
 TEST(Dynamic, ErrorsOfFusedRangesNameTheOperator) {
   ModelBuilder b;
   const Dynamic x = dynamic_quantize(b, b.input("x", ElementType::f32, {1, 4}));
-  const ValueId w = b.constant("w", random_integers<std::int8_t>({4, 4}, 3));
+  Tensor ones(ElementType::s8, {4, 4});
+  std::ranges::fill(ones.data<std::int8_t>(), std::int8_t{1});
+  const ValueId w = b.constant("w", ones);
   const ValueId y =
       dequantized(b, "MatMulInteger", x, w, no_value,
                   b.constant("b", floats({4}, {0, 3e38f, 0, 0})), {}, b.scalar("ws", 1e38f));

@@ -158,7 +158,8 @@ TEST(Import, Attributes) {
 TEST(Import, OtherThanTensorsIsUnsupported) {
   onnx::ModelProto model = relu_model();
   model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_sparse_tensor_type();
-  EXPECT_EQ(parse_error(model), "the model: input 'x' has no type; it must be a tensor type");
+  EXPECT_EQ(parse_error(model), "the model: 'x' is neither a tensor nor a sequence of tensors; maps, sparse tensors and "
+            "sequences of sequences are not supported");
   model = relu_model();
   model.add_functions()->set_name("f");
   EXPECT_THROW(parse(model), Unsupported);

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "intact/cpu.hpp"
 #include "kernels/conv/packed.hpp"
 #include "tests/kernels/conv_problem.hpp"
 #include "tests/kernels/emulated_amx.hpp"
@@ -107,7 +108,7 @@ struct ByHand {
     const ConvKernel& kernel = conv_kernels().back();
     packed.resize(kernel.packed_bytes(shape));
     kernel.pack(shape,
-                {weights.data(), bias.data(), multiplier.data(),
+                {weights.data(), nullptr, bias.data(), multiplier.data(),
                  with_float_bias ? float_bias.data() : nullptr, zero_point.data(), 10},
                 packed.data());
     std::vector<T> dst(4);

@@ -18,6 +18,7 @@ constexpr Pass shaped_passes[] = {
     {"remove_identities", remove_identities},  // Casts, now that types are known
     {"fold_pad", fold_pad},
     {"recognize_operators", recognize_operators},
+    {"replace_trilu", replace_trilu},
     {"hoist_rounds", hoist_rounds},
     {"remove_dead_code", remove_dead_code},
     {"propagate_grids", propagate_grids},

@@ -229,6 +229,20 @@ struct FloatPoolOperation {
   std::array<std::int64_t, 3> pad_end = {0, 0, 0};
 };
 
+/// Interpolation (kernels::ResizeArgs); bytes or floats on either side, as the stored tensors say.
+/// Inputs: x.
+struct ResizeOperation {
+  struct Axis {
+    std::int64_t in = 1, out = 1, taps = 1;
+    std::vector<std::int32_t> index;
+    std::vector<float> weight;
+    std::vector<std::uint8_t> outside;  ///< empty when no position is
+  };
+  std::int64_t batch = 1, channels = 1;
+  std::array<Axis, 3> axis;
+  float extrapolation = 0;
+};
+
 /// The reference evaluation of a node on plain tensors: any operator without a kernel.
 struct ReferenceOperation {
   Node node;
@@ -240,7 +254,7 @@ using OperationKind =
                  ByteSumOperation, AffineOperation, TableOperation, QuantizeOperation,
                  DynamicQuantizeOperation, DequantizeOperation, CopyOperation, FloatConvOperation,
                  FloatMatMulOperation, FloatPoolOperation, FloatBinaryOperation,
-                 FloatUnaryOperation, RowOperation, ReferenceOperation>;
+                 FloatUnaryOperation, RowOperation, ResizeOperation, ReferenceOperation>;
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

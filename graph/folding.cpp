@@ -146,21 +146,32 @@ bool moves_data(const Node& node) {
   return definition != nullptr && definition->moves_data;
 }
 
+bool mixes_data(const Node& node) {
+  if (node.is("Where")) return true;
+  const bool scatters = node.is("ScatterND") || node.is("ScatterElements") || node.is("Scatter");
+  return scatters && node.attributes.text("reduction", "none") == "none";
+}
+
 bool is_data_input(const Node& node, std::size_t input) {
+  if (node.is("Where")) return input == 1 || input == 2;
+  if (mixes_data(node)) return input == 0 || input == 2;
   return input == 0 || node.is("Concat");
 }
 
 std::optional<Grid> moved_grid(const Graph& graph, const Node& node) {
-  if (!moves_data(node) || !node.has_input(0)) return std::nullopt;
-  const std::optional<Grid>& first = graph.value(node.inputs[0]).grid;
-  if (!first) return std::nullopt;
-  for (std::size_t i = 1; i < node.inputs.size(); ++i)
-    if (is_data_input(node, i) && (!node.has_input(i) || graph.value(node.inputs[i]).grid != first))
-      return std::nullopt;
-  if (first->per_tensor()) return first;
-  Grid moved = *first;
-  moved.axis = moved_axis(graph, node, *first->axis);
-  return moved.axis ? std::optional<Grid>(moved) : std::nullopt;
+  if ((!moves_data(node) && !mixes_data(node)) || node.inputs.empty()) return std::nullopt;
+  std::optional<Grid> common;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (!is_data_input(node, i)) continue;
+    if (!node.has_input(i)) return std::nullopt;
+    const std::optional<Grid>& grid = graph.value(node.inputs[i]).grid;
+    if (!grid || (common && grid != common)) return std::nullopt;
+    common = grid;
+  }
+  if (!common || common->per_tensor()) return common;
+  if (mixes_data(node)) return std::nullopt;
+  common->axis = moved_axis(graph, node, *common->axis);
+  return common->axis ? common : std::nullopt;
 }
 
 bool fold_node(Graph& graph, Node& node, std::int64_t max_elements) {

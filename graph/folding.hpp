@@ -24,12 +24,16 @@ bool fold_node(Graph& graph, Node& node, std::int64_t max_elements);
 /// operator, or it is a Resize that takes the nearest element and fills nothing in.
 bool moves_data(const Node& node);
 
-/// Of a moving operator: the input holds the elements that are moved, not shapes, indices or
-/// scales.
+/// Where, and Scatter without a reduction: each output element is a copy of an element of one of
+/// several data inputs.
+bool mixes_data(const Node& node);
+
+/// Of a moving or mixing operator: the input holds elements that are copied, not conditions,
+/// shapes, indices or scales.
 bool is_data_input(const Node& node, std::size_t input);
 
-/// The grid of the output of an operator that only moves data, when its data inputs lie on one
-/// grid; a channel axis moves along. Nothing for other operators and where the channel axis is
+/// The grid of the output of an operator that only moves or mixes data, when its data inputs lie on
+/// one grid; a channel axis moves along. Nothing for other operators and where the channel axis is
 /// lost.
 std::optional<Grid> moved_grid(const Graph& graph, const Node& node);
 

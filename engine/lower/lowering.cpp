@@ -59,7 +59,7 @@ void Lowering::lower_node(const Node& node) {
   for (const auto family :
        {lower_quantization, lower_unary, lower_conv, lower_conv_transpose, lower_matmul,
         lower_dynamic, lower_pool, lower_reduce, lower_affine, lower_sum, lower_binary,
-        lower_concat, lower_rows, lower_movement, lower_reference})
+        lower_concat, lower_rows, lower_interpolation, lower_movement, lower_reference})
     if (family(*this, node)) return;
 }
 
@@ -399,6 +399,12 @@ Tail Lowering::take_float_tail(const Node& node) {
   const Tail tail = follow(node, false);
   mark_tail_done(node, tail);
   return tail;
+}
+
+Tail Lowering::take_round(const Node& node) {
+  const Node* next = only_consumer(node.outputs[0]);
+  const bool rounded = next != nullptr && next->is_round() && on_byte_grid(next->outputs[0]);
+  return rounded ? take_tail(node) : no_tail(node);
 }
 
 void Lowering::mark_tail_done(const Node& node, const Tail& tail) {

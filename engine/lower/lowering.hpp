@@ -83,6 +83,9 @@ class Lowering {
   static Tail no_tail(const Node& node);
   /// For operators that write float: stops before the Round.
   Tail take_float_tail(const Node& node);
+  /// The node and, if that is the only consumer, a Round to a byte grid, marked as done: for
+  /// operators that do not clamp.
+  Tail take_round(const Node& node);
   /// A new stored tensor for the tail's result: bytes on its grid, else f32.
   TensorId result_tensor(const Tail& tail, Layout layout);
   TensorId new_tensor(std::string name, ElementType type, Shape shape, Layout layout,
@@ -143,9 +146,10 @@ bool lower_sum(Lowering&, const Node&);      ///< Add and Round over sums of gri
 bool lower_affine(Lowering&, const Node&);   ///< BatchNormalization, Mul, Add, ... by a vector
 bool lower_binary(Lowering&, const Node&);   ///< Add, Sub, Mul, ...
 bool lower_concat(Lowering&, const Node&);
-bool lower_rows(Lowering&, const Node&);       ///< Softmax, LayerNormalization along the last axis
-bool lower_movement(Lowering&, const Node&);   ///< Reshape, Transpose, Slice, Pad, ...
-bool lower_reference(Lowering&, const Node&);  ///< anything: the reference evaluation
+bool lower_rows(Lowering&, const Node&);  ///< Softmax, LayerNormalization along the last axis
+bool lower_interpolation(Lowering&, const Node&);  ///< Resize that computes elements
+bool lower_movement(Lowering&, const Node&);       ///< Reshape, Transpose, Slice, Pad, ...
+bool lower_reference(Lowering&, const Node&);      ///< anything: the reference evaluation
 
 /// Bounds of a Relu, or of a Clip with constant scalar bounds; nothing for other nodes.
 std::optional<std::pair<float, float>> clamp_bounds(const Graph& graph, const Node& node);

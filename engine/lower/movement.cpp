@@ -2,8 +2,11 @@
 #include "engine/lower/movement.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <optional>
+
+#include "graph/reals.hpp"
 
 namespace intact {
 TensorId moved(Lowering& lowering, const Node& node, std::size_t input) {
@@ -190,41 +193,71 @@ bool lower_split(Lowering& lowering, const Node& node) {
   return true;
 }
 
+/// Elements put before and behind each axis, as in the operand pads; nothing for other modes than
+/// constant and for computed operands.
 std::optional<std::vector<std::int64_t>> pad_amounts(const Lowering& lowering, const Node& node) {
-  if (node.attributes.text("mode", "constant") != "constant" || node.has_input(3))
-    return std::nullopt;
-  if (node.version < 11) {
-    if (node.attributes.number("value", 0.0f) != 0.0f) return std::nullopt;
-    return node.attributes.integers("pads");
-  }
+  if (node.attributes.text("mode", "constant") != "constant") return std::nullopt;
+  if (node.version < 11) return node.attributes.integers("pads");
   if (!node.has_input(1) || !lowering.is_constant(node.inputs[1])) return std::nullopt;
-  if (node.has_input(2)) {
-    const Value& fill = lowering.value(node.inputs[2]);
-    if (!fill.is_constant() || fill.type != ElementType::f32 ||
-        real_constant(fill).data<float>()[0] != 0.0f)
-      return std::nullopt;
-  }
   const auto given = lowering.value(node.inputs[1]).constant.data<std::int64_t>();
-  return std::vector<std::int64_t>(given.begin(), given.end());
+  std::vector<std::int64_t> pads(given.begin(), given.end());
+  if (!node.has_input(3)) return pads;
+  if (!lowering.is_constant(node.inputs[3])) return std::nullopt;
+  const Tensor axes = convert(lowering.value(node.inputs[3]).constant, ElementType::s64);
+  const std::size_t rank = lowering.shape(node.inputs[0]).size();
+  const auto count = static_cast<std::size_t>(axes.size());
+  if (pads.size() != 2 * count) return std::nullopt;
+  std::vector<std::int64_t> all(2 * rank, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::int64_t axis = axes.data<std::int64_t>()[i];
+    const std::size_t at =
+        static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis);
+    all[at] = pads[i];
+    all[rank + at] = pads[count + i];
+  }
+  return all;
 }
 
-/// Pad with the real zero.
+/// The number that Pad writes; nothing when it is computed.
+std::optional<float> pad_number(const Lowering& lowering, const Node& node) {
+  if (node.version < 11) return node.attributes.number("value", 0.0f);
+  if (!node.has_input(2)) return 0.0f;
+  const Value& fill = lowering.value(node.inputs[2]);
+  if (!fill.is_constant() || fill.type != ElementType::f32 || fill.constant.size() != 1)
+    return std::nullopt;
+  return real_constant(fill).data<float>()[0];
+}
+
+/// The byte that repeated gives an element of this number in a stored tensor; nothing where there
+/// is none.
+std::optional<std::uint8_t> fill_byte(const StoredTensor& tensor, float number) {
+  if (tensor.type != ElementType::u8 || !tensor.grid)
+    return number == 0.0f ? std::optional<std::uint8_t>(0) : std::nullopt;
+  // Grids pass a Pad only if the number lies on them.
+  const double steps = static_cast<double>(number) / static_cast<double>(tensor.grid->scale[0]);
+  return static_cast<std::uint8_t>(
+      std::clamp(std::nearbyint(steps) + tensor.zero_point(), 0.0, 255.0));
+}
+
+/// Pad with a constant.
 bool lower_pad(Lowering& lowering, const Node& node) {
   const auto pads = pad_amounts(lowering, node);
+  const auto number = pad_number(lowering, node);
   const std::size_t rank = lowering.shape(node.inputs[0]).size();
-  if (!pads || pads->size() != 2 * rank || element_count(lowering.shape(node.inputs[0])) == 0)
+  if (!pads || !number || pads->size() != 2 * rank ||
+      element_count(lowering.shape(node.inputs[0])) == 0)
     return false;
   if (std::any_of(pads->begin(), pads->end(), [](std::int64_t pad) { return pad < 0; }))
     return false;
   const TensorId source = moved(lowering, node, 0);
   const StoredTensor from = lowering.program().tensor(source);
+  const auto fill = fill_byte(from, *number);
+  if (!fill) return false;
   StoredTensor output = output_like(lowering, node, from);
   output.layout = from.layout;
   CopyOperation copy{from.shape, from.strides(), output.strides(), 0, 0, 0, std::nullopt};
   for (std::size_t i = 0; i < rank; ++i) copy.dst_offset += (*pads)[i] * copy.dst_strides[i];
-  std::vector<std::uint8_t> zero(element_size(from.type), 0);
-  if (from.grid) zero[0] = static_cast<std::uint8_t>(from.zero_point());
-  copy.fill = zero;
+  copy.fill = std::vector<std::uint8_t>(element_size(from.type), *fill);
   const TensorId target = add_moved(lowering, node, std::move(output));
   lowering.emit_move(node, std::move(copy), source, target);
   return true;

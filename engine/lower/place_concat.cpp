@@ -15,6 +15,8 @@ bool writes_with_pitch(const Program& program, const Operation& operation,
     return slot.dense() || program.tensor(operation.inputs[0]).layout == slot.layout;
   if (const auto* row = std::get_if<RowOperation>(&operation.kind))
     return row->length == slot.channels();
+  if (const auto* resize = std::get_if<ResizeOperation>(&operation.kind))
+    return resize->channels == slot.channels();
   if (const auto* pool = std::get_if<PoolOperation>(&operation.kind))
     return pool->shape.in_channels == slot.channels();
   return !std::holds_alternative<FloatConvOperation>(operation.kind) &&

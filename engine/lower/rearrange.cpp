@@ -6,7 +6,6 @@
 
 #include "engine/lower/movement.hpp"
 #include "graph/folding.hpp"
-#include "graph/ops/resize.hpp"
 #include "graph/reals.hpp"
 
 namespace intact {
@@ -138,21 +137,13 @@ std::optional<Progression> progression(const std::vector<std::int64_t>& indices)
   return p;
 }
 
-/// Where each axis of a nearest Resize reads, by the definition's own coordinates.
+/// Where each axis of a nearest Resize reads.
 std::optional<std::vector<Progression>> nearest_positions(const Lowering& lowering,
                                                           const Node& node) {
-  std::vector<Tensor> operands(node.inputs.size());
-  for (std::size_t i = 1; i < node.inputs.size(); ++i) {
-    if (!node.has_input(i)) continue;
-    if (!lowering.is_constant(node.inputs[i])) return std::nullopt;
-    operands[i] = real_constant(lowering.value(node.inputs[i]));
-  }
-  const Shape& shape = lowering.shape(node.inputs[0]);
-  const ResizeOperands given = resize_operands(node, operands);
-  const auto extents = resize_extents(node, shape, given);
-  if (!extents) return std::nullopt;
+  const auto axes = constant_resize_axes(lowering, node);
+  if (!axes) return std::nullopt;
   std::vector<Progression> positions;
-  for (const ResizeAxis& axis : resize_axes(node, shape, *extents, given)) {
+  for (const ResizeAxis& axis : *axes) {
     const auto found = progression(axis.indices);
     if (!found) return std::nullopt;
     positions.push_back(*found);
@@ -210,6 +201,21 @@ bool lower_gather(Lowering& lowering, const Node& node) {
 }
 
 }  // namespace
+
+std::optional<std::vector<ResizeAxis>> constant_resize_axes(const Lowering& lowering,
+                                                            const Node& node) {
+  std::vector<Tensor> operands(node.inputs.size());
+  for (std::size_t i = 1; i < node.inputs.size(); ++i) {
+    if (!node.has_input(i)) continue;
+    if (!lowering.is_constant(node.inputs[i])) return std::nullopt;
+    operands[i] = real_constant(lowering.value(node.inputs[i]));
+  }
+  const Shape& shape = lowering.shape(node.inputs[0]);
+  const ResizeOperands given = resize_operands(node, operands);
+  const auto extents = resize_extents(node, shape, given);
+  if (!extents) return std::nullopt;
+  return resize_axes(node, shape, *extents, given);
+}
 
 bool lower_rearrange(Lowering& lowering, const Node& node) {
   if (element_count(lowering.shape(node.outputs[0])) == 0) return false;

@@ -17,9 +17,23 @@ bool is_shape_type(ElementType type) {
   return std::find(reals.begin(), reals.end(), type) == reals.end();
 }
 
+/// Operators that ask which element is greater: bytes are in the order of the reals that they stand
+/// for.
+bool orders_bytes(const Lowering& lowering, const Node& node) {
+  if (!node.has_input(0) || !lowering.on_byte_grid(node.inputs[0])) return false;
+  return node.is("ArgMax") || node.is("ArgMin") ||
+         (node.is("TopK") && lowering.on_byte_grid(node.outputs[0]));
+}
+
+bool pads_with_elements(const Node& node) {
+  return node.is("Pad") && node.attributes.text("mode", "constant") != "constant";
+}
+
 /// Moving operators keep the grid: bytes in, bytes out.
 bool moves_bytes(const Lowering& lowering, const Node& node) {
-  if (!moves_data(node) || !lowering.on_byte_grid(node.outputs[0])) return false;
+  if (orders_bytes(lowering, node)) return true;
+  if (!moves_data(node) && !mixes_data(node) && !pads_with_elements(node)) return false;
+  if (!lowering.on_byte_grid(node.outputs[0])) return false;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const ValueId input = node.inputs[i];
     if (input != no_value && is_data_input(node, i) &&
@@ -30,6 +44,39 @@ bool moves_bytes(const Lowering& lowering, const Node& node) {
   return true;
 }
 
+/// What in the model could take the place of an operator that computes in float.
+std::string_view advice(std::string_view op) {
+  constexpr std::pair<std::string_view, std::string_view> list[] = {
+      {"LpPool", "an AveragePool or MaxPool in its place runs on bytes"},
+      {"GlobalLpPool", "a GlobalAveragePool or GlobalMaxPool in its place runs on bytes"},
+      {"LRN", "a BatchNormalization in its place runs on bytes, or in the weights"},
+      {"LpNormalization", "an RMSNormalization in its place runs on bytes"},
+      {"LayerNormalization", "it runs on bytes without outputs of mean and deviation"},
+      {"CumSum", "a MatMul with a constant triangular matrix in its place runs on bytes"},
+      {"ReduceL1", "Abs and ReduceSum, with a grid between them, run on bytes"},
+      {"ReduceL2", "Mul and ReduceSum, with a grid between them, run on bytes"},
+      {"ReduceSumSquare", "Mul and ReduceSum, with a grid between them, run on bytes"},
+      {"ReduceLogSumExp", "LogSoftmax runs on bytes"},
+      {"Einsum", "Transpose and MatMul in its place run on bytes"},
+      {"Resize", "constant scales or sizes, and at most three resized axes, run on bytes"},
+      {"Upsample", "constant scales run on bytes"},
+      {"Pad", "constant pads, and a value on the grid of the input, run on bytes"},
+      {"Hardmax", "ArgMax runs on bytes"},
+      {"GridSample", "a Resize in its place runs on bytes where the grid is regular"},
+      {"Mod", "it has a kernel for one tensor and a constant number, as a table"},
+      {"Pow", "it has a kernel for one tensor and a constant number, as a table"},
+      {"LSTM", "its MatMuls run on bytes when they are written as operators of their own"},
+      {"GRU", "its MatMuls run on bytes when they are written as operators of their own"},
+      {"RNN", "its MatMuls run on bytes when they are written as operators of their own"},
+      {"Greater", "numbers are compared in float; a ReduceMax or ArgMax runs on bytes"},
+      {"Less", "numbers are compared in float; a ReduceMax or ArgMax runs on bytes"},
+      {"Equal", "numbers are compared in float; a ReduceMax or ArgMax runs on bytes"},
+  };
+  for (const auto& [name, help] : list)
+    if (name == op) return help;
+  return {};
+}
+
 /// Why the reference runs. Round and FromBytes come here with grids that are not stored as bytes.
 void explain(const Lowering& lowering, const Node& node, Operation& operation) {
   if (node.is_round() || node.is_from_bytes()) {
@@ -37,7 +84,9 @@ void explain(const Lowering& lowering, const Node& node, Operation& operation) {
     operation.reason = lowering.wide_grid_reason(node.outputs[0]);
     return;
   }
-  operation.reason = fmt::format("{} has no fast kernel and runs the reference", node.op);
+  const std::string_view help = advice(node.op);
+  operation.reason = fmt::format("{} has no fast kernel and runs the reference{}{}", node.op,
+                                 help.empty() ? "" : "; ", help);
 }
 
 }  // namespace

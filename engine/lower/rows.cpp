@@ -145,14 +145,6 @@ bool read_rows(const Lowering& lowering, const Node& node, const Shape& shape, R
   return read_mean_variance(node, shape, rows);
 }
 
-/// The node and, if it is the only consumer, a Round to a byte grid.
-Tail take_round(Lowering& lowering, const Node& node) {
-  const Node* next = lowering.only_consumer(node.outputs[0]);
-  const bool rounded =
-      next != nullptr && next->is_round() && lowering.on_byte_grid(next->outputs[0]);
-  return rounded ? lowering.take_tail(node) : Lowering::no_tail(node);
-}
-
 }  // namespace
 
 bool lower_rows(Lowering& lowering, const Node& node) {
@@ -168,7 +160,7 @@ bool lower_rows(Lowering& lowering, const Node& node) {
                                            : arranged_real(lowering, x, rows.order)};
   for (std::size_t i = 1; i < node.inputs.size(); ++i)
     if (node.has_input(i)) inputs.push_back(lowering.real(node.inputs[i], Layout::plain));
-  const Tail tail = take_round(lowering, node);
+  const Tail tail = lowering.take_round(node);
   const ArrangedResult output = arranged_result(lowering, tail, rows.order);
   if (on_bytes)
     lowering.emit(node, tail, rows.operation, std::move(inputs), output.written);

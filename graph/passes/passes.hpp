@@ -19,7 +19,7 @@ std::span<const Pass> canonical_passes();
 void canonicalize(Graph& graph);
 
 void import_quantization(Graph& graph);  ///< Q/DQ -> Round, Bytes, FromBytes
-void fold_constants(Graph& graph);  ///< nodes with constant inputs
+void fold_constants(Graph& graph);       ///< nodes with constant inputs
 void cancel_bytes(Graph& graph);  ///< FromBytes(Bytes(x)) on one grid, equal Rounds, moves on bytes
 void fold_bias(Graph& graph);     ///< Add of a constant per channel into the convolution before it
 void fold_batch_normalization(Graph& graph);  ///< into the Conv, ConvTranspose or Gemm before it
@@ -34,6 +34,8 @@ void canonicalize_subgraphs(Graph& graph);  ///< all passes on the subgraphs of 
 void recognize_operators(Graph& graph);
 /// Round in front of Reshape, Transpose, ...; needs shapes.
 void hoist_rounds(Graph& graph);
+/// Trilu of reals with known shape: Where with a constant condition, so that zeros lie on the grid.
+void replace_trilu(Graph& graph);
 
 /// Sets Value::grid wherever it follows: Round, FromBytes, constants, moving operators, MaxPool.
 void propagate_grids(Graph& graph);

@@ -32,7 +32,7 @@ bool pads_on_grid(const Graph& graph, const Node& node, const Grid& grid) {
 /// Operators whose result is one of the compared elements.
 bool selects(const Node& node) {
   return node.is("MaxPool") || node.is("GlobalMaxPool") || node.is("ReduceMax") ||
-         node.is("ReduceMin");
+         node.is("ReduceMin") || node.is("TopK");
 }
 
 }  // namespace

@@ -50,5 +50,7 @@ std::vector<FoldCase> qoperator_cases();
 std::vector<FoldCase> msft_cases();
 std::vector<FoldCase> reduction_cases();
 std::vector<FoldCase> transformer_cases();
+std::vector<FoldCase> resize_cases();
+std::vector<FoldCase> selection_cases();
 
 }  // namespace intact::testing

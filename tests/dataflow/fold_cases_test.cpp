@@ -36,6 +36,8 @@ std::vector<FoldCase> all_cases() {
   add(reduction_cases());
   add(dynamic_cases());
   add(transformer_cases());
+  add(resize_cases());
+  add(selection_cases());
   return all;
 }
 

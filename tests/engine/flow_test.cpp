@@ -154,5 +154,46 @@ TEST(Flow, ReferenceSessionsHaveNone) {
   EXPECT_THROW(reference_of(m.builder.build({m.x})).flow(), Error);
 }
 
+/// The reason of the only float step.
+std::string float_reason(const Graph& graph) {
+  std::string reason;
+  for (const FlowNode& node : session_of(graph).flow().nodes)
+    if (node.precision == "float") reason += reason.empty() ? node.reason : "\n" + node.reason;
+  return reason;
+}
+
+TEST(Flow, NamesWhatRunsOnBytesInstead) {
+  using Integers = std::vector<std::int64_t>;
+  struct {
+    const char* op;
+    AttributeList attributes;
+    const char* reason;
+  } const cases[] = {
+      {"LRN",
+       {{"size", std::int64_t{3}}},
+       "LRN has no fast kernel and runs the reference; a BatchNormalization in its place runs on "
+       "bytes, or in the weights"},
+      {"LpNormalization",
+       {{"axis", std::int64_t{1}}},
+       "LpNormalization has no fast kernel and runs the reference; an RMSNormalization in its "
+       "place "
+       "runs on bytes"},
+      {"LpPool",
+       {{"kernel_shape", Integers{2, 2}}},
+       "LpPool has no fast kernel and runs the reference; an AveragePool or MaxPool in its place "
+       "runs on bytes"},
+      {"ReduceL2",
+       {{"axes", Integers{1}}},
+       "ReduceL2 has no fast kernel and runs the reference; Mul and "
+       "ReduceSum, with a grid between them, run on bytes"},
+  };
+  for (const auto& [op, attributes, reason] : cases) {
+    FlowModel m;
+    const ValueId y = m.builder.node(op, "op", {m.x}, attributes);
+    EXPECT_EQ(float_reason(m.builder.build({m.builder.round("y", y, 0.03f, std::uint8_t{9})})),
+              reason);
+  }
+}
+
 }  // namespace
 }  // namespace intact::testing

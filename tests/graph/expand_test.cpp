@@ -1,7 +1,9 @@
 // Operators that other tools add to ONNX, written in ONNX's own: by hand, one node each.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
+#include "tests/graph/canonical.hpp"
 #include "tests/graph/file_op.hpp"
 
 namespace intact {
@@ -368,14 +370,42 @@ TEST(ChannelsLast, OperatorsOfTheInternalDomain) {
               {10, 20});
 }
 
-TEST(ChannelsLast, NodesThatFollowEachOtherMeetWithoutTranspose) {
+/// Two pools of channels-last images, and what `between` puts there.
+Graph two_pools(const std::function<ValueId(ModelBuilder&, ValueId)>& between) {
   ModelBuilder model(17);
   const ValueId x = model.input("x", ElementType::u8, {1, 4, 4, 3});
   const AttributeList window = {{"kernel_shape", Ints{2, 2}}};
   const ValueId a = model.node("NhwcMaxPool", "a", {x}, window, "com.microsoft");
-  const ValueId y = model.node("NhwcMaxPool", "b", {a}, window, "com.microsoft");
+  const ValueId y = model.node("NhwcMaxPool", "b", {between(model, a)}, window, "com.microsoft");
   model.graph().value(y).type = ElementType::u8;
-  const Graph graph = model.build({y});
+  return model.build({y});
+}
+
+TEST(ChannelsLast, WhatTakesAnyOrderOfAxesKeepsTheirs) {
+  const Graph graph = two_pools([](ModelBuilder& model, ValueId a) {
+    const ValueId s = model.scalar("s", 0.5f), z = model.scalar("z", std::uint8_t{3});
+    const ValueId one_byte = model.scalar("b", std::uint8_t{9});
+    const auto linear = [&](const char* op, const std::vector<ValueId>& inputs,
+                            const AttributeList& attributes = {}) {
+      return model.node(op, op, inputs, attributes, "com.microsoft");
+    };
+    const ValueId b = linear("QLinearLeakyRelu", {a, s, z, s, z}, {{"alpha", 0.5f}});
+    const ValueId c = linear("QLinearAdd", {a, s, z, b, s, z, s, z});
+    const ValueId d = linear("QLinearMul", {c, s, z, one_byte, s, z, s, z});
+    return linear("QLinearConcat", {s, z, a, s, z, d, s, z}, {{"axis", std::int64_t{-1}}});
+  });
+  // One at either end.
+  const Graph plain = canonical(graph);
+  EXPECT_EQ(std::count_if(plain.nodes.begin(), plain.nodes.end(),
+                          [](const Node& node) { return node.is("Transpose"); }),
+            2);
+  const Tensor x = random_integers<std::uint8_t>({1, 4, 4, 3}, 1);
+  const Tensor y = interpret(graph, std::vector<Tensor>{x})[0];
+  EXPECT_EQ(y.shape(), (Shape{1, 2, 2, 6}));
+}
+
+TEST(ChannelsLast, NodesThatFollowEachOtherMeetWithoutTranspose) {
+  const Graph graph = two_pools([](ModelBuilder&, ValueId a) { return a; });
   const auto pool = [&](std::size_t i) {
     return std::find_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
       return node.sources == std::vector<std::string>{i == 0 ? "a" : "b"};

@@ -58,18 +58,46 @@ constexpr ExpansionRule rules[] = {
 
 }  // namespace
 
+ImageLayout ImageLayout::following(Expansion& expansion, const std::vector<std::size_t>& operands) {
+  const auto& known = expansion.walk().channels_first;
+  int rank = 0;
+  for (const std::size_t i : operands) {
+    const ValueId id = expansion.operand(i);
+    if (const Tensor* constant = expansion.constant(id); constant && constant->size() == 1)
+      continue;
+    const auto found = known.find(id);
+    if (found == known.end() || (rank != 0 && rank != found->second.rank))
+      return {expansion, false, 0};
+    rank = found->second.rank;
+  }
+  ImageLayout layout(expansion, rank != 0, rank);
+  layout.single_constants_ = true;
+  return layout;
+}
+
+std::int64_t ImageLayout::axis(std::int64_t in_file) const {
+  if (!channels_last_) return in_file;
+  const std::int64_t last = rank_ - 1, axis = in_file < 0 ? in_file + rank_ : in_file;
+  if (axis < 0 || axis > last)
+    refuse(expansion_.node(), "axis {} is out of range for rank {}", in_file, rank_);
+  if (axis == 0) return 0;
+  return axis == last ? 1 : axis + 1;
+}
+
 ValueId ImageLayout::read(ValueId image) {
   if (!channels_last_ || rank_ <= 2 || image == no_value) return image;
   const auto& known = expansion_.walk().channels_first;
   const auto found = known.find(image);
-  if (found != known.end()) return found->second;
+  if (found != known.end()) return found->second.image;
+  if (single_constants_) return image;
   return expansion_.add("Transpose", {image}, permutation(rank_, true));
 }
 
 void ImageLayout::give(std::size_t i, ValueId image) {
   if (!channels_last_ || rank_ <= 2) return expansion_.give(i, image);
   expansion_.give(i, expansion_.add("Transpose", {image}, permutation(rank_, false)));
-  if (expansion_.wants(i)) expansion_.walk().channels_first[expansion_.node().outputs[i]] = image;
+  if (expansion_.wants(i))
+    expansion_.walk().channels_first[expansion_.node().outputs[i]] = {image, rank_};
 }
 
 std::span<const ExpansionRule> channels_last_rules() {

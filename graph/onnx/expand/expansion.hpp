@@ -15,13 +15,19 @@
 
 namespace intact {
 
+/// The channels-first tensor from which an expansion made a channels-last one.
+struct ChannelsFirst {
+  ValueId image;
+  int rank;
+};
+
 /// What the expansions of one graph share.
 struct Walk {
   Graph& graph;
   FreshNames names;
   Ranks ranks;
-  /// Channels-last tensors that an expansion made, and the channels-first tensors they came from.
-  std::map<ValueId, ValueId> channels_first;
+  /// By channels-last tensor.
+  std::map<ValueId, ChannelsFirst> channels_first;
 };
 
 Attributes attributes_of(std::initializer_list<std::pair<const char*, Attribute>> list);

@@ -65,10 +65,18 @@ void expand_gemm(Expansion& e) {
     e.give(0, y);
 }
 
+/// The real numbers of an operand whose axes may lie in the order of `layout`.
+ValueId reals_in(ImageLayout& layout, Expansion& e, QuantizedPlace place) {
+  QuantizedValue x = quantized_at(e, place);
+  x.integers = layout.read(x.integers);
+  return dequantized(e, x);
+}
+
 void expand_binary(Expansion& e, const char* op) {
-  const ValueId a = dequantized(e, quantized_at(e, first));
-  const ValueId b = dequantized(e, quantized_at(e, second));
-  give_quantized(e, e.main(e.add(op, {a, b})), product_scale);
+  ImageLayout layout = ImageLayout::following(e, {first.integers, second.integers});
+  const ValueId a = reals_in(layout, e, first), b = reals_in(layout, e, second);
+  const ValueId y = e.main(e.add(op, {a, b}));
+  layout.give(0, quantized(e, y, product_scale, first_type(e)));
 }
 void expand_add(Expansion& e) {
   expand_binary(e, "Add");
@@ -90,11 +98,17 @@ void expand_unary(Expansion& e, const char* op, const Attributes& attributes) {
   const ValueId x = dequantized(e, quantized_at(e, first));
   give_quantized(e, e.main(e.add(op, {x}, attributes)), 3);
 }
+/// One that takes each element by itself.
+void expand_elementwise(Expansion& e, const char* op) {
+  ImageLayout layout = ImageLayout::following(e, {first.integers});
+  const ValueId y = e.main(e.add(op, {reals_in(layout, e, first)}, e.node().attributes));
+  layout.give(0, quantized(e, y, 3, first_type(e)));
+}
 void expand_sigmoid(Expansion& e) {
-  expand_unary(e, "Sigmoid", {});
+  expand_elementwise(e, "Sigmoid");
 }
 void expand_leaky_relu(Expansion& e) {
-  expand_unary(e, "LeakyRelu", e.node().attributes);
+  expand_elementwise(e, "LeakyRelu");
 }
 /// Axes are an attribute here, as before operator set 18.
 void expand_reduce_mean(Expansion& e) {
@@ -114,9 +128,8 @@ void expand_softmax(Expansion& e) {
 
 void expand_pool(Expansion& e, const char* op, int rank) {
   ImageLayout layout(e, is_channels_last(e), rank);
-  QuantizedValue x = quantized_at(e, first);
-  x.integers = layout.read(x.integers);
-  const ValueId y = e.main(e.add(op, {dequantized(e, x)}, e.attributes_without({"channels_last"})));
+  const ValueId y =
+      e.main(e.add(op, {reals_in(layout, e, first)}, e.attributes_without({"channels_last"})));
   layout.give(0, quantized(e, y, 3, first_type(e)));
 }
 void expand_average_pool(Expansion& e) {
@@ -131,11 +144,15 @@ void expand_global_average_pool(Expansion& e) {
 void expand_concat(Expansion& e) {
   const std::size_t count = e.node().inputs.size();
   if (count < 4) refuse(e.node(), "it has {} operands; it must have at least 4", count);
+  std::vector<std::size_t> places;
+  for (std::size_t i = 2; i < count; i += 3) places.push_back(i);
+  ImageLayout layout = ImageLayout::following(e, places);
   std::vector<ValueId> reals;
-  for (std::size_t i = 2; i < count; i += 3)
-    reals.push_back(dequantized(e, quantized_at(e, {i, i + 1, i + 2})));
-  const ValueId y = e.main(e.add("Concat", reals, e.node().attributes));
-  e.give(0, quantized(e, y, 0, e.type(e.operand(2))));
+  for (const std::size_t i : places) reals.push_back(reals_in(layout, e, {i, i + 1, i + 2}));
+  Attributes attributes = e.node().attributes;
+  if (attributes.has("axis")) attributes.set("axis", layout.axis(attributes.integer("axis", 0)));
+  const ValueId y = e.main(e.add("Concat", reals, attributes));
+  layout.give(0, quantized(e, y, 0, e.type(e.operand(2))));
 }
 
 /// The older home of the types and forms that operator set 21 has.

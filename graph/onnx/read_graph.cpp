@@ -277,7 +277,11 @@ void GraphReader::check_operators(const onnx::GraphProto& proto) {
       raise_opset(graph_, oldest_implemented_opset);
     for (const Node& node : graph_.nodes) {
       const Definition& definition = definition_of(node);
-      if (definition.check_structure != nullptr) definition.check_structure(graph_, node);
+      if (definition.check_structure != nullptr)
+        definition.check_structure(graph_, node);
+      else if (!node.subgraphs().empty())
+        throw Error(fmt::format("attribute '{}' of {} is a subgraph, which the operator has not",
+                                node.subgraphs()[0].first, describe(node)));
     }
   } catch (const Unsupported& error) {
     fail_unsupported(error.what());

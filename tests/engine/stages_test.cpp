@@ -11,9 +11,6 @@ namespace {
 Tensor floats(const Shape& shape, const std::vector<float>& values) {
   return Tensor::from<float>(shape, values);
 }
-Tensor integers(const std::vector<std::int64_t>& values) {
-  return Tensor::from<std::int64_t>({std::ssize(values)}, values);
-}
 Tensor number(std::int64_t value) {
   return Tensor::scalar(value);
 }

@@ -155,11 +155,19 @@ TEST(Import, Attributes) {
             "the model: attribute 'int' of Relu 'relu' (opset 13) is given twice");
 }
 
+TEST(Import, OnlyControlFlowHasSubgraphs) {
+  onnx::ModelProto model = relu_model();
+  onnx::AttributeProto& attribute = *model.mutable_graph()->mutable_node(0)->add_attribute();
+  attribute.set_name("then_branch");
+  attribute.set_type(onnx::AttributeProto::GRAPH);
+  attribute.mutable_g()->add_output()->set_name("x");
+  EXPECT_NE(parse_error(model).find("'then_branch' of Relu 'relu'"), std::string::npos);
+}
+
 TEST(Import, OtherThanTensorsIsUnsupported) {
   onnx::ModelProto model = relu_model();
-  model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_sparse_tensor_type();
-  EXPECT_EQ(parse_error(model), "the model: 'x' is neither a tensor nor a sequence of tensors; maps, sparse tensors and "
-            "sequences of sequences are not supported");
+  model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_map_type();
+  EXPECT_THROW(parse(model), Unsupported);
   model = relu_model();
   model.add_functions()->set_name("f");
   EXPECT_THROW(parse(model), Unsupported);

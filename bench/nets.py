@@ -113,6 +113,12 @@ NETS = {
     "silu_detector": silu_detector,
 }
 
+# Arguments of tools/export/bert_like.py.
+ENCODERS = {
+    "bert_2x768": [],
+    "minilm_6x384": ["--layers", "6", "--width", "384", "--feed-forward", "1536"],
+}
+
 
 # --- float files
 
@@ -141,7 +147,19 @@ def use_real_statistics(net, shape, generator):
     net.eval()
 
 
+def samples_of(path):
+    return path.with_suffix(".samples")
+
+
+def export_encoder(name, path):
+    script = environment.ROOT / "tools" / "export" / "bert_like.py"
+    subprocess.run([sys.executable, script, path, "--samples", samples_of(path), "--count", str(CALIBRATION_SAMPLES),
+                    *ENCODERS[name]], check=True)
+
+
 def export(name, path):
+    if name in ENCODERS:
+        return export_encoder(name, path)
     import numpy
     import torch
     torch.manual_seed(1)
@@ -158,16 +176,30 @@ def export(name, path):
 # --- int8 files, in the virtual environment
 
 
+def calibration(path):
+    """The samples of a net, each {input: array}."""
+    import numpy
+    folder = samples_of(path)
+    inputs = ({file.stem: numpy.load(file) for file in folder.glob("*.npy")} if folder.exists()
+              else {"input": numpy.load(path.with_suffix(".npy"))})
+    count = min(len(array) for array in inputs.values())
+    return [{name: array[i:i + 1] for name, array in inputs.items()} for i in range(count)]
+
+
+def quantize_dynamic(path, quantized):
+    """As ONNX Runtime's tool does it: DynamicQuantizeLinear and integer products, s8 weights per channel."""
+    from onnxruntime import quantization
+    quantization.quantize_dynamic(str(path), str(quantized), per_channel=True,
+                                  weight_type=quantization.QuantType.QInt8)
+
+
 def quantize(path, quantized):
     """Static, as ONNX Runtime's tool does it: QDQ, u8 activations, s8 weights per channel."""
-    import numpy
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    samples = numpy.load(path.with_suffix(".npy"))
-
     class Reader(quantization.CalibrationDataReader):
-        rest = iter([{"input": sample[None]} for sample in samples])
+        rest = iter(calibration(path))
 
         def get_next(self):
             return next(self.rest, None)
@@ -181,19 +213,20 @@ def quantize(path, quantized):
 
 
 def form_files(name):
-    return {"float": f"{name}.onnx", "int8": f"{name}-int8.onnx"}
+    files = {"float": f"{name}.onnx", "int8": f"{name}-int8.onnx"}
+    return files | ({"dynamic": f"{name}-dynamic.onnx"} if name in ENCODERS else {})
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("nets", nargs="*", metavar="NET", help=f"of {', '.join(NETS)} (default: all)")
+    parser.add_argument("nets", nargs="*", metavar="NET", help=f"of {', '.join([*NETS, *ENCODERS])} (default: all)")
     parser.add_argument("--output", type=pathlib.Path, default=environment.ROOT / "build" / "nets")
     environment.add_venv_argument(parser)
     parser.add_argument("--quantize", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    unknown = set(arguments.nets) - set(NETS)
+    unknown = set(arguments.nets) - set(NETS) - set(ENCODERS)
     if unknown:
-        parser.error(f"no net {', '.join(sorted(unknown))}; there are {', '.join(NETS)}")
+        parser.error(f"no net {', '.join(sorted(unknown))}; there are {', '.join([*NETS, *ENCODERS])}")
     return arguments
 
 
@@ -209,7 +242,7 @@ def enter_debian_python():
 
 def main():
     arguments = parse_arguments()
-    names = arguments.nets or list(NETS)
+    names = arguments.nets or [*NETS, *ENCODERS]
     if arguments.quantize:
         environment.enter_venv(arguments.venv)
         for name in names:
@@ -217,6 +250,8 @@ def main():
             if not (arguments.output / files["int8"]).exists():
                 print(f"quantizing {name}", file=sys.stderr)
                 quantize(arguments.output / files["float"], arguments.output / files["int8"])
+            if "dynamic" in files and not (arguments.output / files["dynamic"]).exists():
+                quantize_dynamic(arguments.output / files["float"], arguments.output / files["dynamic"])
         return
     enter_debian_python()
     arguments.output.mkdir(parents=True, exist_ok=True)

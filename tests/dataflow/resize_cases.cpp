@@ -126,7 +126,8 @@ FoldModel head(ModelBuilder& b) {
 }  // namespace
 
 std::vector<FoldCase> resize_cases() {
-  std::vector<FoldCase> cases = {{"resize_head_float_output", head, 19}};
+  // The floats are copied from channels last to the order of the output.
+  std::vector<FoldCase> cases = {{"resize_head_float_output", head, 19, 1}};
   for (const Resizing& r : resizings) {
     cases.push_back({"resize_" + r.name + "_u8",
                      [&](ModelBuilder& b) { return resized<std::uint8_t>(b, r); }, r.opset});

@@ -166,7 +166,8 @@ void Coverage::try_case(const fs::path& folder) {
 }
 
 void Coverage::try_types(const Node& node, const std::vector<Tensor>& inputs) {
-  if (inputs.empty() || !inputs[0].defined()) return;
+  // Control flow and operators of sequences are no functions of tensors.
+  if (inputs.empty() || !inputs[0].defined() || !definition_of(node).evaluate) return;
   for (const ElementType type : all_types) {
     try {
       std::vector<Tensor> converted = inputs;

@@ -34,7 +34,7 @@ class Buffers {
   int count() const { return count_; }
 
  private:
-  int count_ = 1;  // the tile that comes in is buffer 0
+  int count_ = 1;  // the tile that comes in is buffer 0, which is never handed out
   std::vector<int> free_;
 };
 
@@ -90,7 +90,7 @@ void TileChain::place_values(const FloatChain& chain) {
       Place& place = link.operands.back();
       if (place.bytes) lent.push_back(place.buffer = buffers.take());
       if (operand.stored == no_tensor && last[value] == static_cast<int>(i) &&
-          place.tensor == no_tensor &&
+          place.tensor == no_tensor && place.buffer > 0 &&
           std::find(dead.begin(), dead.end(), place.buffer) == dead.end())
         dead.push_back(place.buffer);
     }

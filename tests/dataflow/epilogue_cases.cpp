@@ -134,11 +134,30 @@ std::vector<FoldCase> activations() {
   return cases;
 }
 
+/// A function of the product is stored; the residual is then the only thing left to make float.
+FoldModel function_stored_then_residual(ModelBuilder& b) {
+  const Product product = matmul();
+  const Shape sum_shape = {2, 9, 20};
+  const ValueId x =
+      b.dequantize("x.dq", b.input("x", ElementType::u8, product.input), 0.021f, std::uint8_t{121});
+  const ValueId r =
+      b.dequantize("r.dq", b.input("r", ElementType::u8, sum_shape), 0.013f, std::uint8_t{140});
+  const ValueId function = b.node("Sigmoid", "sigmoid", {product.build(b, x)});
+  const ValueId sum = b.node("Add", "add", {function, r});
+  return {{function, b.round("y", sum, 0.023f, std::uint8_t{33})},
+          {random_integers<std::uint8_t>(product.input, 11),
+           random_integers<std::uint8_t>(sum_shape, 12)}};
+}
+
+std::vector<FoldCase> stored_values() {
+  return {{"epilogue_function_stored_then_residual", function_stored_then_residual}};
+}
+
 }  // namespace
 
 std::vector<FoldCase> epilogue_cases() {
   std::vector<FoldCase> all;
-  for (const auto list : {activations})
+  for (const auto list : {activations, stored_values})
     for (FoldCase& fold : list()) all.push_back(std::move(fold));
   return all;
 }

@@ -17,6 +17,15 @@ bool same_rows(const StoredTensor& a, const StoredTensor& b) {
          a.channels() == b.channels() && a.rows() == b.rows();
 }
 
+/// Computes rows of its output one like the other, whatever the output's shape is. (Broadcasts and
+/// the reference evaluation look at that shape.)
+bool writes_rows(const OperationKind& kind) {
+  return std::holds_alternative<ConvOperation>(kind) ||
+         std::holds_alternative<RowOperation>(kind) ||
+         std::holds_alternative<AffineOperation>(kind) ||
+         std::holds_alternative<TableOperation>(kind);
+}
+
 }  // namespace
 
 void join_views(Program& program) {
@@ -37,6 +46,7 @@ void join_views(Program& program) {
         !uses.readers[at(source)].empty() || uses.writers[at(source)].size() != 1)
       continue;
     Operation& writer = program.operations[static_cast<std::size_t>(uses.writers[at(source)][0])];
+    if (!writes_rows(writer.kind)) continue;
     const auto id = static_cast<TensorId>(&view - program.tensors.data());
     std::replace(writer.outputs.begin(), writer.outputs.end(), source, id);
     view.root = no_tensor;

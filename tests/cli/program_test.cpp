@@ -355,6 +355,20 @@ TEST(Compare, needs_samples) {
   EXPECT_NE(same.out.find("2 samples"), std::string::npos);
 }
 
+/// The engine, where tests/conformance has the interpreter.
+TEST(Check, the_engine_passes_onnx_cases) {
+  const std::string data = "/usr/share/libonnx-testdata/data";
+  if (const auto why = testing::why_missing_cases(data); !why.empty()) GTEST_SKIP() << why;
+  const TemporaryFolder folder;
+  const ProgramResult result =
+      run_program({"check", data + "/node", data + "/simple", data + "/pytorch-converted",
+                   data + "/pytorch-operator", "--json", folder / "c.json"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  const json report = read_json(folder / "c.json");
+  EXPECT_EQ(report["failed"], 0);
+  EXPECT_GE(report["passed"], 1000);
+}
+
 TEST(Check, reports_cases_and_fails_when_one_fails) {
   const std::string data = "/usr/share/libonnx-testdata/data/node";
   if (const auto why = testing::why_missing_cases(data); !why.empty()) GTEST_SKIP() << why;

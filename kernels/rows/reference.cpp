@@ -48,16 +48,15 @@ float sum_of(std::int64_t length, const Add& add) {
   return partial[0];
 }
 
-float normal_exponential(float x) {
-  return x < least_exponent ? 0.0f : exponential({x}).value;
-}
-
 void softmax(const RowArgs& args, std::int64_t row) {
   float* e = args.scratch;
   float highest = -INFINITY;
   for (std::int64_t i = 0; i < args.length; ++i) highest = std::max(highest, element(args, row, i));
-  for (std::int64_t i = 0; i < args.length; ++i)
-    e[i] = normal_exponential(element(args, row, i) - highest);
+  const bool only_normal = args.function == RowFunction::softmax;
+  for (std::int64_t i = 0; i < args.length; ++i) {
+    const float x = element(args, row, i) - highest;
+    e[i] = only_normal && x < least_exponent ? 0.0f : exponential({x}).value;
+  }
   const float sum = sum_of(args.length, [&](float s, std::int64_t i) { return s + e[i]; });
   if (args.function == RowFunction::softmax) {
     for (std::int64_t i = 0; i < args.length; ++i) write(args, row, i, e[i] / sum);

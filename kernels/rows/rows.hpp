@@ -18,11 +18,13 @@ namespace intact::kernels {
 
 /// Sums are 16 partial sums (element i belongs to sum i % 16, in ascending order) that are added in
 /// halves: 8 and 8, 4 and 4, 2 and 2, 1 and 1.
-/// softmax: e[i] = exp(x[i] - max(x)), 0 where the argument is below least_exponent; y[i] = e[i] /
-/// sum(e). log_softmax: y[i] = (x[i] - max(x)) - log(sum(e)). layer_norm: d[i] = x[i] - sum(x) /
-/// length, s = sqrt(sum(d * d) / length + epsilon) with the products added by fma, y[i] = d[i] / s
-/// * gamma, or fma(d[i] / s, gamma, beta); without gamma y[i] = d[i] / s. rms_norm: the same with d
-/// = x.
+/// softmax: e[i] = exp(x[i] - max(x)), or 0 where the argument is below least_exponent,
+///   y[i] = e[i] / sum(e).
+/// log_softmax: y[i] = (x[i] - max(x)) - log(sum(e)), e without that bound.
+/// layer_norm: d[i] = x[i] - sum(x) / length, s = sqrt(sum(d * d) / length + epsilon) with the
+///   products added by fma, y[i] = d[i] / s * gamma, or fma(d[i] / s, gamma, beta); without gamma
+///   y[i] = d[i] / s.
+/// rms_norm: the same with d = x.
 enum class RowFunction : std::uint8_t { softmax, log_softmax, layer_norm, rms_norm };
 
 /// e to this is little more than the least normal float.

@@ -6,17 +6,9 @@
 namespace intact::kernels {
 namespace {
 
-struct PairProducts {
+struct PairProducts : ByteOperands {
   static constexpr int max_quads = 3;
   static constexpr bool splits_pairs = true;
-  struct Row {
-    explicit Row(__m256i x) : bytes(x) {}
-    __m256i bytes;
-  };
-  struct Weights {
-    explicit Weights(__m256i w) : bytes(w) {}
-    __m256i bytes;
-  };
   [[gnu::always_inline]] static __m256i add(__m256i sum, const Row& x, const Weights& w) {
     const __m256i pairs = _mm256_maddubs_epi16(x.bytes, w.bytes);
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));

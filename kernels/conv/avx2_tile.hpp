@@ -26,6 +26,18 @@ constexpr int width = 16, vectors = 2, rows_per_quad = 2;
   return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
 }
 
+/// Row and Weights of Products that multiply bytes as they are.
+struct ByteOperands {
+  struct Row {
+    explicit Row(__m256i x) : bytes(x) {}
+    __m256i bytes;
+  };
+  struct Weights {
+    explicit Weights(__m256i w) : bytes(w) {}
+    __m256i bytes;
+  };
+};
+
 /// One group of 4 bytes for every row.
 template <class Products, int quads>
 [[gnu::always_inline]] inline void multiply(const std::uint8_t* const* rows, std::ptrdiff_t at,

@@ -4,17 +4,9 @@
 namespace intact::kernels {
 namespace {
 
-struct VnniProducts {
+struct VnniProducts : ByteOperands {
   static constexpr int max_quads = 3;
   static constexpr bool splits_pairs = false;
-  struct Row {
-    explicit Row(__m256i x) : bytes(x) {}
-    __m256i bytes;
-  };
-  struct Weights {
-    explicit Weights(__m256i w) : bytes(w) {}
-    __m256i bytes;
-  };
   [[gnu::always_inline]] static __m256i add(__m256i sum, const Row& x, const Weights& w) {
     return _mm256_dpbusd_avx_epi32(sum, x.bytes, w.bytes);
   }

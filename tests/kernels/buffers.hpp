@@ -6,11 +6,12 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <vector>
 
-#include "intact/cpu.hpp"
 #include "core/thread_team.hpp"
+#include "intact/cpu.hpp"
 
 namespace intact::kernels {
 
@@ -66,6 +67,27 @@ auto runnable(const Kernels& kernels) {
     if (cpu_supports(kernel.isa)) result.push_back(kernel);
   }
   return result;
+}
+
+/// Lengths around every vector width, and some long ones.
+inline std::vector<std::int64_t> lengths() {
+  std::vector<std::int64_t> result;
+  for (std::int64_t n = 1; n <= 130; ++n) result.push_back(n);
+  result.insert(result.end(), {255, 256, 257, 1000});
+  return result;
+}
+
+/// Random numbers with zeros of both signs, infinities, NaN, subnormal and huge numbers among them.
+inline Buffer<float> with_specials(std::size_t elements, unsigned seed) {
+  Buffer<float> buffer(elements, seed);
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  const float specials[] = {0.0f, -0.0f, infinity, -infinity, nan, 1e-42f, -3e38f, 3e38f, 1.0f};
+  std::mt19937 random(seed);
+  for (std::size_t i = 0; i < elements; ++i) {
+    if (random() % 4 == 0) buffer.data()[i] = specials[random() % std::size(specials)];
+  }
+  return buffer;
 }
 
 }  // namespace intact::kernels

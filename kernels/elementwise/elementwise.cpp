@@ -3,6 +3,8 @@
 
 #include "kernels/elementwise/elementwise.hpp"
 
+#include <algorithm>
+
 #include "kernels/elementwise/implementations.hpp"
 
 namespace intact::kernels {
@@ -92,6 +94,40 @@ void advance(FloatUnaryArgs& args, std::int64_t rows, std::int64_t channels, Out
   args.dst += rows * args.dst_pitch + channels;
 }
 
+/// Repeats a row of channels.
+template <class Operand>
+bool is_row(const Operand& operand) {
+  return operand.step == 1 && operand.pitch == 0;
+}
+
+/// Few channels of which one operand repeats its row, as the scales of squeeze-and-excitation do:
+/// copies of that row make several rows one, so that only the end of the long row is a remainder.
+template <class Args, void (*compute)(const Args&)>
+void compute_repeated(const Args& args) {
+  using Operand = decltype(args.a);
+  constexpr std::int64_t longest = 2048;
+  const bool repeats_a = is_row(args.a) && is_dense(args.b, args.channels);
+  const bool repeats_b = is_row(args.b) && is_dense(args.a, args.channels);
+  const std::int64_t copies = std::min(longest / args.channels, args.rows);
+  if (copies < 2 || !(repeats_a || repeats_b) || args.dst_pitch != args.channels)
+    return compute(args);
+  std::remove_const_t<std::remove_pointer_t<decltype(Operand::data)>> row[longest];
+  Args joined = args;
+  Operand& repeated = repeats_a ? joined.a : joined.b;
+  for (std::int64_t k = 0; k < copies; ++k)
+    std::copy_n(repeated.data, args.channels, row + k * args.channels);
+  repeated.data = row;
+  joined.channels *= copies;
+  joined.rows /= copies;
+  Operand& other = repeats_a ? joined.b : joined.a;
+  other.pitch = joined.dst_pitch = joined.channels;
+  compute(joined);
+  advance(joined, joined.rows, 0, Output::f32);
+  joined.channels = args.rows % copies * args.channels;
+  joined.rows = 1;
+  if (joined.channels > 0) compute(joined);
+}
+
 /// Runs `compute` on this part's share: of the rows, or of the channels where there are fewer rows
 /// than parts. `output` is the destination's type where the arguments do not say it.
 template <class Args, void (*compute)(const Args&), Output output = Output::f32>
@@ -116,8 +152,9 @@ void run_share(const Args& args, Part part) {
 
 constexpr ByteBinaryKernel byte_binary_list[] = {
     {"byte_binary_avx512vnni", Isa::avx512vnni,
-     run_share<ByteBinaryArgs, avx512_vnni::byte_binary>},
-    {"byte_binary_avx2", Isa::avx2, run_share<ByteBinaryArgs, avx2::byte_binary>},
+     run_share<ByteBinaryArgs, compute_repeated<ByteBinaryArgs, avx512_vnni::byte_binary>>},
+    {"byte_binary_avx2", Isa::avx2,
+     run_share<ByteBinaryArgs, compute_repeated<ByteBinaryArgs, avx2::byte_binary>>},
     {"byte_binary_reference", Isa::scalar, reference::byte_binary},
 };
 
@@ -147,8 +184,9 @@ constexpr TableKernel table_list[] = {
 
 constexpr FloatBinaryKernel float_binary_list[] = {
     {"float_binary_avx512vnni", Isa::avx512vnni,
-     run_share<FloatBinaryArgs, avx512_vnni::float_binary>},
-    {"float_binary_avx2", Isa::avx2, run_share<FloatBinaryArgs, avx2::float_binary>},
+     run_share<FloatBinaryArgs, compute_repeated<FloatBinaryArgs, avx512_vnni::float_binary>>},
+    {"float_binary_avx2", Isa::avx2,
+     run_share<FloatBinaryArgs, compute_repeated<FloatBinaryArgs, avx2::float_binary>>},
     {"float_binary_reference", Isa::scalar, reference::float_binary},
 };
 

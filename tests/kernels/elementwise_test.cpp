@@ -97,6 +97,26 @@ void check_byte_binary(const ByteBinaryKernel& kernel, ByteBinaryArgs args, Shap
       << " shapes " << static_cast<int>(shape_a) << static_cast<int>(shape_b);
 }
 
+// As the scales of squeeze-and-excitation: many pixels, few channels.
+TEST(ByteBinary, RepeatedRowEqualsReference) {
+  ByteBinaryArgs args;
+  args.operation = ByteBinary::mul;
+  args.a.zero_point = 100;
+  args.b.zero_point = 31;
+  args.multiplier_a = 0.0371f;
+  for (const ByteBinaryKernel& kernel : runnable(byte_binary_kernels())) {
+    for (const std::int64_t channels : {1, 3, 24, 96, 682, 1023, 1024, 1025}) {
+      for (const int rows : {2, 85, 128}) {
+        check_byte_binary<std::uint8_t>(kernel, args, Shape::dense, Shape::one_row, channels, rows,
+                                        1 + rows % 3);
+        check_byte_binary<std::uint8_t>(kernel, args, Shape::gaps, Shape::one_row, channels, rows,
+                                        1);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
 TEST(ByteBinary, EveryKernelEqualsReference) {
   constexpr ByteBinary operations[] = {ByteBinary::add, ByteBinary::mul, ByteBinary::div,
                                        ByteBinary::max, ByteBinary::min};

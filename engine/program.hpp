@@ -243,6 +243,18 @@ struct ResizeOperation {
   float extrapolation = 0;
 };
 
+/// LSTM with constant weights, in float. Inputs: x [steps, batch, input] [, first h] [, first c];
+/// outputs: y, last h, last c, some of which may be absent (ONNX, layout 0).
+struct LstmOperation {
+  struct Direction {
+    std::vector<float> weights, bias;  ///< packed as kernels/recurrent/recurrent.hpp says
+  };
+  std::int64_t input = 0, hidden = 0;
+  std::vector<Direction> directions;  ///< the second one runs backwards
+  bool reverse = false;               ///< the only one runs backwards
+  bool has_first_h = false, has_first_c = false;
+};
+
 /// The reference evaluation of a node on plain tensors: any operator without a kernel.
 struct ReferenceOperation {
   Node node;
@@ -254,7 +266,8 @@ using OperationKind =
                  ByteSumOperation, AffineOperation, TableOperation, QuantizeOperation,
                  DynamicQuantizeOperation, DequantizeOperation, CopyOperation, FloatConvOperation,
                  FloatMatMulOperation, FloatPoolOperation, FloatBinaryOperation,
-                 FloatUnaryOperation, RowOperation, ResizeOperation, ReferenceOperation>;
+                 FloatUnaryOperation, RowOperation, ResizeOperation, LstmOperation,
+                 ReferenceOperation>;
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

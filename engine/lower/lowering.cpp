@@ -56,10 +56,10 @@ void Lowering::lower_node(const Node& node) {
     lower_reference(*this, node);
     return;
   }
-  for (const auto family :
-       {lower_quantization, lower_unary, lower_conv, lower_conv_transpose, lower_matmul,
-        lower_dynamic, lower_pool, lower_reduce, lower_affine, lower_sum, lower_binary,
-        lower_concat, lower_rows, lower_interpolation, lower_movement, lower_reference})
+  for (const auto family : {lower_quantization, lower_unary, lower_conv, lower_conv_transpose,
+                            lower_matmul, lower_dynamic, lower_pool, lower_reduce, lower_affine,
+                            lower_sum, lower_binary, lower_concat, lower_rows, lower_recurrent,
+                            lower_interpolation, lower_movement, lower_reference})
     if (family(*this, node)) return;
 }
 
@@ -476,12 +476,9 @@ Program lower(const Graph& graph, bool fusion, WeightCache& weights) {
   erase_empty(program);
   if (fusion) {
     static constexpr ProgramPass passes[] = {
-        {"join_views", join_views},
-        {"compose_tables", compose_tables},
-        {"fuse_residual", fuse_residual},
-        {"fuse_dynamic_round", fuse_dynamic_round},
-        {"fuse_rows", fuse_rows},
-        {"fuse_chain", fuse_chain},
+        {"join_views", join_views},       {"compose_tables", compose_tables},
+        {"fuse_residual", fuse_residual}, {"fuse_dynamic_round", fuse_dynamic_round},
+        {"fuse_rows", fuse_rows},         {"fuse_chain", fuse_chain},
         {"place_concat", place_concat},
     };
     for (const ProgramPass& pass : passes) pass.run(program);

@@ -146,7 +146,8 @@ bool lower_sum(Lowering&, const Node&);      ///< Add and Round over sums of gri
 bool lower_affine(Lowering&, const Node&);   ///< BatchNormalization, Mul, Add, ... by a vector
 bool lower_binary(Lowering&, const Node&);   ///< Add, Sub, Mul, ...
 bool lower_concat(Lowering&, const Node&);
-bool lower_rows(Lowering&, const Node&);  ///< Softmax, LayerNormalization along the last axis
+bool lower_rows(Lowering&, const Node&);       ///< Softmax, LayerNormalization along the last axis
+bool lower_recurrent(Lowering&, const Node&);  ///< LSTM
 bool lower_interpolation(Lowering&, const Node&);  ///< Resize that computes elements
 bool lower_movement(Lowering&, const Node&);       ///< Reshape, Transpose, Slice, Pad, ...
 bool lower_reference(Lowering&, const Node&);      ///< anything: the reference evaluation

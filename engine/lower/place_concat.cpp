@@ -22,6 +22,7 @@ bool writes_with_pitch(const Program& program, const Operation& operation,
   return !std::holds_alternative<FloatConvOperation>(operation.kind) &&
          !std::holds_alternative<FloatMatMulOperation>(operation.kind) &&
          !std::holds_alternative<FloatPoolOperation>(operation.kind) &&
+         !std::holds_alternative<LstmOperation>(operation.kind) &&
          !std::holds_alternative<ReferenceOperation>(operation.kind);
 }
 

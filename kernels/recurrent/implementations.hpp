@@ -1,0 +1,20 @@
+// What each instruction set implements of this family; recurrent.cpp divides the sequences over
+// threads. Plain header.
+#pragma once
+
+#include "kernels/recurrent/recurrent.hpp"
+
+namespace intact::kernels {
+
+namespace avx512_vnni {
+void lstm(const LstmArgs& args, const LstmSequence& sequence);
+}
+namespace avx2 {
+void lstm(const LstmArgs& args, const LstmSequence& sequence);
+}
+/// The scalar definition.
+namespace reference {
+void lstm(const LstmArgs& args, const LstmSequence& sequence);
+}
+
+}  // namespace intact::kernels

@@ -7,6 +7,7 @@ of the batch. See bench/README.md.
 """
 
 import argparse
+import functools
 import hashlib
 import pathlib
 import shutil
@@ -81,6 +82,21 @@ class Failure(Exception):
     pass
 
 
+def run_intact(program, model, feeds, options, folder):
+    """Paths of the outputs of `intact run`, in order, for inputs given by name."""
+    import numpy as np
+    output, arguments = folder / "output", []
+    for i, (name, array) in enumerate(feeds.items()):
+        np.save(folder / f"input{i}.npy", np.asarray(array, order="C"))
+        arguments += ["--input", f"{name}={folder / f'input{i}.npy'}"]
+    shutil.rmtree(output, ignore_errors=True)
+    done = subprocess.run([program, "run", model, *arguments, "--output", output, *options], capture_output=True, text=True)
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
+        raise Failure(lines[-1].removeprefix("error: "))
+    return sorted(output.glob("*.npy"), key=lambda path: int(path.stem))
+
+
 class IntactRunner:
     """`intact run` on batches of samples written as .npy."""
 
@@ -90,16 +106,7 @@ class IntactRunner:
 
     def run_once(self, samples, options):
         """Paths of the outputs, in order."""
-        import numpy as np
-        array, output = self.folder / "input.npy", self.folder / "output"
-        np.save(array, np.ascontiguousarray(samples))
-        shutil.rmtree(output, ignore_errors=True)
-        done = subprocess.run([self.program, "run", self.model, "--input", f"{self.input_name}={array}",
-                               "--output", output, *options], capture_output=True, text=True)
-        if done.returncode != 0:
-            lines = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
-            raise Failure(lines[-1].removeprefix("error: "))
-        return sorted(output.glob("*.npy"), key=lambda path: int(path.stem))
+        return run_intact(self.program, self.model, {self.input_name: samples}, options, self.folder)
 
     def scores(self, samples, options, progress):
         """The first output of all samples."""
@@ -124,8 +131,9 @@ class IntactRunner:
         return hashed.hexdigest()
 
 
-def identical_bytes(runner, samples, splits_batches):
-    """Tries every way to run; the names of those tried, and of those that differ from the first."""
+def identical_bytes(digest, splits_batches=False):
+    """Tries every way to run. digest(options) gives the hash of all outputs, digest(options, batch=1) that of
+    single samples. The names of the ways tried, and of those that differ from the first."""
     tried, different, first = [], [], None
     for isa in ("scalar", "avx2", "avx512vnni"):
         for threads in (1, 2):
@@ -133,17 +141,17 @@ def identical_bytes(runner, samples, splits_batches):
                 options = ["--isa", isa, "--threads", str(threads), *fusion]
                 name = f"{isa}, {threads} thread(s){', no fusion' if fusion else ''}"
                 try:
-                    digest = runner.digest(samples, options)
+                    found = digest(options)
                 except Failure as failure:
                     if isa in str(failure):  # the machine lacks it
                         continue
                     raise
-                first = first or digest
+                first = first or found
                 tried.append(name)
-                different += [name] if digest != first else []
+                different += [name] if found != first else []
     if splits_batches:
         tried.append("one sample at a time")
-        different += [tried[-1]] if runner.digest(samples, ["--threads", "1"], batch=1) != first else []
+        different += [tried[-1]] if digest(["--threads", "1"], batch=1) != first else []
     return tried, different
 
 
@@ -188,7 +196,7 @@ def compare(arguments, model, samples, labels, folder):
     if arguments.identical:
         count = arguments.identical if free else -(-arguments.identical // batch) * batch
         runner.batch = min(arguments.identical, len(samples)) if free else batch
-        tried, different = identical_bytes(runner, samples[:count], free)
+        tried, different = identical_bytes(functools.partial(runner.digest, samples[:count]), free)
         figures |= {"ways_tried": tried, "ways_different": different}
     return figures
 

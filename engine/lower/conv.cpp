@@ -1,7 +1,9 @@
 // Convolutions: on integers where activation and weights lie on byte grids, else float.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "engine/lower/integer_product.hpp"
 #include "graph/ops/spatial.hpp"
@@ -10,6 +12,23 @@ namespace intact {
 
 std::int64_t multiply_adds(const kernels::ConvShape& shape) {
   return shape.out_pixels() * shape.out_channels * shape.taps() * shape.group_in_channels();
+}
+
+SpatialGeometry long_axes_last(const SpatialGeometry& geometry) {
+  std::vector<std::size_t> order(geometry.axes());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_partition(order.begin(), order.end(), [&](std::size_t i) {
+    return geometry.in[i] == 1 && geometry.kernel[i] == 1 && geometry.out[i] == 1 &&
+           geometry.pad_begin[i] == 0 && geometry.pad_end[i] == 0;
+  });
+  SpatialGeometry result = geometry;
+  for (const auto values :
+       {&SpatialGeometry::in, &SpatialGeometry::kernel, &SpatialGeometry::stride,
+        &SpatialGeometry::dilation, &SpatialGeometry::pad_begin, &SpatialGeometry::pad_end,
+        &SpatialGeometry::out})
+    for (std::size_t i = 0; i < order.size(); ++i)
+      (result.*values)[i] = (geometry.*values)[order[i]];
+  return result;
 }
 
 kernels::ConvShape conv_shape(const Shape& input, const Shape& output, std::int64_t groups,
@@ -87,7 +106,8 @@ bool lower_conv(Lowering& lowering, const Node& node) {
   const bool constant_bias = !node.has_input(2) || lowering.is_constant(node.inputs[2]);
   if (!lowering.is_constant(w) || !constant_bias || lowering.shape(x).size() > 5) return false;
   if (lowering.value(x).type != ElementType::f32) return false;
-  const SpatialGeometry geometry = conv_geometry(node, lowering.shape(x), lowering.shape(w));
+  const SpatialGeometry geometry =
+      long_axes_last(conv_geometry(node, lowering.shape(x), lowering.shape(w)));
   const std::int64_t groups = node.attributes.integer("group", 1);
 
   IntegerProduct product;

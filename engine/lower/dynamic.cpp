@@ -204,7 +204,8 @@ bool read_integer_product(const Lowering& lowering, const Node& node, ConvOperat
   const Shape& y = lowering.shape(node.outputs[0]);
   if (node.is("ConvInteger")) {
     if (x.size() > 5) return false;
-    conv.shape = conv_shape(x, y, node.attributes.integer("group", 1), conv_geometry(node, x, w));
+    conv.shape = conv_shape(x, y, node.attributes.integer("group", 1),
+                            long_axes_last(conv_geometry(node, x, w)));
     if (!read_integer_weights(lowering, node, conv)) return false;
     conv.weights = taps_outside(conv.weights, conv.shape);
     return true;

@@ -53,6 +53,9 @@ ProductWeights transposed(const ProductWeights& weights, std::int64_t k, std::in
 /// they are u8.
 ProductWeights signed_weights(const Lowering& lowering, const Tensor& constant);
 
+/// The same windows with axes of one element and one position in front, where kernels expect them:
+/// an image of width 1 is a line. No element changes its place in memory.
+SpatialGeometry long_axes_last(const SpatialGeometry& geometry);
 kernels::ConvShape conv_shape(const Shape& input, const Shape& output, std::int64_t groups,
                               const SpatialGeometry& geometry);
 /// Spatial values for {depth, height, width}, with leading zeros.

@@ -44,19 +44,19 @@ bool read_pool(const Lowering& lowering, const Node& node, Pool& pool) {
   if (node.op == "ReduceMean") {
     if (!is_image_mean(lowering, node)) return false;
     pool.average = true;
-    pool.geometry = whole_image(input);
+    pool.geometry = long_axes_last(whole_image(input));
     return true;
   }
   if (node.op == "GlobalAveragePool" || node.op == "GlobalMaxPool") {
     pool.average = node.op == "GlobalAveragePool";
-    pool.geometry = whole_image(input);
+    pool.geometry = long_axes_last(whole_image(input));
     return true;
   }
   if (node.op != "AveragePool" && node.op != "MaxPool") return false;
   if (node.outputs.size() > 1 && node.outputs[1] != no_value) return false;
   pool.average = node.op == "AveragePool";
   pool.count_include_pad = pool.average && node.attributes.integer("count_include_pad", 0) != 0;
-  pool.geometry = pool_geometry(node, input);
+  pool.geometry = long_axes_last(pool_geometry(node, input));
   return true;
 }
 

@@ -60,6 +60,10 @@ INSTANTIATE_TEST_SUITE_P(
         RealModel{"ultraface_RFB_320.onnx",
                   R"({"resize":[240,320],"mean":[127,127,127],"std":[128,128,128]})",
                   {}},
+        RealModel{"nanodet_m_320.onnx",
+                  R"({"resize":[320,320],"mean":[103.53,116.28,123.675],)"
+                  R"("std":[57.375,57.12,58.395],"channels":"bgr"})",
+                  {}},
         RealModel{"ppocrv3_det.onnx",
                   R"({"resize":[320,320],"scale":0.00392157,"mean":[0.485,0.456,0.406],)"
                   R"("std":[0.229,0.224,0.225],"channels":"bgr"})",

@@ -89,5 +89,58 @@ INSTANTIATE_TEST_SUITE_P(Models, FloatModel,
                          ::testing::Values("resnet8_cifar10.onnx", "resnet20_cifar10.onnx",
                                            "resnet56_cifar10.onnx", "mobilenetv2-12-float.onnx"));
 
+// --- Voice activity: chunks of sound, each with the state that the one before left
+
+/// 512 samples at 16 kHz behind the 64 before them: bursts of harmonics.
+Tensor sound(std::int64_t chunk) {
+  Tensor samples(ElementType::f32, {1, 576});
+  for (std::int64_t i = 0; i < 576; ++i) {
+    const double time = static_cast<double>(chunk * 512 + i) / 16000;
+    double value = 0;
+    for (int k = 1; k < 12; ++k) value += std::sin(2 * M_PI * 140 * k * time) / k;
+    if (std::sin(2 * M_PI * 1.5 * time) < 0) value *= 0.01;
+    samples.data<float>()[static_cast<std::size_t>(i)] = static_cast<float>(0.2 * value);
+  }
+  return samples;
+}
+
+/// Output and state of every chunk, one behind the other.
+Tensors voice_activity(const Session& session, std::int64_t chunks) {
+  Tensors results;
+  Tensor state(ElementType::f32, {2, 1, 128});
+  for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const Tensors inputs = {sound(chunk), state, Tensor::scalar<std::int64_t>(16000)};
+    const Tensors outputs = session.run(inputs);
+    state = outputs[1];
+    results.insert(results.end(), outputs.begin(), outputs.end());
+  }
+  return results;
+}
+
+TEST(RecurrentModel, KeepsItsStateOverChunksHoweverItRuns) {
+  const auto path = model_path("silero_vad_16k_op15.onnx");
+  if (const auto why = why_missing(path); !why.empty()) GTEST_SKIP() << why;
+  constexpr std::int64_t chunks = 50;
+  SessionOptions exact;
+  exact.reference = true;
+  const Tensors expected = voice_activity(Session::load(path, exact), chunks);
+  int threads = 1;
+  for (const Isa isa : supported_isas())
+    for (const bool fusion : {true, false}) {
+      const SessionOptions options = options_of(threads, isa, fusion);
+      threads = 3 - threads;
+      const Tensors actual = voice_activity(Session::load(path, options), chunks);
+      ASSERT_EQ(actual.size(), expected.size());
+      double largest = 0, error = 0;
+      for (std::size_t i = 0; i < actual.size(); i += 2) {
+        const auto a = numbers(actual[i]), e = numbers(expected[i]);
+        largest = std::max(largest, e[0]);
+        error = std::max(error, std::abs(a[0] - e[0]));
+      }
+      EXPECT_GT(largest, 0.1) << "nothing was heard";
+      EXPECT_LE(error, 1e-3 * largest) << describe(options);
+    }
+}
+
 }  // namespace
 }  // namespace intact::testing

@@ -56,6 +56,29 @@ struct OutputStage {
   float float_lower = -__builtin_inff(), float_upper = __builtin_inff();
 };
 
+/// Arithmetic on grids (kernels::ByteBinaryArgs). Inputs: a, b, both broadcast to the output's
+/// shape.
+struct ByteBinaryOperation {
+  kernels::ByteBinary operation = kernels::ByteBinary::add;
+  std::int32_t zero_point_a = 0, zero_point_b = 0;
+  float multiplier_a = 1, multiplier_b = 1;
+  float divisor = 1;
+  OutputStage stage;
+};
+
+/// A factor and an addend for each channel (kernels::AffineArgs). Inputs: x, bytes or floats.
+struct AffineOperation {
+  std::int32_t zero_point = 0;        ///< of x, if bytes
+  std::vector<float> factor, addend;  ///< [channels]
+  OutputStage stage;
+};
+
+/// A unary function of a grid: 256 bytes, or 256 floats when the output is f32. Inputs: x.
+struct TableOperation {
+  std::vector<std::uint8_t> bytes;
+  std::vector<float> floats;
+};
+
 /// Float arithmetic with the broadcasting of ByteBinaryOperation. Inputs: a, b.
 struct FloatBinaryOperation {
   kernels::FloatBinary operation = kernels::FloatBinary::add;
@@ -73,20 +96,31 @@ struct QuantizeOperation {
   std::int32_t zero_point = 0, lower = 0, upper = 255;
 };
 
-/// Float operators behind a product, run on each tile of its results while it is in the cache, by
-/// the kernels that they have as operations of their own: where they run changes no bit.
+/// Float operators that run one after the other on each tile of their common shape, while it is in
+/// the cache, by the kernels that they have as operations of their own: where they run changes no
+/// bit. Operands of fewer elements repeat.
 struct FloatChain {
+  static constexpr int second_product = -1;
   struct Operand {
     TensorId stored = no_tensor;  ///< a tensor, read along with the tile; else ...
-    int value = 0;                ///< ... 0: the product, k: the result of link k - 1
+    /// ... 0: the product before the chain, k: the result of link k - 1, or second_product.
+    int value = 0;
   };
   struct Link {
-    std::variant<FloatUnaryOperation, FloatBinaryOperation, QuantizeOperation> kind;
+    /// Those that write bytes otherwise write floats here, but for Quantize.
+    std::variant<FloatUnaryOperation, FloatBinaryOperation, QuantizeOperation, TableOperation,
+                 ByteBinaryOperation, AffineOperation>
+        kind;
     std::vector<Operand> operands;
     TensorId output = no_tensor;  ///< where the result is stored, if anyone else reads it
   };
   TensorId product = no_tensor;  ///< where the product itself is stored, likewise
   std::vector<Link> links;       ///< empty: no chain
+};
+
+/// A chain behind nothing. Inputs: its stored operands. Outputs: what it stores.
+struct ChainOperation {
+  FloatChain chain;
 };
 
 /// DynamicQuantizeLinear behind a float result.
@@ -114,6 +148,9 @@ struct ConvOperation {
   /// Behind a float stage. The operation's outputs are then what the chain stores, and its stored
   /// operands follow the inputs.
   FloatChain chain;
+  /// At most one: a convolution of the same outputs, with nothing behind it, that the chain reads.
+  /// Its activation is input 1.
+  std::vector<ConvOperation> second;
   bool depthwise() const {
     return shape.groups > 1 && shape.groups == shape.in_channels &&
            shape.groups == shape.out_channels;
@@ -157,35 +194,12 @@ struct PoolOperation {
   OutputStage stage;
 };
 
-/// Arithmetic on grids (kernels::ByteBinaryArgs). Inputs: a, b, both broadcast to the output's
-/// shape.
-struct ByteBinaryOperation {
-  kernels::ByteBinary operation = kernels::ByteBinary::add;
-  std::int32_t zero_point_a = 0, zero_point_b = 0;
-  float multiplier_a = 1, multiplier_b = 1;
-  float divisor = 1;
-  OutputStage stage;
-};
-
 /// Sum of tensors of equal shape on grids, and of one float per channel. Inputs: the terms.
 struct ByteSumOperation {
   std::vector<std::int32_t> zero_point;  ///< per term
   std::vector<float> multiplier;         ///< per term
   std::vector<float> addend;             ///< per channel; empty when there is none
   OutputStage stage;
-};
-
-/// A factor and an addend for each channel (kernels::AffineArgs). Inputs: x, bytes or floats.
-struct AffineOperation {
-  std::int32_t zero_point = 0;        ///< of x, if bytes
-  std::vector<float> factor, addend;  ///< [channels]
-  OutputStage stage;
-};
-
-/// A unary function of a grid: 256 bytes, or 256 floats when the output is f32. Inputs: x.
-struct TableOperation {
-  std::vector<std::uint8_t> bytes;
-  std::vector<float> floats;
 };
 
 /// Float to bytes on the grid of ONNX's DynamicQuantizeLinear, found at run time. Inputs: x.
@@ -266,7 +280,7 @@ using OperationKind =
                  ByteSumOperation, AffineOperation, TableOperation, QuantizeOperation,
                  DynamicQuantizeOperation, DequantizeOperation, CopyOperation, FloatConvOperation,
                  FloatMatMulOperation, FloatPoolOperation, FloatBinaryOperation,
-                 FloatUnaryOperation, RowOperation, ResizeOperation, LstmOperation,
+                 FloatUnaryOperation, RowOperation, ResizeOperation, LstmOperation, ChainOperation,
                  ReferenceOperation>;
 
 enum class Precision : std::uint8_t { int8, floating, shape };

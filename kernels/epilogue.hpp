@@ -41,6 +41,7 @@ struct Tile {
   float* data = nullptr;
   std::ptrdiff_t pitch = 0;
   std::int64_t pixel = 0, rows = 0, channel = 0, columns = 0;
+  float* other = nullptr;  ///< the results of a second product, with the same pitch
 };
 
 /// Takes float results tile by tile, while they are in the cache, in place of the destination: the

@@ -127,6 +127,7 @@ std::optional<kernels::FloatBinary> float_operation(const Node& node) {
   if (node.op == "Min") return FloatBinary::min;
   if (node.op == "Sub") return FloatBinary::sub;
   if (node.op == "Div") return FloatBinary::div;
+  if (node.op == "PRelu" && node.version >= 7) return FloatBinary::prelu;
   return std::nullopt;
 }
 
@@ -142,7 +143,10 @@ bool lower_binary(Lowering& lowering, const Node& node) {
   if (lower_bytes(lowering, node)) return true;
   const auto function = float_operation(node);
   if (!function) return false;
-  const Operands operands = order_operands(lowering, node, node.op != "Sub" && node.op != "Div");
+  using kernels::FloatBinary;
+  const bool commutes = *function != FloatBinary::sub && *function != FloatBinary::div &&
+                        *function != FloatBinary::prelu;
+  const Operands operands = order_operands(lowering, node, commutes);
   const TensorId inputs[] = {lowering.real(operands.a, operands.layout_a),
                              lowering.real(operands.b, operands.layout_b)};
   const Tail tail = lowering.take_float_tail(node);

@@ -1,6 +1,7 @@
 // Float operators, and the Rounds behind them, move into the product that wrote the float tensor
 // they read: they then run on each tile of its results, and nothing but the last results is stored.
-// The operators keep their kernels and their order, so no bit changes.
+// Those that follow no product but read bytes become a step of their own, tile by tile too. The
+// operators keep their kernels and their order, so no bit changes.
 #include <algorithm>
 
 #include "engine/lower/lowering.hpp"
@@ -20,23 +21,57 @@ ConvOperation* product_of(OperationKind& kind) {
   return takes ? conv : nullptr;
 }
 
-/// Collects the chain of one product.
+/// Element by element to floats, or from floats to bytes.
+bool is_link(const OperationKind& kind) {
+  if (const auto* table = std::get_if<TableOperation>(&kind)) return !table->floats.empty();
+  const OutputStage* stage = nullptr;
+  if (const auto* binary = std::get_if<ByteBinaryOperation>(&kind)) stage = &binary->stage;
+  if (const auto* affine = std::get_if<AffineOperation>(&kind)) stage = &affine->stage;
+  if (stage != nullptr) return stage->output == kernels::Output::f32;
+  return std::holds_alternative<FloatUnaryOperation>(kind) ||
+         std::holds_alternative<FloatBinaryOperation>(kind) ||
+         std::holds_alternative<QuantizeOperation>(kind);
+}
+
+/// Who writes and reads each tensor's memory, by root tensor; views count as their root.
+struct MemoryUses {
+  std::vector<std::vector<std::size_t>> readers, writers;
+  std::vector<bool> wanted;  ///< by the caller
+
+  explicit MemoryUses(const Program& program)
+      : readers(program.tensors.size()),
+        writers(program.tensors.size()),
+        wanted(program.tensors.size()) {
+    const auto root = [&](TensorId id) { return static_cast<std::size_t>(program.root(id)); };
+    for (std::size_t i = 0; i < program.operations.size(); ++i) {
+      for (const TensorId id : program.operations[i].inputs) readers[root(id)].push_back(i);
+      for (const TensorId id : program.operations[i].outputs)
+        if (id != no_tensor) writers[root(id)].push_back(i);
+    }
+    for (const TensorId id : program.outputs) wanted[root(id)] = true;
+  }
+};
+
+/// Collects one chain.
 class Builder {
  public:
-  Builder(Program& program, std::size_t product)
+  /// `first`: the product, or the chain's first link.
+  Builder(Program& program, const MemoryUses& uses, std::size_t first)
       : program_(program),
-        product_(product),
-        position_(product),
-        like_(program.tensor(program.operations[product].outputs[0])),
-        values_{program.operations[product].outputs[0]} {
-    find_uses();
-  }
+        uses_(uses),
+        first_(first),
+        position_(first),
+        like_(program.tensor(program.operations[first].outputs[0])),
+        behind_product_(product_of(program.operations[first].kind) != nullptr),
+        values_{behind_product_ ? program.operations[first].outputs[0] : no_tensor} {}
 
-  /// True when there is a chain; it is then part of the product, at the place of its last operator.
+  /// True when there is a chain; it is then at the place of its last operator.
   bool run() {
-    for (std::size_t i = product_ + 1; i < program_.operations.size(); ++i)
-      if (absorbable(i)) absorb(i);
-    if (chain_.links.empty()) return false;
+    if (!behind_product_ && !begin()) return false;
+    for (std::size_t i = first_ + 1; i < program_.operations.size(); ++i)
+      if (std::find(absorbed_.begin(), absorbed_.end(), i) == absorbed_.end() && absorbable(i))
+        absorb(i);
+    if (chain_.links.empty() || (!behind_product_ && !saves_floats())) return false;
     commit();
     return true;
   }
@@ -44,24 +79,14 @@ class Builder {
  private:
   const Operation& operation(std::size_t i) const { return program_.operations[i]; }
 
-  void find_uses() {
-    const std::size_t count = program_.tensors.size();
-    readers_.resize(count);
-    writers_.resize(count);
-    wanted_.resize(count);
-    const auto root = [&](TensorId id) { return static_cast<std::size_t>(program_.root(id)); };
-    for (std::size_t i = 0; i < program_.operations.size(); ++i) {
-      for (const TensorId id : operation(i).inputs) readers_[root(id)].push_back(i);
-      for (const TensorId id : operation(i).outputs)
-        if (id != no_tensor) writers_[root(id)].push_back(i);
-    }
-    for (const TensorId id : program_.outputs) wanted_[root(id)] = true;
+  const std::vector<std::size_t>& readers(TensorId id) const {
+    return uses_.readers[static_cast<std::size_t>(program_.root(id))];
   }
-  const std::vector<std::size_t>& of(const std::vector<std::vector<std::size_t>>& uses,
-                                     TensorId id) const {
-    return uses[static_cast<std::size_t>(program_.root(id))];
+  const std::vector<std::size_t>& writers(TensorId id) const {
+    return uses_.writers[static_cast<std::size_t>(program_.root(id))];
   }
 
+  /// Index among the chain's values; -1 for other tensors.
   int value_of(TensorId id) const {
     const auto found = std::find(values_.begin(), values_.end(), id);
     return found == values_.end() ? -1 : static_cast<int>(found - values_.begin());
@@ -69,21 +94,19 @@ class Builder {
   /// Shares memory with a value of the chain, under another shape.
   bool is_view_of_value(TensorId id) const {
     return std::any_of(values_.begin(), values_.end(), [&](TensorId value) {
-      return value != id && program_.root(value) == program_.root(id);
+      return value != no_tensor && value != id && program_.root(value) == program_.root(id);
     });
   }
 
   /// Elements of the same order in memory as those of the product.
   bool matches(const StoredTensor& tensor) const {
-    return tensor.root == no_tensor && tensor.shape == like_.shape &&
-           (tensor.layout == like_.layout || same_order(tensor.shape));
+    return tensor.root == no_tensor && tensor.shape == like_.shape && tensor.layout == like_.layout;
   }
 
   /// Bytes that were made float for this operand are read as they are.
   TensorId stored_form(TensorId id) const {
-    const auto& writers = of(writers_, id);
-    if (program_.tensor(id).root != no_tensor || writers.size() != 1) return id;
-    const Operation& writer = operation(writers[0]);
+    if (program_.tensor(id).root != no_tensor || writers(id).size() != 1) return id;
+    const Operation& writer = operation(writers(id)[0]);
     if (!std::holds_alternative<DequantizeOperation>(writer.kind)) return id;
     return pixel_walk(program_.tensor(writer.inputs[0]), like_) ? writer.inputs[0] : id;
   }
@@ -91,8 +114,8 @@ class Builder {
   /// The chain could run as late as operation `i`: nobody reads what it stores before.
   bool could_move_to(std::size_t i) const {
     return std::all_of(values_.begin(), values_.end(), [&](TensorId value) {
-      const auto& readers = of(readers_, value);
-      return std::all_of(readers.begin(), readers.end(), [&](std::size_t reader) {
+      if (value == no_tensor) return true;
+      return std::all_of(readers(value).begin(), readers(value).end(), [&](std::size_t reader) {
         return reader >= i ||
                std::find(absorbed_.begin(), absorbed_.end(), reader) != absorbed_.end();
       });
@@ -100,32 +123,106 @@ class Builder {
   }
 
   bool available(TensorId id, std::size_t position) const {
-    const auto& writers = of(writers_, id);
-    return std::all_of(writers.begin(), writers.end(),
+    return std::all_of(writers(id).begin(), writers(id).end(),
                        [&](std::size_t writer) { return writer < position; });
   }
 
+  /// One element for each channel of a pixel.
+  bool has_all_channels(const StoredTensor& tensor) const {
+    const auto walk = pixel_walk(tensor, like_);
+    return walk && (walk->step == 1 || like_.channels() == 1);
+  }
+
+  /// The operation that writes `id`, when the chain of its only reader could do that itself:
+  /// element by element, from stored tensors, for all channels of a pixel. Nothing for others.
+  std::optional<std::size_t> pulled(TensorId id) const {
+    const StoredTensor& tensor = program_.tensor(id);
+    if (tensor.root != no_tensor || tensor.constant.defined() || writers(id).size() != 1 ||
+        readers(id).size() != 1 || uses_.wanted[static_cast<std::size_t>(id)])
+      return std::nullopt;
+    const Operation& writer = operation(writers(id)[0]);
+    if (!is_link(writer.kind) || !has_all_channels(tensor)) return std::nullopt;
+    for (const TensorId input : writer.inputs) {
+      if (value_of(input) >= 0 || !readable(input)) return std::nullopt;
+      if (!std::holds_alternative<FloatBinaryOperation>(writer.kind) &&
+          !has_all_channels(program_.tensor(stored_form(input))))
+        return std::nullopt;
+    }
+    return writers(id)[0];
+  }
+
+  /// A tensor that a link can read along with the tiles.
+  bool readable(TensorId id) const {
+    const TensorId stored = stored_form(id);
+    return !is_view_of_value(id) && !is_view_of_value(stored) && value_of(stored) < 0 &&
+           pixel_walk(program_.tensor(stored), like_).has_value();
+  }
+
+  /// The convolution that writes `id` for this chain alone, when the first product's step could
+  /// compute it too. Nothing for others.
+  std::optional<std::size_t> second_product(TensorId id) const {
+    const auto plain = [](const Operation& operation) {
+      const auto* conv = std::get_if<ConvOperation>(&operation.kind);
+      return conv != nullptr && !conv->zero_point_at_run_time && !conv->scale_at_run_time;
+    };
+    if (!behind_product_ || second_ != 0 || writers(id).size() != 1 || readers(id).size() != 1 ||
+        uses_.wanted[static_cast<std::size_t>(program_.root(id))] ||
+        !matches(program_.tensor(id)) || !plain(operation(first_)))
+      return std::nullopt;
+    Operation& writer = program_.operations[writers(id)[0]];
+    const bool fits = plain(writer) && product_of(writer.kind) != nullptr &&
+                      !is_view_of_value(writer.inputs[0]) && value_of(writer.inputs[0]) < 0;
+    return fits ? std::optional(writers(id)[0]) : std::nullopt;
+  }
+
+  /// What the operation reads besides values of the chain is complete before it, or could be.
   bool absorbable(std::size_t i) const {
     const Operation& next = operation(i);
-    const bool kind = std::holds_alternative<FloatUnaryOperation>(next.kind) ||
-                      std::holds_alternative<FloatBinaryOperation>(next.kind) ||
-                      std::holds_alternative<QuantizeOperation>(next.kind);
-    if (!kind || !matches(program_.tensor(next.outputs[0]))) return false;
+    if (!is_link(next.kind) || !matches(program_.tensor(next.outputs[0]))) return false;
     bool reads_value = false, in_time = true;
+    const auto check = [&](TensorId id) {
+      in_time = in_time && available(stored_form(id), position_);
+    };
     for (const TensorId id : next.inputs) {
       if (value_of(id) >= 0) {
+        if (program_.tensor(id).type != ElementType::f32) return false;
         reads_value = true;
         continue;
       }
-      const TensorId stored = stored_form(id);
-      if (is_view_of_value(id) || is_view_of_value(stored)) return false;
-      if (value_of(stored) >= 0 || !pixel_walk(program_.tensor(stored), like_)) return false;
-      in_time = in_time && available(stored, position_);
+      if (const auto second = second_product(id)) {
+        in_time = in_time && available(operation(*second).inputs[0], position_);
+        continue;
+      }
+      if (!readable(id)) return false;
+      if (const auto writer = pulled(id))
+        for (const TensorId input : operation(*writer).inputs) check(input);
+      else
+        check(id);
     }
     return reads_value && (in_time || could_move_to(i));
   }
 
+  /// The first link of a chain behind nothing.
+  bool begin() {
+    const Operation& first = operation(first_);
+    if (!is_link(first.kind) || std::holds_alternative<QuantizeOperation>(first.kind) ||
+        !matches(like_))
+      return false;
+    for (const TensorId id : first.inputs)
+      if (!readable(id)) return false;
+    absorb(first_);
+    return true;
+  }
+
   void absorb(std::size_t i) {
+    for (const TensorId id : operation(i).inputs)
+      if (value_of(id) < 0)
+        if (const auto writer = pulled(id)) absorb_one(*writer, i);
+    absorb_one(i, i);
+  }
+
+  /// Makes operation `i` the next link; the chain runs at `latest` if it cannot run earlier.
+  void absorb_one(std::size_t i, std::size_t latest) {
     Operation& next = program_.operations[i];
     FloatChain::Link link;
     std::visit(
@@ -135,55 +232,108 @@ class Builder {
         next.kind);
     for (const TensorId id : next.inputs) {
       const int value = value_of(id);
+      if (const auto second = value < 0 ? second_product(id) : std::nullopt) {
+        link.operands.push_back({no_tensor, FloatChain::second_product});
+        if (!available(operation(*second).inputs[0], position_)) position_ = latest;
+        second_ = *second;
+        continue;
+      }
       const TensorId stored = value < 0 ? stored_form(id) : no_tensor;
       link.operands.push_back({stored, std::max(value, 0)});
-      if (stored != no_tensor && !available(stored, position_)) position_ = i;
+      if (stored != no_tensor && !available(stored, position_)) position_ = latest;
     }
     values_.push_back(next.outputs[0]);
     absorbed_.push_back(i);
     chain_.links.push_back(std::move(link));
   }
 
+  bool reads_bytes() const {
+    return any_operand([&](const FloatChain::Link&, const StoredTensor& tensor) {
+      return tensor.type == ElementType::u8 && !tensor.constant.defined();
+    });
+  }
+  /// Whether `holds` for any link and stored operand.
+  template <class Holds>
+  bool any_operand(const Holds& holds) const {
+    for (const FloatChain::Link& link : chain_.links)
+      for (const FloatChain::Operand& operand : link.operands)
+        if (operand.stored != no_tensor && holds(link, program_.tensor(operand.stored)))
+          return true;
+    return false;
+  }
+
+  /// Several operators that read bytes in one pass; or one, if a step of its own would have to make
+  /// the bytes floats first.
+  bool saves_floats() const {
+    if (chain_.links.size() > 1) return reads_bytes();
+    return any_operand([](const FloatChain::Link& link, const StoredTensor& tensor) {
+      return tensor.type == ElementType::u8 && !tensor.constant.defined() &&
+             std::holds_alternative<FloatBinaryOperation>(link.kind);
+    });
+  }
+
   /// Read by an operation outside of the chain, or by the caller.
   bool is_stored(TensorId id) const {
-    if (wanted_[static_cast<std::size_t>(program_.root(id))]) return true;
-    const auto& readers = of(readers_, id);
-    return std::any_of(readers.begin(), readers.end(), [&](std::size_t reader) {
+    if (uses_.wanted[static_cast<std::size_t>(program_.root(id))]) return true;
+    return std::any_of(readers(id).begin(), readers(id).end(), [&](std::size_t reader) {
       return std::find(absorbed_.begin(), absorbed_.end(), reader) == absorbed_.end();
     });
   }
 
+  void take_second(Operation& step) {
+    Operation& second = program_.operations[second_];
+    step.inputs.push_back(second.inputs[0]);
+    step.sources.insert(step.sources.end(), second.sources.begin(), second.sources.end());
+    step.op += "+" + second.op;
+    step.macs += second.macs;
+    std::get<ConvOperation>(step.kind).second.push_back(
+        std::move(std::get<ConvOperation>(second.kind)));
+    second = {};
+  }
+
   void commit() {
-    Operation product = std::move(program_.operations[product_]);
-    program_.operations[product_] = {};
-    product.outputs.clear();
-    if (is_stored(values_[0])) product.outputs.push_back(chain_.product = values_[0]);
+    Operation step = std::move(program_.operations[first_]);
+    program_.operations[first_] = {};
+    if (!behind_product_) {
+      step.kind = ChainOperation{};
+      step.inputs.clear();
+      step.precision = Precision::int8;
+      step.reason.clear();
+    }
+    step.outputs.clear();
+    if (behind_product_ && is_stored(values_[0]))
+      step.outputs.push_back(chain_.product = values_[0]);
+    if (second_ != 0) take_second(step);
     for (std::size_t k = 0; k < chain_.links.size(); ++k) {
       FloatChain::Link& link = chain_.links[k];
-      if (is_stored(values_[k + 1])) product.outputs.push_back(link.output = values_[k + 1]);
+      if (is_stored(values_[k + 1])) step.outputs.push_back(link.output = values_[k + 1]);
       for (const FloatChain::Operand& operand : link.operands)
-        if (operand.stored != no_tensor) product.inputs.push_back(operand.stored);
+        if (operand.stored != no_tensor) step.inputs.push_back(operand.stored);
     }
     for (const std::size_t i : absorbed_) {
+      if (i == first_) continue;
       Operation& next = program_.operations[i];
-      product.sources.insert(product.sources.end(), next.sources.begin(), next.sources.end());
-      if (next.op != "Quantize") product.op += "+" + next.op;
+      step.sources.insert(step.sources.end(), next.sources.begin(), next.sources.end());
+      if (next.op != "Quantize") step.op += "+" + next.op;
       next = {};
     }
-    product_of(product.kind)->chain = std::move(chain_);
-    program_.operations[position_] = std::move(product);
+    if (behind_product_)
+      product_of(step.kind)->chain = std::move(chain_);
+    else
+      std::get<ChainOperation>(step.kind).chain = std::move(chain_);
+    program_.operations[position_] = std::move(step);
   }
 
   Program& program_;
-  std::size_t product_;
+  const MemoryUses& uses_;
+  std::size_t first_;
   std::size_t position_;  ///< where the chain runs
   StoredTensor like_;
-  std::vector<TensorId> values_;  ///< the product, then the result of each link
+  bool behind_product_;
+  std::vector<TensorId> values_;  ///< the product or no_tensor, then the result of each link
   std::vector<std::size_t> absorbed_;
+  std::size_t second_ = 0;  ///< the second product; 0: none
   FloatChain chain_;
-  // By root tensor.
-  std::vector<std::vector<std::size_t>> readers_, writers_;
-  std::vector<bool> wanted_;
 };
 
 /// Conversions that nobody reads any more.
@@ -199,8 +349,13 @@ void drop_unread_conversions(Program& program) {
 }  // namespace
 
 void fuse_chain(Program& program) {
-  for (std::size_t i = 0; i < program.operations.size(); ++i)
-    if (product_of(program.operations[i].kind) != nullptr) Builder(program, i).run();
+  MemoryUses uses(program);
+  for (const bool behind_products : {true, false})
+    for (std::size_t i = 0; i < program.operations.size(); ++i) {
+      Operation& first = program.operations[i];
+      if (behind_products ? product_of(first.kind) != nullptr : is_link(first.kind))
+        if (Builder(program, uses, i).run()) uses = MemoryUses(program);
+    }
   drop_unread_conversions(program);
   erase_empty(program);
 }

@@ -75,7 +75,8 @@ void place_bias(const Lowering& lowering, const IntegerProduct& product, float s
   const auto channels = static_cast<std::size_t>(product.shape.out_channels);
   const Value& bias = lowering.value(product.bias);
   const auto at = [&](std::size_t c) { return bias.constant.size() == 1 ? 0 : c; };
-  if (bias.grid && bias.grid->type == ElementType::s32) {
+  const bool scaled = product.factor != 1.0f || product.bias_factor != 1.0f;
+  if (!scaled && bias.grid && bias.grid->type == ElementType::s32) {
     const auto integers = bias.constant.data<std::int32_t>();
     bool same = true;
     for (std::size_t c = 0; c < channels && same; ++c) {
@@ -92,7 +93,7 @@ void place_bias(const Lowering& lowering, const IntegerProduct& product, float s
   const Tensor real = real_constant(bias);
   conv.float_bias.resize(channels);
   for (std::size_t c = 0; c < channels; ++c)
-    conv.float_bias[c] = real.data<float>()[at(c)] / divisor;
+    conv.float_bias[c] = real.data<float>()[at(c)] * product.bias_factor / divisor;
 }
 
 /// The largest |accumulator| of a channel and of any prefix of its sum, and |t| that the epilogue
@@ -109,7 +110,7 @@ bool channel_fits(const ConvOperation& conv, std::size_t c, std::int64_t depth,
         fmt::format("the 32-bit accumulator of channel {} could overflow ({} terms)", c, depth);
     return false;
   }
-  const double t = static_cast<double>(bound) * conv.multiplier[c] +
+  const double t = static_cast<double>(bound) * std::abs(conv.multiplier[c]) +
                    (conv.float_bias.empty() ? 0.0 : std::abs(conv.float_bias[c]));
   if (conv.stage.output == kernels::Output::u8 && !(t < 2.0e9)) {
     reason = fmt::format(
@@ -134,7 +135,8 @@ ConvOperation without_weights(const Lowering& lowering, const Node& last,
   const Grid& grid = *lowering.value(product.activation).grid;
   const float scale_x = grid.scale[0];
   const auto channels = static_cast<std::size_t>(product.shape.out_channels);
-  const Tail preview = lowering.peek_tail(last);
+  const Tail preview =
+      product.addend == no_value ? lowering.peek_tail(last) : Lowering::no_tail(last);
   const float divisor = preview.grid ? preview.grid->scale[0] : 1.0f;
 
   ConvOperation conv;
@@ -144,10 +146,79 @@ ConvOperation without_weights(const Lowering& lowering, const Node& last,
   conv.bias.assign(channels, 0);
   conv.multiplier.resize(channels);
   for (std::size_t c = 0; c < channels; ++c)
-    conv.multiplier[c] = scale_x * product.weight_scale[c] / divisor;
+    conv.multiplier[c] = scale_x * product.weight_scale[c] * product.factor / divisor;
   place_bias(lowering, product, scale_x, divisor, conv);
   conv.stage = lowering.stage_of(preview);
   return conv;
+}
+
+/// Copies the bytes of a matrix [K, M] as [M, K].
+TensorId transposed_bytes(Lowering& lowering, const Node& node, ValueId matrix) {
+  const TensorId from = lowering.bytes(matrix, Layout::plain);
+  const StoredTensor& source = lowering.program().tensor(from);
+  const std::int64_t k = source.shape[0], m = source.shape[1];
+  CopyOperation copy;
+  copy.extents = {m, k};
+  copy.src_strides = {1, source.pitch()};
+  copy.dst_strides = {k, 1};
+  const std::string name = source.name + " transposed";
+  const TensorId to =
+      lowering.new_tensor(name, ElementType::u8, {m, k}, Layout::plain, source.grid);
+  Operation& operation = lowering.emit(node, std::move(copy), {from}, to);
+  operation.name = name;
+  operation.op = "Transpose";
+  operation.sources.clear();
+  return to;
+}
+
+/// The activation's bytes as the product reads them.
+TensorId activation_bytes(Lowering& lowering, const Node& node, const IntegerProduct& product,
+                          Layout layout) {
+  return product.transposed ? transposed_bytes(lowering, node, product.activation)
+                            : lowering.bytes(product.activation, layout);
+}
+
+/// The addend times its factor, as floats.
+TensorId scaled_addend(Lowering& lowering, const Node& node, const IntegerProduct& product) {
+  const Value& value = lowering.value(product.addend);
+  if (product.bias_factor == 1.0f) return lowering.real(product.addend, Layout::plain);
+  if (value.is_constant()) {
+    Tensor scaled = real_constant(value).clone();
+    for (float& x : scaled.data<float>()) x *= product.bias_factor;
+    const TensorId tensor =
+        lowering.new_tensor(value.name, ElementType::f32, scaled.shape(), Layout::plain);
+    lowering.program().tensor(tensor).constant = scaled;
+    return tensor;
+  }
+  const TensorId factor =
+      lowering.new_tensor(node.name + " beta", ElementType::f32, {}, Layout::plain);
+  lowering.program().tensor(factor).constant = Tensor::scalar(product.bias_factor);
+  const TensorId real = lowering.real(product.addend, Layout::plain);
+  const TensorId scaled = lowering.new_tensor(value.name + " times beta", ElementType::f32,
+                                              *value.shape, Layout::plain);
+  Operation& operation = lowering.emit_float(node, FloatBinaryOperation{kernels::FloatBinary::mul},
+                                             {real, factor}, scaled);
+  operation.sources.clear();
+  return scaled;
+}
+
+/// The product as floats of its own, and the float addition behind it with the node's tail.
+void emit_with_addend(Lowering& lowering, const Node& node, const IntegerProduct& product,
+                      OperationKind kind, std::vector<TensorId> inputs, std::int64_t macs) {
+  const TensorId addend = scaled_addend(lowering, node, product);
+  const TensorId sum = lowering.new_tensor(node.name + " product", ElementType::f32,
+                                           lowering.shape(node.outputs[0]), Layout::plain);
+  lowering.emit(node, std::move(kind), std::move(inputs), sum).macs = macs;
+  Tail tail = lowering.take_float_tail(node);
+  tail.sources.erase(tail.sources.begin(),
+                     tail.sources.begin() + static_cast<std::ptrdiff_t>(node.sources.size()));
+  tail.op.replace(0, node.op.size(), "Add");
+  const TensorId output = lowering.result_tensor(tail, Layout::plain);
+  Operation& operation = lowering.emit_float(
+      node, tail, FloatBinaryOperation{kernels::FloatBinary::add, tail.lower, tail.upper},
+      {sum, addend}, output);
+  operation.name = node.name + " plus C";
+  operation.reason = fmt::format("the operand C of {} is not a constant per column", node.op);
 }
 
 void emit_product(Lowering& lowering, const Node& node, const Node& last, OperationKind kind,
@@ -209,8 +280,11 @@ bool lower_integer_product(Lowering& lowering, const Node& node, const Node& las
   std::optional<ConvOperation> conv = convolution_of(lowering, last, product, reason);
   if (!conv) return false;
   const std::int64_t macs = multiply_adds(conv->shape);
-  const TensorId input = lowering.bytes(product.activation, layout);
-  emit_product(lowering, node, last, std::move(*conv), {input}, layout, macs);
+  const TensorId input = activation_bytes(lowering, node, product, layout);
+  if (product.addend != no_value)
+    emit_with_addend(lowering, node, product, std::move(*conv), {input}, macs);
+  else
+    emit_product(lowering, node, last, std::move(*conv), {input}, layout, macs);
   return true;
 }
 
@@ -226,9 +300,12 @@ bool lower_activation_product(Lowering& lowering, const Node& node, const Node& 
   const kernels::ConvShape& shape = product.shape;
   const std::int64_t macs = static_cast<std::int64_t>(matmul.matrix_a.size()) * shape.out_pixels() *
                             shape.out_channels * shape.in_channels;
-  const TensorId a = lowering.bytes(product.activation, Layout::plain);
+  const TensorId a = activation_bytes(lowering, node, product, Layout::plain);
   const TensorId b = lowering.bytes(second, Layout::plain);
-  emit_product(lowering, node, last, std::move(matmul), {a, b}, Layout::plain, macs);
+  if (product.addend != no_value)
+    emit_with_addend(lowering, node, product, std::move(matmul), {a, b}, macs);
+  else
+    emit_product(lowering, node, last, std::move(matmul), {a, b}, Layout::plain, macs);
   return true;
 }
 

@@ -9,7 +9,12 @@ namespace intact {
 
 struct IntegerProduct {
   ValueId activation = no_value;
+  bool transposed = false;  ///< the activation is a matrix [K, M]
+  float factor = 1;         ///< of the sum: Gemm's alpha
   ValueId bias = no_value;  ///< constant; per output channel, or one element
+  float bias_factor = 1;    ///< Gemm's beta
+  /// What is added in float behind the product, times bias_factor: Gemm's C where it is no bias.
+  ValueId addend = no_value;
   kernels::ConvShape shape;
   ProductWeights weights;                       ///< in the order of ConvOperation once complete
   std::vector<std::int32_t> weight_zero_point;  ///< per output channel; empty when all are zero

@@ -37,9 +37,11 @@ const Node* bias_addition(const Lowering& lowering, const Node& node, std::int64
 }
 
 struct Product {
-  ValueId a = no_value, b = no_value, bias = no_value;
+  ValueId a = no_value, b = no_value;
+  ValueId bias = no_value;    ///< constant, one element or one per column
+  ValueId addend = no_value;  ///< any other C of Gemm
   bool transpose_a = false, transpose_b = false;
-  float alpha = 1;
+  float alpha = 1, beta = 1;
 };
 
 /// False for forms that the reference has to evaluate.
@@ -51,13 +53,35 @@ bool read_product(const Lowering& lowering, const Node& node, Product& product) 
   product.transpose_a = node.attributes.integer("transA", 0) != 0;
   product.transpose_b = node.attributes.integer("transB", 0) != 0;
   product.alpha = node.attributes.number("alpha", 1.0f);
-  if (!node.has_input(2)) return true;
-  product.bias = node.inputs[2];
-  if (!lowering.is_constant(product.bias) || node.attributes.number("beta", 1.0f) != 1.0f)
-    return false;
-  const Shape& shape = lowering.value(product.bias).constant.shape();
+  product.beta = node.attributes.number("beta", 1.0f);
+  if (!node.has_input(2) || product.beta == 0.0f) return true;
+  const ValueId c = node.inputs[2];
+  const Shape& shape = lowering.shape(c);
   const std::int64_t columns = lowering.shape(node.outputs[0]).back();
-  return element_count(shape) == columns && !shape.empty() && shape.back() == columns;
+  const bool per_column = element_count(shape) == 1 || (element_count(shape) == columns &&
+                                                        !shape.empty() && shape.back() == columns);
+  (lowering.is_constant(c) && per_column ? product.bias : product.addend) = c;
+  return true;
+}
+
+/// What an integer product takes over from the operands.
+IntegerProduct start_product(const Product& operands) {
+  IntegerProduct product;
+  product.activation = operands.a;
+  product.transposed = operands.transpose_a;
+  product.factor = operands.alpha;
+  product.bias = operands.bias;
+  product.addend = operands.addend;
+  if (operands.bias != no_value || operands.addend != no_value) product.bias_factor = operands.beta;
+  return product;
+}
+
+/// The addition behind a product that has neither bias nor factor yet; null when there is none.
+const Node* following_bias(const Lowering& lowering, const Node& node, std::int64_t columns,
+                           IntegerProduct& product) {
+  const bool free = product.bias == no_value && product.addend == no_value;
+  return free && product.factor == 1.0f ? bias_addition(lowering, node, columns, product.bias)
+                                        : nullptr;
 }
 
 /// Which matrix of an operand each matrix of the output reads: row-major indices of its leading
@@ -89,32 +113,27 @@ bool lower_activations(Lowering& lowering, const Node& node, const Product& oper
   const Shape& a = lowering.shape(operands.a);
   const Shape& b = lowering.shape(operands.b);
   const Shape& out = lowering.shape(node.outputs[0]);
-  if (a.size() < 2 || b.size() < 2 || operands.transpose_a || operands.alpha != 1.0f ||
-      element_count(a) == 0 || element_count(b) == 0) {
+  if (a.size() < 2 || b.size() < 2 || element_count(a) == 0 || element_count(b) == 0) {
     reason = fmt::format(
-        "this form of {} (transposed first operand, factor, operands empty or of one dimension) "
-        "has no integer kernel",
-        node.op);
+        "this form of {} (operands empty or of one dimension) has no integer kernel", node.op);
     return false;
   }
   ActivationMatMulOperation matmul;
   matmul.transpose_b = operands.transpose_b;
-  std::int64_t rows = a[a.size() - 2];
+  std::int64_t depth = a.back(), rows = a[a.size() - 2];
+  if (operands.transpose_a) std::swap(depth, rows);
   if (element_count(Shape(b.begin(), b.end() - 2)) == 1) {  // one matrix for all rows
-    rows = element_count(a) / a.back();
+    rows = element_count(a) / depth;
     matmul.matrix_a = matmul.matrix_b = {0};
   } else {
     matmul.matrix_a = operand_matrices(a, out);
     matmul.matrix_b = operand_matrices(b, out);
   }
-  IntegerProduct product;
-  product.activation = operands.a;
-  product.bias = operands.bias;
-  product.shape.in_channels = a.back();
+  IntegerProduct product = start_product(operands);
+  product.shape.in_channels = depth;
   product.shape.out_channels = out.back();
   product.shape.in = product.shape.out = {1, 1, rows};
-  const Node* last =
-      operands.bias == no_value ? bias_addition(lowering, node, out.back(), product.bias) : nullptr;
+  const Node* last = following_bias(lowering, node, out.back(), product);
   return lower_activation_product(lowering, node, last ? *last : node, product, operands.b,
                                   std::move(matmul), reason);
 }
@@ -125,25 +144,21 @@ bool lower_integer(Lowering& lowering, const Node& node, const Product& operands
   const Shape& b = lowering.shape(operands.b);
   if (!lowering.is_constant(operands.b) || b.size() > 2)
     return lower_activations(lowering, node, operands, reason);
-  if (b.size() != 2 || a.empty() || operands.transpose_a || operands.alpha != 1.0f) {
-    reason = fmt::format(
-        "this form of {} (transposed first operand, factor, or weights not two-dimensional) has no "
-        "integer kernel",
-        node.op);
+  if (b.size() != 2 || a.empty()) {
+    reason =
+        fmt::format("this form of {} (weights not two-dimensional) has no integer kernel", node.op);
     return false;
   }
-  const std::int64_t k = a.back(), n = lowering.shape(node.outputs[0]).back();
-  IntegerProduct product;
-  product.activation = operands.a;
-  product.bias = operands.bias;
+  const std::int64_t k = operands.transpose_a ? a[0] : a.back(),
+                     n = lowering.shape(node.outputs[0]).back();
+  IntegerProduct product = start_product(operands);
   product.shape.in_channels = k;
   product.shape.out_channels = n;
   product.shape.in = product.shape.out = {1, 1, k == 0 ? 0 : element_count(a) / k};
   if (!read_weights(lowering, node, operands.b, operands.transpose_b ? 0 : 1, product, reason))
     return false;
   if (!operands.transpose_b) product.weights = transposed(product.weights, k, n);
-  const Node* last =
-      operands.bias == no_value ? bias_addition(lowering, node, n, product.bias) : nullptr;
+  const Node* last = following_bias(lowering, node, n, product);
   return lower_integer_product(lowering, node, last ? *last : node, product, Layout::plain, reason);
 }
 
@@ -160,7 +175,11 @@ bool lower_float(Lowering& lowering, const Node& node, Product operands,
   matmul.out = lowering.shape(node.outputs[0]);
   const std::int64_t k = matmul.transpose_a ? matmul.a[matmul.a.size() - 2] : matmul.a.back();
   const std::int64_t macs = element_count(matmul.out) * k;
-  if (operands.bias != no_value && matmul.alpha != 1.0f) return false;
+  if (operands.bias != no_value &&
+      (matmul.alpha != 1.0f || operands.beta != 1.0f ||
+       lowering.value(operands.bias).constant.size() != matmul.out.back()))
+    return false;
+  if (operands.addend != no_value) return false;
   const Node* last = &node;
   if (operands.bias == no_value && matmul.alpha == 1.0f)
     if (const Node* add = bias_addition(lowering, node, matmul.out.back(), operands.bias))

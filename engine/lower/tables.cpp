@@ -174,7 +174,13 @@ std::optional<FloatUnaryOperation> float_function(const Node& node) {
     return FloatUnaryOperation{FloatUnary::hard_sigmoid, a.number("alpha", 0.2f),
                                a.number("beta", 0.5f)};
   if (node.is("HardSwish")) return FloatUnaryOperation{FloatUnary::hard_swish, 0, 0};
-  if (node.is("Gelu"))
+  if (node.is("Elu")) return FloatUnaryOperation{FloatUnary::elu, a.number("alpha", 1.0f), 1};
+  if (node.is("Selu"))
+    return FloatUnaryOperation{FloatUnary::elu, a.number("alpha", 1.67326319217681884765625f),
+                               a.number("gamma", 1.05070102214813232421875f)};
+  if (node.op == "QuickGelu")
+    return FloatUnaryOperation{FloatUnary::silu, a.number("alpha", 1.702f), 0};
+  if (node.op == "Gelu")
     return FloatUnaryOperation{
         a.text("approximate", "none") == "tanh" ? FloatUnary::gelu_tanh : FloatUnary::gelu_erf, 0,
         0};

@@ -1,4 +1,5 @@
-// Runs the links of a chain on tiles with the kernels of the element-wise and quantize families.
+// Runs the links of a chain on tiles with the kernels of the element-wise and quantize families;
+// the step of chains behind no product.
 #include "engine/steps/chain.hpp"
 
 #include <algorithm>
@@ -9,6 +10,9 @@
 namespace intact {
 namespace {
 
+/// Stands for Tile::other among the buffers.
+constexpr int other_buffer = -2;
+
 constexpr std::size_t buffer_bytes = kernels::TileStage::most_elements * sizeof(float);
 
 /// The last link that reads each value of a chain; -1: none.
@@ -16,7 +20,7 @@ std::vector<int> last_reads(const FloatChain& chain) {
   std::vector<int> last(chain.links.size() + 1, -1);
   for (std::size_t i = 0; i < chain.links.size(); ++i)
     for (const FloatChain::Operand& operand : chain.links[i].operands)
-      if (operand.stored == no_tensor)
+      if (operand.stored == no_tensor && operand.value != FloatChain::second_product)
         last[static_cast<std::size_t>(operand.value)] = static_cast<int>(i);
   return last;
 }
@@ -46,7 +50,13 @@ TileChain::TileChain(StepContext& context, const FloatChain& chain, const Operat
       unary_(select_kernel(kernels::float_unary_kernels(), context.isa)),
       binary_(select_kernel(kernels::float_binary_kernels(), context.isa)),
       quantize_(select_kernel(kernels::quantize_kernels(), context.isa)),
-      dequantize_(select_kernel(kernels::dequantize_kernels(), context.isa)) {
+      dequantize_(select_kernel(kernels::dequantize_kernels(), context.isa)),
+      table_(select_kernel(kernels::table_kernels(), context.isa,
+                           [](const kernels::TableKernel& kernel) {
+                             return kernel.output == kernels::Output::f32;
+                           })),
+      byte_binary_(select_kernel(kernels::byte_binary_kernels(), context.isa)),
+      affine_(select_kernel(kernels::affine_kernels(), context.isa)) {
   place_values(chain);
   if (chain.product != no_tensor) product_ = stored(chain.product);
   for (const Link& link : links_)
@@ -67,6 +77,7 @@ TileChain::Place TileChain::stored(TensorId id) const {
   Place place;
   place.tensor = id;
   place.walk = *walk;
+  place.one_row = walk->pitch == 0;
   if (tensor.type == ElementType::u8 && tensor.grid) {
     place.bytes = true;
     place.scale = tensor.grid->scale[0];
@@ -82,24 +93,39 @@ void TileChain::place_values(const FloatChain& chain) {
   Buffers buffers;
   for (std::size_t i = 0; i < chain.links.size(); ++i) {
     const FloatChain::Link& from = chain.links[i];
+    const bool reads_bytes = std::holds_alternative<TableOperation>(from.kind) ||
+                             std::holds_alternative<ByteBinaryOperation>(from.kind) ||
+                             std::holds_alternative<AffineOperation>(from.kind);
     Link link{from.kind, {}, {}};
     std::vector<int> dead, lent;  // values that this link reads last; bytes made float
     for (const FloatChain::Operand& operand : from.operands) {
+      if (operand.stored == no_tensor && operand.value == FloatChain::second_product) {
+        link.operands.emplace_back().buffer = other_buffer;
+        continue;
+      }
       const auto value = static_cast<std::size_t>(operand.value);
       link.operands.push_back(operand.stored == no_tensor ? values[value] : stored(operand.stored));
       Place& place = link.operands.back();
-      if (place.bytes) lent.push_back(place.buffer = buffers.take());
+      if (place.bytes && !reads_bytes) lent.push_back(place.buffer = buffers.take());
       if (operand.stored == no_tensor && last[value] == static_cast<int>(i) &&
           place.tensor == no_tensor && place.buffer > 0 &&
           std::find(dead.begin(), dead.end(), place.buffer) == dead.end())
         dead.push_back(place.buffer);
     }
-    // Element by element: a result may take the place of a value, but not that of a repeated row.
-    for (const int buffer : dead) buffers.give_back(buffer);
+    link.result.one_row = std::all_of(link.operands.begin(), link.operands.end(),
+                                      [](const Place& place) { return place.one_row; });
+    // Element by element: a result may take the place of a value, but not that of repeated rows.
+    const bool in_place = std::all_of(link.operands.begin(), link.operands.end(), [&](auto& place) {
+      return place.one_row == link.result.one_row;
+    });
+    if (in_place)
+      for (const int buffer : dead) buffers.give_back(buffer);
     if (from.output != no_tensor)
       link.result = stored(from.output);
     else
       link.result.buffer = buffers.take();
+    if (!in_place)
+      for (const int buffer : dead) buffers.give_back(buffer);
     for (const int buffer : lent) buffers.give_back(buffer);
     values[i + 1] = link.result;
     links_.push_back(std::move(link));
@@ -128,6 +154,7 @@ void BoundChain::take(kernels::Tile tile) const {
     run_links(tile);
     left -= tile.rows;
     tile.data += tile.rows * tile.pitch;
+    if (tile.other != nullptr) tile.other += tile.rows * tile.pitch;
     tile.pixel += tile.rows;
   }
 }
@@ -138,69 +165,69 @@ void BoundChain::run_links(const kernels::Tile& tile) const {
     for (std::int64_t r = 0; r < tile.rows; ++r)
       std::copy_n(tile.data + r * tile.pitch, tile.columns, to.data + r * to.pitch);
   }
-  for (const TileChain::Link& link : chain_.links_) run_link(link, tile);
+  for (const Link& link : chain_.links_) {
+    kernels::Tile part = tile;
+    if (link.result.one_row) part.rows = 1;
+    std::visit([&](const auto& kind) { apply(kind, link, part); }, link.kind);
+  }
 }
 
-/// The rows of a place that belong to a tile, as floats.
+const std::uint8_t* BoundChain::bytes_of(const TileChain::Place& place,
+                                         const kernels::Tile& tile) const {
+  return frame_.at<std::uint8_t>(place.tensor) + place.walk.at(tile.pixel) +
+         tile.channel * place.walk.step;
+}
+
 BoundChain::Rows BoundChain::rows_of(const TileChain::Place& place,
                                      const kernels::Tile& tile) const {
+  if (place.tensor != no_tensor && place.bytes) return dequantized(place, tile);
+  if (place.tensor != no_tensor)
+    return {
+        frame_.at<float>(place.tensor) + place.walk.at(tile.pixel) + tile.channel * place.walk.step,
+        place.walk.pitch, static_cast<int>(place.walk.step)};
   if (place.buffer == 0) return {tile.data, tile.pitch};
-  float* const buffer =
-      buffers_ + (place.buffer - 1) * kernels::TileStage::most_elements;  // not read if < 0
-  if (place.tensor == no_tensor) return {buffer, tile.columns};
-  const std::int64_t at = place.walk.at(tile.pixel) + tile.channel * place.walk.step;
-  if (!place.bytes)
-    return {frame_.at<float>(place.tensor) + at, place.walk.pitch,
-            static_cast<int>(place.walk.step)};
+  if (place.buffer == other_buffer) return {tile.other, tile.pitch};
+  return {buffers_ + (place.buffer - 1) * kernels::TileStage::most_elements,
+          place.one_row ? 0 : tile.columns};
+}
+
+BoundChain::Rows BoundChain::dequantized(const TileChain::Place& place,
+                                         const kernels::Tile& tile) const {
   const bool repeats = place.walk.step == 0;
   kernels::DequantizeArgs args;
   args.channels = repeats ? 1 : tile.columns;
-  args.pixels = place.walk.pitch == 0 ? 1 : tile.rows;
-  args.src = frame_.at<std::uint8_t>(place.tensor) + at;
+  args.pixels = place.one_row ? 1 : tile.rows;
+  args.src = bytes_of(place, tile);
   args.src_pitch = place.walk.pitch;
   args.scale = place.scale;
   args.zero_point = place.zero_point;
-  args.dst = buffer;
+  args.dst = buffers_ + (place.buffer - 1) * kernels::TileStage::most_elements;
   args.dst_strides[1] = 1;
   args.dst_strides[2] = args.channels;
   chain_.dequantize_.run(args, Part{});
-  return {buffer, args.pixels == 1 ? 0 : args.channels, repeats ? 0 : 1};
+  return {args.dst, place.one_row ? 0 : args.channels, repeats ? 0 : 1};
 }
 
-void BoundChain::run_link(const TileChain::Link& link, const kernels::Tile& tile) const {
-  const Rows a = rows_of(link.operands[0], tile);
-  if (const auto* round = std::get_if<QuantizeOperation>(&link.kind)) {
-    kernels::QuantizeArgs args;
-    args.channels = tile.columns;
-    args.pixels = tile.rows;
-    args.src = a.data;
-    args.src_strides[1] = 1;
-    args.src_strides[2] = a.pitch;
-    args.scale = round->scale;
-    args.zero_point = round->zero_point;
-    args.lower = round->lower;
-    args.upper = round->upper;
-    args.dst = frame_.at<std::uint8_t>(link.result.tensor) + link.result.walk.at(tile.pixel) +
-               tile.channel;
-    args.dst_pitch = link.result.walk.pitch;
-    return chain_.quantize_.run(args, Part{});
-  }
+void BoundChain::apply(const FloatUnaryOperation& function, const Link& link,
+                       const kernels::Tile& tile) const {
+  const Rows x = rows_of(link.operands[0], tile), to = rows_of(link.result, tile);
+  kernels::FloatUnaryArgs args;
+  args.function = function.function;
+  args.alpha = function.alpha;
+  args.beta = function.beta;
+  args.rows = tile.rows;
+  args.channels = tile.columns;
+  args.src = x.data;
+  args.src_pitch = x.pitch;
+  args.dst = to.data;
+  args.dst_pitch = to.pitch;
+  chain_.unary_.run(args, Part{});
+}
+
+void BoundChain::apply(const FloatBinaryOperation& arithmetic, const Link& link,
+                       const kernels::Tile& tile) const {
+  const Rows a = rows_of(link.operands[0], tile), b = rows_of(link.operands[1], tile);
   const Rows to = rows_of(link.result, tile);
-  if (const auto* function = std::get_if<FloatUnaryOperation>(&link.kind)) {
-    kernels::FloatUnaryArgs args;
-    args.function = function->function;
-    args.alpha = function->alpha;
-    args.beta = function->beta;
-    args.rows = tile.rows;
-    args.channels = tile.columns;
-    args.src = a.data;
-    args.src_pitch = a.pitch;
-    args.dst = to.data;
-    args.dst_pitch = to.pitch;
-    return chain_.unary_.run(args, Part{});
-  }
-  const auto& arithmetic = std::get<FloatBinaryOperation>(link.kind);
-  const Rows b = rows_of(link.operands[1], tile);
   kernels::FloatBinaryArgs args;
   args.operation = arithmetic.operation;
   args.lower = arithmetic.lower;
@@ -212,6 +239,131 @@ void BoundChain::run_link(const TileChain::Link& link, const kernels::Tile& tile
   args.dst = to.data;
   args.dst_pitch = to.pitch;
   chain_.binary_.run(args, Part{});
+}
+
+void BoundChain::apply(const QuantizeOperation& round, const Link& link,
+                       const kernels::Tile& tile) const {
+  const Rows x = rows_of(link.operands[0], tile);
+  kernels::QuantizeArgs args;
+  args.channels = tile.columns;
+  args.pixels = tile.rows;
+  args.src = x.data;
+  args.src_strides[1] = 1;
+  args.src_strides[2] = x.pitch;
+  args.scale = round.scale;
+  args.zero_point = round.zero_point;
+  args.lower = round.lower;
+  args.upper = round.upper;
+  args.dst =
+      frame_.at<std::uint8_t>(link.result.tensor) + link.result.walk.at(tile.pixel) + tile.channel;
+  args.dst_pitch = link.result.walk.pitch;
+  chain_.quantize_.run(args, Part{});
+}
+
+void BoundChain::apply(const TableOperation& table, const Link& link,
+                       const kernels::Tile& tile) const {
+  const Rows to = rows_of(link.result, tile);
+  kernels::TableArgs args;
+  args.rows = tile.rows;
+  args.channels = tile.columns;
+  args.src = bytes_of(link.operands[0], tile);
+  args.src_pitch = link.operands[0].walk.pitch;
+  args.table = table.floats.data();
+  args.dst = to.data;
+  args.dst_pitch = to.pitch;
+  chain_.table_.run(args, Part{});
+}
+
+void BoundChain::apply(const ByteBinaryOperation& arithmetic, const Link& link,
+                       const kernels::Tile& tile) const {
+  const Rows to = rows_of(link.result, tile);
+  const auto operand = [&](const TileChain::Place& place, std::int32_t zero_point) {
+    return kernels::ByteOperand{bytes_of(place, tile), place.walk.pitch,
+                                static_cast<int>(place.walk.step), zero_point};
+  };
+  kernels::ByteBinaryArgs args;
+  args.operation = arithmetic.operation;
+  args.rows = tile.rows;
+  args.channels = tile.columns;
+  args.a = operand(link.operands[0], arithmetic.zero_point_a);
+  args.b = operand(link.operands[1], arithmetic.zero_point_b);
+  args.multiplier_a = arithmetic.multiplier_a;
+  args.multiplier_b = arithmetic.multiplier_b;
+  args.divisor = arithmetic.divisor;
+  args.dst = to.data;
+  args.dst_pitch = to.pitch;
+  args.epilogue = epilogue_of(arithmetic.stage);
+  chain_.byte_binary_.run(args, Part{});
+}
+
+void BoundChain::apply(const AffineOperation& affine, const Link& link,
+                       const kernels::Tile& tile) const {
+  const TileChain::Place& from = link.operands[0];
+  const Rows to = rows_of(link.result, tile);
+  kernels::AffineArgs args;
+  args.rows = tile.rows;
+  args.channels = tile.columns;
+  if (from.bytes) {
+    args.src = bytes_of(from, tile);
+    args.src_pitch = from.walk.pitch;
+  } else {
+    const Rows x = rows_of(from, tile);
+    args.input = kernels::Output::f32;
+    args.src = x.data;
+    args.src_pitch = x.pitch;
+  }
+  args.src_zero_point = affine.zero_point;
+  args.factor = affine.factor.data() + tile.channel;
+  args.addend = affine.addend.data() + tile.channel;
+  args.dst = to.data;
+  args.dst_pitch = to.pitch;
+  args.epilogue = epilogue_of(affine.stage);
+  chain_.affine_.run(args, Part{});
+}
+
+namespace {
+
+/// A chain behind nothing: tiles of its own.
+class ChainStep : public Step {
+ public:
+  ChainStep(StepContext& context, const Operation& operation, FloatChain& chain)
+      : chain_(context, chain, operation) {
+    const StoredTensor& out = context.program.tensor(operation.outputs[0]);
+    pixels_ = out.rows();
+    channels_ = out.channels();
+    scratch_bytes = chain_.scratch_bytes();
+    isa = chain_.isa();
+    kernel = fmt::format("tiles_{}", isa_name(isa));
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    constexpr std::int64_t most = kernels::TileStage::most_elements;
+    const std::int64_t columns = std::min(channels_, most);
+    const std::int64_t share = (pixels_ + part.count - 1) / part.count;
+    const std::int64_t rows = std::max<std::int64_t>(std::min(most / columns, share), 1);
+    const std::int64_t across = (channels_ + columns - 1) / columns;
+    const Range tiles = split((pixels_ + rows - 1) / rows * across, part);
+    const BoundChain bound(chain_, frame, frame.scratch_of(part));
+    for (std::int64_t i = tiles.begin; i < tiles.end; ++i) {
+      kernels::Tile tile;
+      tile.pixel = i / across * rows;
+      tile.channel = i % across * columns;
+      tile.rows = std::min(rows, pixels_ - tile.pixel);
+      tile.columns = std::min(columns, channels_ - tile.channel);
+      bound.take(tile);
+    }
+  }
+
+ private:
+  TileChain chain_;
+  std::int64_t pixels_, channels_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           ChainOperation& chain) {
+  return std::make_unique<ChainStep>(context, operation, chain.chain);
 }
 
 }  // namespace intact

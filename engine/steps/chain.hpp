@@ -1,5 +1,4 @@
-// The float operators behind a product, tile by tile (FloatChain): which kernel reads and writes
-// what.
+// Float operators tile by tile (FloatChain): which kernel reads and writes what.
 #pragma once
 
 #include <array>
@@ -16,6 +15,7 @@ class TileChain {
  public:
   TileChain(StepContext& context, const FloatChain& chain, const Operation& operation);
   std::size_t scratch_bytes() const;
+  Isa isa() const { return unary_.isa; }
 
  private:
   friend class BoundChain;
@@ -25,12 +25,13 @@ class TileChain {
     int buffer = -1;
     TensorId tensor = no_tensor;
     PixelWalk walk;      ///< of a tensor
-    bool bytes = false;  ///< the tensor's: dequantized into `buffer` first
+    bool bytes = false;  ///< the tensor's: dequantized into `buffer` if there is one
     float scale = 1;     ///< of bytes
     std::int32_t zero_point = 0;
+    bool one_row = false;  ///< all pixels of a tile have the same
   };
   struct Link {
-    std::variant<FloatUnaryOperation, FloatBinaryOperation, QuantizeOperation> kind;
+    decltype(FloatChain::Link::kind) kind;
     std::vector<Place> operands;
     Place result;
   };
@@ -48,6 +49,9 @@ class TileChain {
   const kernels::FloatBinaryKernel& binary_;
   const kernels::QuantizeKernel& quantize_;
   const kernels::DequantizeKernel& dequantize_;
+  const kernels::TableKernel& table_;
+  const kernels::ByteBinaryKernel& byte_binary_;
+  const kernels::AffineKernel& affine_;
 };
 
 /// The chain with the memory of one inference and one thread. `pixel` and `channel`: what the
@@ -56,17 +60,28 @@ class BoundChain : public kernels::TileStage {
  public:
   BoundChain(const TileChain& chain, const Frame& frame, std::byte* scratch, std::int64_t pixel = 0,
              std::int64_t channel = 0);
+  /// Runs the chain on one tile; its data is that of the product, if there is one.
+  void take(kernels::Tile tile) const;
 
  private:
+  using Link = TileChain::Link;
   struct Rows {
     float* data;
     std::ptrdiff_t pitch;
     int step = 1;
   };
-  void take(kernels::Tile tile) const;
   void run_links(const kernels::Tile& tile) const;
-  void run_link(const TileChain::Link& link, const kernels::Tile& tile) const;
+  // One link on as many rows as its result has.
+  void apply(const FloatUnaryOperation&, const Link&, const kernels::Tile&) const;
+  void apply(const FloatBinaryOperation&, const Link&, const kernels::Tile&) const;
+  void apply(const QuantizeOperation&, const Link&, const kernels::Tile&) const;
+  void apply(const TableOperation&, const Link&, const kernels::Tile&) const;
+  void apply(const ByteBinaryOperation&, const Link&, const kernels::Tile&) const;
+  void apply(const AffineOperation&, const Link&, const kernels::Tile&) const;
+  /// The rows of a place that belong to a tile, as floats.
   Rows rows_of(const TileChain::Place& place, const kernels::Tile& tile) const;
+  Rows dequantized(const TileChain::Place& place, const kernels::Tile& tile) const;
+  const std::uint8_t* bytes_of(const TileChain::Place& place, const kernels::Tile& tile) const;
 
   const TileChain& chain_;
   const Frame& frame_;

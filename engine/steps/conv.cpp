@@ -1,5 +1,7 @@
-// Integer convolution and matrix product.
+// Integer convolution and matrix product, and what is computed on their results.
 #include "engine/steps/conv.hpp"
+
+#include <array>
 
 #include "engine/steps/quantize.hpp"
 #include "kernels/depthwise/depthwise.hpp"
@@ -61,7 +63,7 @@ ConvStep::ConvStep(StepContext& context, const Operation& operation, const ConvO
     weights.data = values.data();
     chosen.pack(conv.shape, weights, target);
   });
-  run_ = chosen.run;
+  kernel_ = &chosen;
   kernel = chosen.name;
   isa = chosen.isa;
   kernel_scratch_ = (chosen.scratch_bytes(conv.shape) + 63) / 64 * 64;
@@ -159,10 +161,41 @@ class DynamicConvStep : public ConvStep {
   kernels::QuantizeArgs quantize_args_;
 };
 
+/// Two products of the same outputs, which float operators read together (ConvOperation::second).
+class TwoConvStep : public ConvStep {
+ public:
+  TwoConvStep(StepContext& context, const Operation& operation, const ConvOperation& conv)
+      : ConvStep(context, operation, conv), second_(context, second_of(operation), conv.second[0]) {
+    const std::array products = {product(nullptr), second_.product(nullptr)};
+    chain_at_ = (kernels::by_lines_bytes(products) + 63) / 64 * 64;
+    scratch_bytes = chain_at_ + chain_->scratch_bytes();
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    Call first(*this, frame, part);
+    const Call second(second_, frame, part);
+    const BoundChain bound(*chain_, frame, frame.scratch_of(part) + chain_at_);
+    first.args.epilogue.tiles = &bound;
+    kernels::run_by_lines(std::array{product(&first.args), second_.product(&second.args)}, part);
+  }
+
+ private:
+  static Operation second_of(const Operation& operation) {
+    Operation second;
+    second.inputs = {operation.inputs[1]};
+    second.outputs = operation.outputs;
+    return second;
+  }
+
+  ConvStep second_;
+  std::size_t chain_at_ = 0;
+};
+
 }  // namespace
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation, ConvOperation& conv) {
   if (conv.round) return std::make_unique<DynamicConvStep>(context, operation, conv);
+  if (!conv.second.empty()) return std::make_unique<TwoConvStep>(context, operation, conv);
   return std::make_unique<ConvStep>(context, operation, conv);
 }
 

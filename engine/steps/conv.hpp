@@ -3,6 +3,7 @@
 
 #include "engine/steps/chain.hpp"
 #include "engine/steps/steps.hpp"
+#include "kernels/conv/by_lines.hpp"
 
 namespace intact {
 
@@ -11,6 +12,10 @@ class ConvStep : public Step {
   /// Chooses the kernel and packs the weights.
   ConvStep(StepContext& context, const Operation& operation, const ConvOperation& conv);
   void run(const Frame& frame, Part part) const override;
+  /// The kernel, for callers that run it themselves.
+  kernels::LineProduct product(const kernels::ConvArgs* args) const {
+    return {kernel_, &shape_, args};
+  }
 
  protected:
   /// The arguments of one part with what they point to; writes to the first output unless told
@@ -23,13 +28,14 @@ class ConvStep : public Step {
     kernels::Residual residual;
     std::int32_t zero_point = 0;
   };
-  void run(const Call& call, Part part) const { run_(shape_, call.args, part); }
+  void run(const Call& call, Part part) const { kernel_->run(shape_, call.args, part); }
 
   /// Bytes at the beginning of each thread's scratch memory that the kernel leaves alone.
   std::size_t reserved_ = 0;
+  std::optional<TileChain> chain_;
 
  private:
-  void (*run_)(const kernels::ConvShape&, const kernels::ConvArgs&, Part);
+  const kernels::ConvKernel* kernel_;
   WeightCache::Block weights_;
   kernels::ConvShape shape_;
   OutputStage stage_;
@@ -37,7 +43,6 @@ class ConvStep : public Step {
   std::optional<kernels::Residual> residual_;
   TensorId src_, dst_, addend_ = no_tensor, zero_point_ = no_tensor, scale_ = no_tensor;
   std::ptrdiff_t src_pitch_, dst_pitch_;
-  std::optional<TileChain> chain_;
   std::size_t kernel_scratch_ = 0;
 };
 

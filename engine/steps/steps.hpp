@@ -28,6 +28,7 @@ std::unique_ptr<Step> make(StepContext&, const Operation&, FloatUnaryOperation&)
 std::unique_ptr<Step> make(StepContext&, const Operation&, RowOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ResizeOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, LstmOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, ChainOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ReferenceOperation&);
 
 /// The first kernel of a list that the cap and the CPU admit and that `accepts` takes.

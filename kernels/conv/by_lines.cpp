@@ -1,4 +1,4 @@
-// Cuts a convolution into blocks of output lines and hands their floats over in tiles.
+// Cuts convolutions into blocks of output lines and hands their floats over in tiles.
 #include "kernels/conv/by_lines.hpp"
 
 #include <algorithm>
@@ -14,11 +14,43 @@ std::size_t aligned(std::size_t bytes) {
   return (bytes + 63) / 64 * 64;
 }
 
-/// Lines of a block. A window over depth reads planes, which only a block of whole planes has.
-std::int64_t lines_of(const ConvShape& shape) {
-  if (shape.kernel[0] > 1) return shape.out[1];
-  const std::int64_t line = std::max<std::int64_t>(shape.out[2] * shape.out_channels, 1);
-  return std::clamp<std::int64_t>(block_floats / line, 1, std::max<std::int64_t>(shape.out[1], 1));
+/// Where planes of output are cut: into lines, or the only line into columns. A window over depth
+/// reads planes, which only a block of whole planes has.
+struct Cut {
+  explicit Cut(std::span<const LineProduct> products) {
+    const ConvShape& out = *products[0].shape;
+    const auto any = [&](auto holds) {
+      return std::any_of(products.begin(), products.end(),
+                         [&](const LineProduct& product) { return holds(*product.shape); });
+    };
+    const bool planes = any([](const ConvShape& shape) { return shape.kernel[0] > 1; });
+    const bool lines =
+        out.out[1] > 1 || any([](const ConvShape& shape) { return shape.in[1] > 1; });
+    axis = planes ? 0 : lines ? 1 : 2;
+    if (axis != 0) per_plane = out.out[axis];
+    pixels = out.out[0] == 0 ? 0 : out.out[1] * out.out[2] / std::max<std::int64_t>(per_plane, 1);
+    if (axis != 0)
+      most = std::clamp<std::int64_t>(
+          block_floats / std::max<std::int64_t>(pixels * out.out_channels, 1), 1,
+          std::max<std::int64_t>(per_plane, 1));
+  }
+
+  int axis = 0;                ///< 0: planes are not cut
+  std::int64_t per_plane = 1;  ///< lines or columns
+  std::int64_t pixels = 0;     ///< of one of them
+  std::int64_t most = 1;       ///< of a block
+};
+
+std::size_t kernel_bytes(std::span<const LineProduct> products) {
+  std::size_t bytes = 0;
+  for (const LineProduct& product : products)
+    bytes = std::max(bytes, aligned(product.kernel->scratch_bytes(*product.shape)));
+  return bytes;
+}
+
+/// Floats of a block.
+std::int64_t block_size(const Cut& cut, const ConvShape& shape) {
+  return (cut.most * cut.pixels * shape.out_channels + 15) / 16 * 16;
 }
 
 /// Restricts an axis to the outputs [begin, begin + count) and to the inputs that they meet, of
@@ -38,58 +70,71 @@ std::int64_t restrict_axis(ConvShape& shape, int axis, std::int64_t begin, std::
   return first;
 }
 
-/// The block of a plane's lines from `y` on: its shape, and the input pixel that it starts at.
-ConvShape block_at(const ConvShape& whole, std::int64_t image, std::int64_t z, std::int64_t y,
-                   std::int64_t lines, std::int64_t& pixel) {
-  ConvShape block = whole;
-  block.batch = 1;
-  const std::int64_t first_plane = restrict_axis(block, 0, z, 1);
-  pixel = (image * whole.in[0] + first_plane) * whole.in[1] * whole.in[2];
-  if (whole.kernel[0] == 1) pixel += restrict_axis(block, 1, y, lines) * whole.in[2];
-  return block;
+/// Lines or columns [begin, begin + count) of all planes counted together, within one plane.
+struct Block {
+  std::int64_t begin, count;
+};
+
+/// One product of a block, written to `to`.
+void run_block(const LineProduct& product, const Cut& cut, const Block& block, void* scratch,
+               float* to) {
+  const ConvShape& whole = *product.shape;
+  const std::int64_t plane = block.begin / cut.per_plane;
+  ConvShape shape = whole;
+  shape.batch = 1;
+  std::int64_t pixel = plane / whole.out[0] * whole.in[0];
+  pixel = (pixel + restrict_axis(shape, 0, plane % whole.out[0], 1)) * whole.in[1] * whole.in[2];
+  if (cut.axis != 0)
+    pixel += restrict_axis(shape, cut.axis, block.begin % cut.per_plane, block.count) *
+             (cut.axis == 1 ? whole.in[2] : 1);
+  ConvArgs args = *product.args;
+  args.src += pixel * args.src_pitch;
+  args.dst = to;
+  args.dst_pitch = whole.out_channels;
+  args.scratch = scratch;
+  args.epilogue.tiles = nullptr;
+  product.kernel->run(shape, args, Part{});
 }
 
-void hand_over(const TileStage& stage, float* block, std::int64_t pixel, std::int64_t pixels,
-               std::int64_t channels) {
+void hand_over(const TileStage& stage, float* block, float* other, std::int64_t pixel,
+               std::int64_t pixels, std::int64_t channels) {
   const std::int64_t columns = std::min(channels, TileStage::most_elements);
   const std::int64_t rows = TileStage::most_elements / columns;
   for (std::int64_t row = 0; row < pixels; row += rows)
-    for (std::int64_t channel = 0; channel < channels; channel += columns)
-      stage.run(stage,
-                {block + row * channels + channel, channels, pixel + row,
-                 std::min(rows, pixels - row), channel, std::min(columns, channels - channel)});
+    for (std::int64_t channel = 0; channel < channels; channel += columns) {
+      const std::int64_t at = row * channels + channel;
+      Tile tile{block + at,  channels,
+                pixel + row, std::min(rows, pixels - row),
+                channel,     std::min(columns, channels - channel)};
+      if (other != nullptr) tile.other = other + at;
+      stage.run(stage, tile);
+    }
 }
 
 }  // namespace
 
-std::size_t by_lines_bytes(const ConvKernel& kernel, const ConvShape& shape) {
-  return aligned(kernel.scratch_bytes(shape)) +
-         static_cast<std::size_t>(lines_of(shape) * shape.out[2] * shape.out_channels) *
-             sizeof(float);
+std::size_t by_lines_bytes(std::span<const LineProduct> products) {
+  return kernel_bytes(products) +
+         products.size() * sizeof(float) *
+             static_cast<std::size_t>(block_size(Cut(products), *products[0].shape));
 }
 
-void run_by_lines(const ConvKernel& kernel, const ConvShape& shape, const ConvArgs& args,
-                  Part part) {
-  auto* const block = reinterpret_cast<float*>(static_cast<std::byte*>(args.scratch) +
-                                               aligned(kernel.scratch_bytes(shape)));
-  const std::int64_t most = lines_of(shape);
-  const Range share = split(shape.batch * shape.out[0] * shape.out[1], part,
-                            shape.kernel[0] > 1 ? static_cast<long>(shape.out[1]) : 1);
-  for (std::int64_t line = share.begin; line < share.end;) {
-    const std::int64_t y = line % shape.out[1], plane = line / shape.out[1];
-    const std::int64_t lines = std::min({most, shape.out[1] - y, share.end - line});
-    std::int64_t first = 0;
-    const ConvShape part_shape =
-        block_at(shape, plane / shape.out[0], plane % shape.out[0], y, lines, first);
-    ConvArgs to_block = args;
-    to_block.src = args.src + first * args.src_pitch;
-    to_block.dst = block;
-    to_block.dst_pitch = shape.out_channels;
-    to_block.epilogue.tiles = nullptr;
-    kernel.run(part_shape, to_block, Part{});
-    hand_over(*args.epilogue.tiles, block, line * shape.out[2], lines * shape.out[2],
-              shape.out_channels);
-    line += lines;
+void run_by_lines(std::span<const LineProduct> products, Part part) {
+  const ConvShape& out = *products[0].shape;
+  const ConvArgs& args = *products[0].args;
+  const Cut cut(products);
+  auto* const blocks =
+      reinterpret_cast<float*>(static_cast<std::byte*>(args.scratch) + kernel_bytes(products));
+  float* const second = products.size() > 1 ? blocks + block_size(cut, out) : nullptr;
+  const Range share = split(out.batch * out.out[0] * cut.per_plane, part);
+  for (std::int64_t at = share.begin; at < share.end;) {
+    const std::int64_t left = cut.per_plane - at % cut.per_plane;
+    const Block block{at, std::min({cut.most, left, share.end - at})};
+    for (std::size_t i = 0; i < products.size(); ++i)
+      run_block(products[i], cut, block, args.scratch, i == 0 ? blocks : second);
+    hand_over(*args.epilogue.tiles, blocks, second, at * cut.pixels, block.count * cut.pixels,
+              out.out_channels);
+    at += block.count;
   }
 }
 

@@ -1,18 +1,25 @@
-// Tiles for a TileStage from a kernel that only writes to memory: the convolution is cut into
+// Tiles for a TileStage from kernels that only write to memory: the convolution is cut into
 // convolutions of a few output lines, each of which the kernel writes as floats into scratch
-// memory. Plain header.
+// memory. So two products of the same outputs can be handed over together. Plain header.
 #pragma once
 
 #include "kernels/conv/conv.hpp"
 
 namespace intact::kernels {
 
-/// Scratch of one thread: the kernel's own and the lines.
-std::size_t by_lines_bytes(const ConvKernel& kernel, const ConvShape& shape);
+/// The packed weights must not depend on the extents of input and output.
+struct LineProduct {
+  const ConvKernel* kernel = nullptr;
+  const ConvShape* shape = nullptr;
+  const ConvArgs* args = nullptr;
+};
 
-/// `args.epilogue.tiles` is set, and `args.scratch` has by_lines_bytes. The packed weights of the
-/// kernel must not depend on the extents of input and output. Lines are divided among the parts.
-void run_by_lines(const ConvKernel& kernel, const ConvShape& shape, const ConvArgs& args,
-                  Part part);
+/// Scratch of one thread: the kernels' own and the lines. Needs no args.
+std::size_t by_lines_bytes(std::span<const LineProduct> products);
+
+/// One product, or two with equal output pixels and channels: the second one's results come as
+/// Tile::other. The stage, and the scratch memory for both, are those of the first one's args.
+/// Lines are divided among the parts.
+void run_by_lines(std::span<const LineProduct> products, Part part);
 
 }  // namespace intact::kernels

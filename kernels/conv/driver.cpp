@@ -334,7 +334,7 @@ class Run {
 
   /// The panel in rectangles for the TileStage. Their heights suit all tiles' blocks of rows.
   void hand_over(ConvTile tile, int width, std::int64_t pixel, std::int64_t channel) {
-    constexpr std::int64_t grain = 12;
+    constexpr std::int64_t grain = 48;
     const std::int64_t columns = tile.target.columns, count = tile.row_count;
     const std::int64_t most = TileStage::most_elements / columns / grain * grain;
     const TileStage& stage = *args_.epilogue.tiles;

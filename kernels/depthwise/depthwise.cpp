@@ -14,9 +14,13 @@ namespace {
 template <const ConvKernel& kernel>
 ConvKernel with_tiles() {
   ConvKernel extended = kernel;
-  extended.scratch_bytes = [](const ConvShape& shape) { return by_lines_bytes(kernel, shape); };
+  extended.scratch_bytes = [](const ConvShape& shape) {
+    const LineProduct product{&kernel, &shape, nullptr};
+    return by_lines_bytes({&product, 1});
+  };
   extended.run = [](const ConvShape& shape, const ConvArgs& args, Part part) {
-    args.epilogue.tiles != nullptr ? run_by_lines(kernel, shape, args, part)
+    const LineProduct product{&kernel, &shape, &args};
+    args.epilogue.tiles != nullptr ? run_by_lines({&product, 1}, part)
                                    : kernel.run(shape, args, part);
   };
   return extended;

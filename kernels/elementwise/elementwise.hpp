@@ -117,8 +117,9 @@ struct TableKernel {
 };
 std::span<const TableKernel> table_kernels();
 
-/// Float arithmetic, one rounding per operation, the same on every ISA.
-enum class FloatBinary : std::uint8_t { add, sub, mul, div, max, min };
+/// Float arithmetic, one rounding per operation, the same on every ISA. prelu: a * b for negative
+/// a, else a.
+enum class FloatBinary : std::uint8_t { add, sub, mul, div, max, min, prelu };
 struct FloatOperand {
   const float* data = nullptr;
   std::ptrdiff_t pitch = 0;
@@ -140,10 +141,10 @@ struct FloatBinaryKernel {
 std::span<const FloatBinaryKernel> float_binary_kernels();
 
 /// Unary float functions. alpha, beta: LeakyRelu slope; HardSigmoid alpha, beta; Clip lower, upper;
-/// silu is x * sigmoid(alpha * x). NaN in gives NaN out for all of them. Within 4 ulp of the exact
-/// value (gelu_erf 7; where the exact value is subnormal, within 1e-42; gelu_tanh 6 above -2, and
-/// 200 below, where it falls like e^(x^3); silu 80 with another alpha than 1); the same bits on
-/// every ISA.
+/// silu is x * sigmoid(alpha * x); elu beta * alpha * (e^x - 1) for negative x, else beta * x. NaN
+/// in gives NaN out for all of them. Within 4 ulp of the exact value (gelu_erf 7; where the exact
+/// value is subnormal, within 1e-42; gelu_tanh 6 above -2, and 200 below, where it falls like
+/// e^(x^3); silu 80 with another alpha than 1); the same bits on every ISA.
 enum class FloatUnary : std::uint8_t {
   clip,
   leaky_relu,
@@ -155,7 +156,8 @@ enum class FloatUnary : std::uint8_t {
   exp,
   gelu_erf,
   gelu_tanh,
-  mish
+  mish,
+  elu
 };
 struct FloatUnaryArgs {
   FloatUnary function = FloatUnary::clip;

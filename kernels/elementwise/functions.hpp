@@ -41,11 +41,14 @@ template <int count>
   return sum;
 }
 
-/// e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2. Results below the smallest normal
-/// number are rounded once more.
-[[gnu::always_inline]] inline Floats exponential(Floats unbounded) {
-  constexpr float coefficients[] = {1.0f,           1.0f,           0.49999993412f, 0.16666520106f,
-                                    0.04166839426f, 0.00836878062f, 0.00138144648f};
+/// e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2.
+struct SplitExponent {
+  Ints n;
+  Floats r;
+};
+constexpr float exponential_coefficients[] = {
+    1.0f, 1.0f, 0.49999993412f, 0.16666520106f, 0.04166839426f, 0.00836878062f, 0.00138144648f};
+[[gnu::always_inline]] inline SplitExponent split_exponent(Floats unbounded) {
   // Beyond these bounds the result is 0 or infinity anyway.
   const Floats x = clamp(unbounded, constant(-105.0f), constant(89.0f));
   // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits of the sum.
@@ -54,9 +57,14 @@ template <int count>
   const Floats n = shifted - shift;
   Floats r = fma(n, constant(-0.693145751953125f), x);  // upper bits of ln 2: n times this is exact
   r = fma(n, constant(-1.42860682e-6f), r);
-  const Floats p = polynomial(r, coefficients);
+  return {bits(shifted) - bits(shift), r};
+}
+
+/// Results below the smallest normal number are rounded once more.
+[[gnu::always_inline]] inline Floats exponential(Floats x) {
+  const auto [exponent, r] = split_exponent(x);
+  const Floats p = polynomial(r, exponential_coefficients);
   // 2^n in two factors, for n reaches from -151 to 128.
-  const Ints exponent = bits(shifted) - bits(shift);
   const Ints half = shift_right<1>(exponent);
   const Ints bias = integer_constant(127);
   return p * from_bits(shift_left<23>(half + bias)) *
@@ -78,6 +86,15 @@ template <int count>
   const Floats small = fma(s * square, polynomial(square, coefficients), s + s);
   const Floats low = fma(exponent, constant(1.42860682e-6f), small);
   return select(is_nan(x), x, fma(exponent, constant(0.693145751953125f), low));
+}
+
+/// e^x - 1 for x <= 0: 2^n (e^r - 1) + (2^n - 1), in which nothing cancels.
+[[gnu::always_inline]] inline Floats exponential_minus_one(Floats x) {
+  const auto [n, r] = split_exponent(maximum(constant(-30.0f), x));  // below, the result is -1
+  constexpr const auto& c = exponential_coefficients;
+  constexpr float from_first[] = {c[1], c[2], c[3], c[4], c[5], c[6]};
+  const Floats power = from_bits(shift_left<23>(n + integer_constant(127)));
+  return fma(r * polynomial(r, from_first), power, power - constant(1.0f));
 }
 
 /// e^-|x| / (1 + e^-|x|) for negative x, 1 / (1 + e^-|x|) else; times `factor`.
@@ -161,6 +178,8 @@ template <FloatUnary function>
     return gelu(x);
   } else if constexpr (function == FloatUnary::gelu_tanh) {
     return gelu_by_tanh(x);
+  } else if constexpr (function == FloatUnary::elu) {
+    return beta * select(less(x, zero), alpha * exponential_minus_one(x), x);
   } else {
     static_assert(function == FloatUnary::mish);
     return self_regularized(x);
@@ -176,6 +195,7 @@ template <FloatBinary operation>
   if constexpr (operation == FloatBinary::div) return a / b;
   if constexpr (operation == FloatBinary::max) return select(is_nan(a), a, maximum(a, b));
   if constexpr (operation == FloatBinary::min) return select(is_nan(a), a, minimum(a, b));
+  if constexpr (operation == FloatBinary::prelu) return select(less(a, constant(0.0f)), a * b, a);
 }
 
 /// What the arithmetic of ByteBinaryArgs needs besides the elements.

@@ -60,6 +60,8 @@ float binary_value(FloatBinary operation, Floats a, Floats b) {
       return binary<FloatBinary::max>(a, b).value;
     case FloatBinary::min:
       return binary<FloatBinary::min>(a, b).value;
+    case FloatBinary::prelu:
+      return binary<FloatBinary::prelu>(a, b).value;
   }
   return 0;
 }
@@ -100,6 +102,8 @@ float unary_value(FloatUnary function, Floats x, Floats alpha, Floats beta) {
       return unary<FloatUnary::exp>(x, alpha, beta).value;
     case FloatUnary::gelu_erf:
       return unary<FloatUnary::gelu_erf>(x, alpha, beta).value;
+    case FloatUnary::elu:
+      return unary<FloatUnary::elu>(x, alpha, beta).value;
     case FloatUnary::gelu_tanh:
       return unary<FloatUnary::gelu_tanh>(x, alpha, beta).value;
     case FloatUnary::mish:

@@ -345,6 +345,8 @@ void float_binary_all(const FloatBinaryArgs& args) {
       return float_binary_rows<FloatBinary::max>(args);
     case FloatBinary::min:
       return float_binary_rows<FloatBinary::min>(args);
+    case FloatBinary::prelu:
+      return float_binary_rows<FloatBinary::prelu>(args);
   }
 }
 
@@ -380,6 +382,8 @@ void float_unary_all(const FloatUnaryArgs& args) {
       return float_unary_rows<FloatUnary::exp>(args);
     case FloatUnary::gelu_erf:
       return float_unary_rows<FloatUnary::gelu_erf>(args);
+    case FloatUnary::elu:
+      return float_unary_rows<FloatUnary::elu>(args);
     case FloatUnary::gelu_tanh:
       return float_unary_rows<FloatUnary::gelu_tanh>(args);
     case FloatUnary::mish:

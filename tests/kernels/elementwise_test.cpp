@@ -424,6 +424,27 @@ TEST(FloatBinary, ReferenceByHand) {
   expect(FloatBinary::add, {2.5f, 0, 2, 0.75f});
 }
 
+TEST(FloatBinary, PreluMultipliesNegativeElements) {
+  for (const FloatBinaryKernel& kernel : runnable(float_binary_kernels())) {
+    const float a[] = {1, -2, -0.0f, nan, 1, -1};
+    const float b[] = {2, 0.25f, 3, 1, nan, nan};
+    float dst[6];
+    FloatBinaryArgs args;
+    args.operation = FloatBinary::prelu;
+    args.rows = 1;
+    args.channels = 6;
+    args.a = {a, 6, 1};
+    args.b = {b, 6, 1};
+    args.dst = dst;
+    args.dst_pitch = 6;
+    kernel.run(args, {});
+    EXPECT_EQ(dst[0], 1);
+    EXPECT_EQ(dst[1], -0.5f);
+    EXPECT_TRUE(dst[2] == 0 && std::signbit(dst[2]));
+    EXPECT_TRUE(std::isnan(dst[3]) && dst[4] == 1 && std::isnan(dst[5])) << kernel.name;
+  }
+}
+
 TEST(FloatBinary, EveryKernelEqualsReference) {
   for (const FloatBinaryKernel& kernel : runnable(float_binary_kernels())) {
     int turn = 0;
@@ -436,7 +457,7 @@ TEST(FloatBinary, EveryKernelEqualsReference) {
           Buffer<float> a = with_specials(elements, 1), b = with_specials(elements, 2);
           Buffer<float> expected(elements, 3), actual(elements, 3);
           FloatBinaryArgs args;
-          args.operation = static_cast<FloatBinary>(turn % 6);
+          args.operation = static_cast<FloatBinary>(turn % 7);
           args.rows = rows;
           args.channels = channels;
           args.a.data = a.data();

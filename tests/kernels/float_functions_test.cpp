@@ -64,7 +64,12 @@ double exact_hard_swish(double x) {
   return x * std::min(std::max(x + 3, 0.0), 6.0) / 6;
 }
 
+double exact_elu(double x) {
+  return 2 * (x < 0 ? 0.5 * std::expm1(x) : x);
+}
+
 constexpr Function functions[] = {
+    {FloatUnary::elu, 0.5f, 2, exact_elu, 4},
     {FloatUnary::clip, -1, 6, exact_clip, 0.5},
     {FloatUnary::leaky_relu, 0.125f, 0, exact_leaky_relu, 0.5},
     {FloatUnary::hard_sigmoid, 0.25f, 0.5f, exact_hard_sigmoid, 0.5},

@@ -133,12 +133,14 @@ class Builder {
     return walk && (walk->step == 1 || like_.channels() == 1);
   }
 
-  /// The operation that writes `id`, when the chain of its only reader could do that itself:
-  /// element by element, from stored tensors, for all channels of a pixel. Nothing for others.
+  /// The operation that writes the floats `id`, when the chain of its only reader could do that
+  /// itself: element by element, from stored tensors, for all channels of a pixel. Nothing for
+  /// others, and for bytes, which links read from stored tensors alone.
   std::optional<std::size_t> pulled(TensorId id) const {
     const StoredTensor& tensor = program_.tensor(id);
-    if (tensor.root != no_tensor || tensor.constant.defined() || writers(id).size() != 1 ||
-        readers(id).size() != 1 || uses_.wanted[static_cast<std::size_t>(id)])
+    if (tensor.type != ElementType::f32 || tensor.root != no_tensor || tensor.constant.defined() ||
+        writers(id).size() != 1 || readers(id).size() != 1 ||
+        uses_.wanted[static_cast<std::size_t>(id)])
       return std::nullopt;
     const Operation& writer = operation(writers(id)[0]);
     if (!is_link(writer.kind) || !has_all_channels(tensor)) return std::nullopt;

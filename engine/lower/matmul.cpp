@@ -203,14 +203,26 @@ bool lower_float(Lowering& lowering, const Node& node, Product operands,
   return true;
 }
 
+void lower_by_reference(Lowering& lowering, const Node& node, const std::string& reason) {
+  const std::vector<Operation>& operations = lowering.program().operations;
+  const std::size_t before = operations.size();
+  lower_reference(lowering, node);
+  for (std::size_t i = before; i < operations.size(); ++i)
+    if (Operation& operation = lowering.program().operations[i];
+        std::holds_alternative<ReferenceOperation>(operation.kind))
+      operation.reason = reason;
+}
+
 }  // namespace
 
 bool lower_matmul(Lowering& lowering, const Node& node) {
   Product product;
   if (!read_product(lowering, node, product)) return false;
   std::string reason;
-  return lower_integer(lowering, node, product, reason) ||
-         lower_float(lowering, node, product, reason);
+  if (!lower_integer(lowering, node, product, reason) &&
+      !lower_float(lowering, node, product, reason))
+    lower_by_reference(lowering, node, reason);
+  return true;
 }
 
 }  // namespace intact

@@ -333,7 +333,7 @@ class ChainStep : public Step {
     channels_ = out.channels();
     scratch_bytes = chain_.scratch_bytes();
     isa = chain_.isa();
-    kernel = fmt::format("tiles_{}", isa_name(isa));
+    kernel = fmt::format("tiles_{}", isa == Isa::scalar ? "reference" : isa_name(isa));
   }
 
   void run(const Frame& frame, Part part) const override {

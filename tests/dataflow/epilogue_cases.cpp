@@ -463,6 +463,17 @@ FoldCase gate_case(const std::string& name, const Shape& a, const Shape& c,
           }};
 }
 
+/// One of the gate's operands is rounded right before it.
+FoldModel gate_of_rounded_input(ModelBuilder& b) {
+  const Shape shape = {2, 6, 37};
+  FoldModel model;
+  model.inputs.push_back(random_floats(shape, 5));
+  const ValueId x = b.round("x", b.input("f", ElementType::f32, shape), 0.013f, std::uint8_t{121});
+  const ValueId y = bytes_input(b, model, "b", shape, 4);
+  model.outputs = {b.round("y", b.node("Mul", "gate", {silu(b, x), y}), 0.013f, std::uint8_t{119})};
+  return model;
+}
+
 std::vector<FoldCase> gates() {
   const auto of = [](const Function& f, const std::string& op, const Function& g) {
     return [=](ModelBuilder& b, ValueId x, ValueId y) {
@@ -490,6 +501,7 @@ std::vector<FoldCase> gates() {
       gate_case("difference_then_sigmoid", rows, {37}, then(of(itself, "Sub", itself), "Sigmoid")),
       gate_case("many_channels", {3, 5000}, {3, 5000}, of(tanh, "Mul", sigmoid)),
       gate_case("one_pixel", {1, 33}, {1, 33}, of(silu, "Sub", tanh)),
+      {"epilogue_gate_of_rounded_input", gate_of_rounded_input},
   };
 }
 

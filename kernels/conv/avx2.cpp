@@ -1,44 +1,58 @@
-// Convolution tiles for AVX2. vpmaddubsw adds pairs of products in 16 bits and saturates. Packing
-// finds the groups of weights that could reach that and halves them, to be multiplied in two steps;
-// panels with many of them widen both sides to 16 bits and use vpmaddwd, which is exact.
+// Convolution tiles for AVX2. vpmaddubsw adds pairs of products in 16 bits and saturates: packing
+// keeps such sums, and those of two neighbouring groups, within 16 bits, and lists what it took
+// from the weights for a second product (rests.hpp). Matrices packed at run time are widened to 16
+// bits instead and multiplied with vpmaddwd, which is exact.
 #include "kernels/conv/avx2_tile.hpp"
 
 namespace intact::kernels {
 namespace {
 
-struct PairProducts : ByteOperands {
-  static constexpr int max_quads = 3;
-  static constexpr bool splits_pairs = true;
-  [[gnu::always_inline]] static __m256i add(__m256i sum, const Row& x, const Weights& w) {
-    const __m256i pairs = _mm256_maddubs_epi16(x.bytes, w.bytes);
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+struct ChainProducts {
+  static constexpr int max_quads = 3, chain = chain_groups;
+  static constexpr bool keeps_rests = true;
+  template <int groups>
+  [[gnu::always_inline]] static void add(__m256i (&sums)[vectors], const std::uint8_t* row,
+                                         const std::int8_t* weights) {
+    __m256i chains[vectors];
+#pragma GCC unroll 2
+    for (int group = 0; group < groups; ++group) {
+      const __m256i x = broadcast_4(row + 4 * group);
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) {
+        const __m256i pairs = _mm256_maddubs_epi16(x, load(weights + 64 * group + 32 * v));
+        chains[v] = group == 0 ? pairs : _mm256_add_epi16(chains[v], pairs);
+      }
+    }
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v)
+      sums[v] = _mm256_add_epi32(sums[v], _mm256_madd_epi16(chains[v], _mm256_set1_epi16(1)));
   }
 };
 
 /// Bytes 0 and 2, and 1 and 3, of each group of four as 16-bit pairs.
 struct WideProducts {
-  static constexpr bool splits_pairs = false;
-  static constexpr int max_quads = 2;  // the widened weights need registers
-  struct Row {
-    explicit Row(__m256i x)
-        : even(_mm256_and_si256(x, _mm256_set1_epi16(0xff))), odd(_mm256_srli_epi16(x, 8)) {}
-    __m256i even, odd;
-  };
-  struct Weights {
-    explicit Weights(__m256i w)
-        : even(_mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8)), odd(_mm256_srai_epi16(w, 8)) {}
-    __m256i even, odd;
-  };
-  [[gnu::always_inline]] static __m256i add(__m256i sum, const Row& x, const Weights& w) {
-    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(x.even, w.even));
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(x.odd, w.odd));
+  static constexpr int max_quads = 2, chain = 1;  // the widened weights need registers
+  static constexpr bool keeps_rests = false;
+  template <int>
+  [[gnu::always_inline]] static void add(__m256i (&sums)[vectors], const std::uint8_t* row,
+                                         const std::int8_t* weights) {
+    const __m256i x = broadcast_4(row);
+    const __m256i even = _mm256_and_si256(x, _mm256_set1_epi16(0xff)),
+                  odd = _mm256_srli_epi16(x, 8);
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) {
+      const __m256i w = load(weights + 32 * v);
+      sums[v] = _mm256_add_epi32(
+          sums[v], _mm256_madd_epi16(even, _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8)));
+      sums[v] = _mm256_add_epi32(sums[v], _mm256_madd_epi16(odd, _mm256_srai_epi16(w, 8)));
+    }
   }
 };
 
 }  // namespace
 
 void conv_tile_avx2_16(const ConvTile& tile) {
-  return tile.splits.count >= 0 ? run_tile<PairProducts>(tile) : run_tile<WideProducts>(tile);
+  return tile.in_16_bits ? run_tile<ChainProducts>(tile) : run_tile<WideProducts>(tile);
 }
 
 std::int32_t sum_bytes_avx2(const std::uint8_t* from, std::int64_t count) {

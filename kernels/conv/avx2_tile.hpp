@@ -1,10 +1,9 @@
 // Convolution tiles of 16 columns over vectors of 8 sums: blocks of up to 2, 4 or 6 rows. Written
 // once over `Products`, the way of multiplying bytes:
-//   max_quads               pairs of rows in a block
-//   splits_pairs            expects weights halved as ConvSplits says
-//   Row(x)                  4 bytes of a row, broadcast
-//   Weights(w)              4 bytes for each of 8 columns
-//   add(sum, row, weights)  sum + their products
+//   max_quads                          pairs of rows in a block
+//   chain                              k_groups multiplied at a time, but for the last of a tap
+//   keeps_rests                        expects weights as pack_rests leaves them
+//   add<groups>(sums, row, weights)    adds the products of a row and both vectors of weights
 // Included by files compiled for AVX2 and up: intrinsics and internal linkage only.
 #pragma once
 
@@ -26,39 +25,49 @@ constexpr int width = 16, vectors = 2, rows_per_quad = 2;
   return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
 }
 
-/// Row and Weights of Products that multiply bytes as they are.
-struct ByteOperands {
-  struct Row {
-    explicit Row(__m256i x) : bytes(x) {}
-    __m256i bytes;
-  };
-  struct Weights {
-    explicit Weights(__m256i w) : bytes(w) {}
-    __m256i bytes;
-  };
-};
-
-/// One group of 4 bytes for every row.
-template <class Products, int quads>
-[[gnu::always_inline]] inline void multiply(const std::uint8_t* const* rows, std::ptrdiff_t at,
-                                            const std::int8_t* weights,
-                                            __m256i (&accumulator)[quads][4]) {
-  const typename Products::Weights w[vectors] = {typename Products::Weights(load(weights)),
-                                                 typename Products::Weights(load(weights + 32))};
+template <class Products, int quads, int groups>
+[[gnu::always_inline]] inline void multiply(
+    const std::uint8_t* const* rows, std::ptrdiff_t at, const std::int8_t* weights,
+    __m256i (&accumulator)[quads * rows_per_quad][vectors]) {
 #pragma GCC unroll 6
-  for (int r = 0; r < quads * rows_per_quad; ++r) {
-    const typename Products::Row x(broadcast_4(rows[r] + at));
-#pragma GCC unroll 2
-    for (int v = 0; v < vectors; ++v) {
-      __m256i& sum = accumulator[r / rows_per_quad][r % rows_per_quad * vectors + v];
-      sum = Products::add(sum, x, w[v]);
+  for (int r = 0; r < quads * rows_per_quad; ++r)
+    Products::template add<groups>(accumulator[r], rows[r] + at, weights);
+}
+
+/// The products of rests, in runs of 16-bit sums.
+template <int rows>
+void add_rests(const ConvTile& tile, std::int64_t row, __m256i (&accumulator)[rows][vectors]) {
+  for (int v = 0; v < vectors; ++v) {
+    const ConvRests& rests = tile.rests[v];
+    const std::int32_t* offset = rests.offsets;
+    const std::int8_t* weights = rests.weights;
+    for (std::int32_t i = 0; i < rests.run_count; ++i) {
+      const ConvRestRun& run = rests.runs[i];
+      const std::uint8_t* from[rows];
+      __m256i sums[rows];
+      for (int r = 0; r < rows; ++r) {
+        from[r] = tile.rows[run.tap * tile.row_stride + row + r] + tile.src_offset;
+        sums[r] = _mm256_setzero_si256();
+      }
+      for (const std::int32_t* const end = offset + run.count; offset < end; ++offset) {
+        const __m256i w = load(weights);
+        weights += 32;
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; ++r)
+          sums[r] =
+              _mm256_add_epi16(sums[r], _mm256_maddubs_epi16(broadcast_4(from[r] + *offset), w));
+      }
+      for (int r = 0; r < rows; ++r)
+        accumulator[r][v] =
+            _mm256_add_epi32(accumulator[r][v], _mm256_madd_epi16(sums[r], _mm256_set1_epi16(1)));
     }
   }
 }
 
 template <EpilogueForm form>
-void finish_one(const __m256i (&accumulator)[4], const ConvTile& tile, const EpilogueVectors& e,
+void finish_one(const __m256i (*rows)[vectors], const ConvTile& tile, const EpilogueVectors& e,
                 std::int64_t row) {
+  const __m256i accumulator[4] = {rows[0][0], rows[0][1], rows[1][0], rows[1][1]};
   EpilogueTarget target = tile.target;
   constexpr std::ptrdiff_t element = output_bytes(form);
   target.dst = static_cast<std::uint8_t*>(target.dst) + row * target.dst_pitch * element;
@@ -69,46 +78,48 @@ void finish_one(const __m256i (&accumulator)[4], const ConvTile& tile, const Epi
 }
 
 template <EpilogueForm form>
-void finish(const __m256i (*accumulator)[4], int quads, const ConvTile& tile,
+void finish(const __m256i (*accumulator)[vectors], int quads, const ConvTile& tile,
             const EpilogueVectors& e, std::int64_t row) {
   for (int q = 0; q < quads; ++q)
-    finish_one<form>(accumulator[q], tile, e, row + q * rows_per_quad);
+    finish_one<form>(accumulator + q * rows_per_quad, tile, e, row + q * rows_per_quad);
 }
 
 template <class Products, int quads>
 [[gnu::noinline]] void run_block(const ConvTile& tile, EpilogueForm form, const EpilogueVectors& e,
                                  std::int64_t row) {
-  __m256i accumulator[quads][4];
+  constexpr int rows = quads * rows_per_quad;
+  __m256i accumulator[rows][vectors];
 #pragma GCC unroll 12
-  for (int i = 0; i < quads * 4; ++i) {
+  for (int i = 0; i < rows * vectors; ++i) {
     const auto vector = [&](const std::int32_t* from) {
       return _mm256_load_si256(reinterpret_cast<const __m256i*>(from + i % vectors * 8));
     };
-    accumulator[i / 4][i % 4] = vector(tile.bias);
+    __m256i& sum = accumulator[i / vectors][i % vectors];
+    sum = vector(tile.bias);
     if (tile.zero_point != nullptr)
-      accumulator[i / 4][i % 4] =
-          _mm256_sub_epi32(accumulator[i / 4][i % 4],
-                           _mm256_mullo_epi32(vector(tile.zero_point),
-                                              _mm256_set1_epi32(tile.row_sums[row + i / vectors])));
+      sum = _mm256_sub_epi32(
+          sum, _mm256_mullo_epi32(vector(tile.zero_point),
+                                  _mm256_set1_epi32(tile.row_sums[row + i / vectors])));
   }
   const std::int8_t* weights = tile.weights;
-  const std::uint8_t* const* rows = tile.rows + row;
-  for (std::int64_t tap = 0; tap < tile.taps; ++tap, rows += tile.row_stride) {
+  const std::uint8_t* const* pixels = tile.rows + row;
+  for (std::int64_t tap = 0; tap < tile.taps; ++tap, pixels += tile.row_stride) {
     std::ptrdiff_t at = tile.src_offset;
-    for (std::int64_t k = 0; k < tile.k_groups; ++k, at += 4, weights += width * 4)
-      multiply<Products, quads>(rows, at, weights, accumulator);
-  }
-  if constexpr (Products::splits_pairs) {
-    const ConvSplits& splits = tile.splits;
-    for (std::int32_t i = 0; i < splits.count; ++i) {
-      const std::int64_t tap = splits.groups[i] / tile.k_groups;
-      const std::int64_t at = tile.src_offset + splits.groups[i] % tile.k_groups * 4;
-      multiply<Products, quads>(tile.rows + tap * tile.row_stride + row, at,
-                                splits.weights + i * std::int64_t{64}, accumulator);
+    std::int64_t left = tile.k_groups;
+    for (; left >= Products::chain; left -= Products::chain) {
+      multiply<Products, quads, Products::chain>(pixels, at, weights, accumulator);
+      at += Products::chain * 4;
+      weights += Products::chain * width * 4;
+    }
+    if (Products::chain > 1 && left > 0) {
+      multiply<Products, quads, 1>(pixels, at, weights, accumulator);
+      weights += width * 4;
     }
   }
-  alignas(32) __m256i done[quads][4];  // a copy, so that the products stay in registers
-  for (int i = 0; i < quads * 4; ++i) done[i / 4][i % 4] = accumulator[i / 4][i % 4];
+  alignas(32) __m256i done[rows][vectors];  // a copy, so that the products stay in registers
+  for (int i = 0; i < rows * vectors; ++i)
+    done[i / vectors][i % vectors] = accumulator[i / vectors][i % vectors];
+  if constexpr (Products::keeps_rests) add_rests(tile, row, done);
   switch (form) {
     case EpilogueForm::bytes:
       return finish<EpilogueForm::bytes>(done, quads, tile, e, row);

@@ -4,11 +4,16 @@
 namespace intact::kernels {
 namespace {
 
-struct VnniProducts : ByteOperands {
-  static constexpr int max_quads = 3;
-  static constexpr bool splits_pairs = false;
-  [[gnu::always_inline]] static __m256i add(__m256i sum, const Row& x, const Weights& w) {
-    return _mm256_dpbusd_avx_epi32(sum, x.bytes, w.bytes);
+struct VnniProducts {
+  static constexpr int max_quads = 3, chain = 1;
+  static constexpr bool keeps_rests = false;
+  template <int>
+  [[gnu::always_inline]] static void add(__m256i (&sums)[vectors], const std::uint8_t* row,
+                                         const std::int8_t* weights) {
+    const __m256i x = broadcast_4(row);
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v)
+      sums[v] = _mm256_dpbusd_avx_epi32(sums[v], x, load(weights + 32 * v));
   }
 };
 

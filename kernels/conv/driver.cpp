@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/conv/packed.hpp"
+#include "kernels/conv/rests.hpp"
 
 namespace intact::kernels {
 namespace {
@@ -310,11 +311,8 @@ class Run {
       tile.zero_point = packed_.zero_point + slot;
       tile.row_sums = sums_;
     }
-    if (tiles_.splits_pairs) {
-      const std::int64_t first = slot / 16 * splits_at_most(blocking_);
-      tile.splits = {packed_.split_groups + first, packed_.split_weights + first * 64,
-                     packed_.split_count[slot / 16]};
-    }
+    tile.in_16_bits = packed_.header->in_16_bits;
+    if (tile.in_16_bits) tile.rests = {rests_at(packed_, slot), rests_at(packed_, slot + 8)};
     const std::ptrdiff_t element = output_bytes(args_.epilogue.output);
     tile.target.dst =
         static_cast<std::byte*>(args_.dst) + (pixel * args_.dst_pitch + channel) * element;

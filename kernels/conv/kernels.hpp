@@ -9,13 +9,19 @@ namespace intact::kernels {
 
 ConvKernel conv_reference();
 
-/// Groups of 4 bytes of K whose neighbouring products can leave 16 bits (vpmaddubsw): their weights
-/// are halved and multiplied twice, the second time by the other halves. For panels of 16 columns.
-struct ConvSplits {
-  const std::int32_t* groups = nullptr;  ///< tap * k_groups + k_group of each
-  const std::int8_t* weights = nullptr;  ///< [count][16][4]: the other halves
-  /// Of groups; -1: too many to be worth it, nothing was halved.
-  std::int32_t count = 0;
+/// Tiles that add products in 16 bits (vpmaddubsw) do so over chains: the neighbouring k_groups of
+/// a tap, by twos. Packing keeps in a panel what bytes cannot push out of 16 bits, pair by pair of
+/// a column's weights and in the sum of a chain, and lists the rest of the weights per vector of 8
+/// columns, in runs whose sums fit 16 bits as well. See rests.hpp.
+constexpr int chain_groups = 2;
+struct ConvRestRun {
+  std::int32_t tap = 0, count = 0;  ///< count entries of one tap
+};
+struct ConvRests {
+  const ConvRestRun* runs = nullptr;
+  std::int32_t run_count = 0;
+  const std::int32_t* offsets = nullptr;  ///< per entry: 4 * k_group
+  const std::int8_t* weights = nullptr;   ///< per entry: [8][4]
 };
 
 /// One panel of output channels over a run of output pixels ("rows"). Row r multiplies the taps
@@ -36,8 +42,9 @@ struct ConvTile {
   const std::int32_t* bias = nullptr;
   const std::int32_t* zero_point = nullptr;  ///< null: all zero
   const std::int32_t* row_sums = nullptr;    ///< only with zero_point
-  ConvSplits splits;                         ///< of tiles that split pairs
-  EpilogueTarget target;                     ///< of row 0, column 0; rows is filled in by the tile
+  bool in_16_bits = false;         ///< of tiles that keep rests: the weights are packed for chains
+  std::array<ConvRests, 2> rests;  ///< then, of the panel's two vectors
+  EpilogueTarget target;           ///< of row 0, column 0; rows is filled in by the tile
   const Epilogue* epilogue = nullptr;
 };
 
@@ -50,7 +57,7 @@ struct ConvTiles {
   std::array<void (*)(const ConvTile&), 3> run = {};
   /// Sum of `count` bytes: the row sums of weights with zero points.
   std::int32_t (*sum_bytes)(const std::uint8_t* from, std::int64_t count) = nullptr;
-  bool splits_pairs = false;  ///< of widths {16}: weights are packed with ConvSplits
+  bool keeps_rests = false;  ///< of widths {16}: weights are packed with ConvRests
   /// Around all tiles that one thread runs for a convolution; null: nothing to do.
   void (*begin)(std::int64_t k_groups) = nullptr;
   void (*end)() = nullptr;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/conv/rests.hpp"
 #include "kernels/epilogue_reference.hpp"
 
 namespace intact::kernels {
@@ -91,40 +92,6 @@ void pack_column(const ConvShape& shape, const ConvBlocking& blocking, const Con
   if (zero_point != 0) packed.header->has_zero_points = true;
 }
 
-/// 255 * (w0 + w1) fits 16 bits for both pairs of each column.
-bool pairs_fit(const std::int8_t* group) {
-  for (int i = 0; i < 64; i += 2) {
-    const int a = group[i], b = group[i + 1];
-    if (std::max(a, 0) + std::max(b, 0) > 128 || std::min(a, 0) + std::min(b, 0) < -128)
-      return false;
-  }
-  return true;
-}
-
-/// Halves the groups of a panel whose pairs do not fit; see ConvSplits.
-void split_pairs(const ConvBlocking& blocking, std::int64_t panel, PackedConv& packed) {
-  const std::int64_t groups = blocking.taps * blocking.k_groups, most = splits_at_most(blocking);
-  std::int8_t* const weights = packed.weights + panel * groups * 64;
-  std::int32_t* const list = packed.split_groups + panel * most;
-  std::int8_t* other = packed.split_weights + panel * most * 64;
-  std::int32_t count = 0;
-  for (std::int64_t group = 0; group < groups; ++group) {
-    if (pairs_fit(weights + group * 64)) continue;
-    if (count == most) {
-      packed.split_count[panel] = -1;
-      return;
-    }
-    list[count++] = static_cast<std::int32_t>(group);
-  }
-  packed.split_count[panel] = count;
-  for (std::int32_t i = 0; i < count; ++i, other += 64)
-    for (int k = 0; k < 64; ++k) {
-      std::int8_t& weight = weights[list[i] * std::int64_t{64} + k];
-      other[k] = static_cast<std::int8_t>(weight / 2);
-      weight = static_cast<std::int8_t>(weight - other[k]);
-    }
-}
-
 }  // namespace
 
 ConvBlocking::ConvBlocking(const ConvShape& shape) {
@@ -146,10 +113,6 @@ ConvPanel panel_at(const ConvBlocking& blocking, const ConvTiles& tiles, std::in
   return {begin, 0, 0};  // begin == padded_out
 }
 
-std::int64_t splits_at_most(const ConvBlocking& blocking) {
-  return blocking.taps * blocking.k_groups / 3;
-}
-
 PackedConv::PackedConv(const ConvTiles& tiles, const ConvBlocking& blocking, const ConvShape& shape,
                        void* packed) {
   auto* const base = static_cast<std::byte*>(packed);
@@ -167,11 +130,12 @@ PackedConv::PackedConv(const ConvTiles& tiles, const ConvBlocking& blocking, con
   place(sum, columns);
   place(padding, static_cast<std::size_t>(shape.in_channels) + 64);
   place(weights, columns * static_cast<std::size_t>(blocking.column_bytes()));
-  const std::size_t panels = tiles.splits_pairs ? columns / 16 : 0;
-  const std::size_t splits = panels * static_cast<std::size_t>(splits_at_most(blocking));
-  place(split_count, panels);
-  place(split_groups, splits);
-  place(split_weights, splits * 64);
+  const std::size_t vectors = tiles.keeps_rests ? columns / 8 : 0;
+  const std::size_t entries = vectors * static_cast<std::size_t>(most_rests(blocking));
+  place(rests, vectors);
+  place(rest_runs, entries);
+  place(rest_offsets, entries);
+  place(rest_weights, entries * rest_bytes);
   bytes = at;
 }
 
@@ -183,7 +147,10 @@ void pack_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights
                void* packed_data) {
   const ConvBlocking blocking(shape);
   PackedConv packed(tiles, blocking, shape, packed_data);
-  std::fill_n(static_cast<std::byte*>(packed_data), packed.bytes, std::byte{0});
+  // The lists of rests stay as they are: most of their room is never touched.
+  std::fill_n(static_cast<std::byte*>(packed_data),
+              reinterpret_cast<std::byte*>(packed.rests) - static_cast<std::byte*>(packed_data),
+              std::byte{0});
   packed.header->src_zero_point = weights.src_zero_point;
   std::fill_n(packed.padding, shape.in_channels + 64,
               static_cast<std::uint8_t>(weights.src_zero_point));
@@ -198,9 +165,7 @@ void pack_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights
       }
     }
   }
-  if (!tiles.splits_pairs) return;
-  for (std::int64_t panel = 0; panel < blocking.total_columns() / 16; ++panel)
-    split_pairs(blocking, panel, packed);
+  if (tiles.keeps_rests) pack_rests(blocking, packed);
 }
 
 }  // namespace intact::kernels

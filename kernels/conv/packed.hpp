@@ -2,7 +2,7 @@
 // its geometry that packing and running must agree on. Plain header.
 //
 //   header | per channel: multiplier, float_bias, bias, zero_point, sum | a pixel of padding
-//   | weights | for tiles that split pairs: counts, groups and weights of the splits
+//   | weights | for tiles that keep rests: what ConvRests points to
 //
 // weights: [group][panel][tap][k_group][column][4]. A panel is 64, 32 or 16 columns wide; K is
 // padded to groups of 4 bytes within a tap, columns to 16 within a group of channels. The bias
@@ -43,6 +43,12 @@ ConvPanel panel_at(const ConvBlocking& blocking, const ConvTiles& tiles, std::in
 struct PackedConvHeader {
   std::int32_t src_zero_point = 0;
   bool has_zero_points = false;
+  bool in_16_bits = false;  ///< see ConvTile
+};
+/// The rests of one vector of 8 columns: where they start in the lists of all, and how many runs.
+struct PackedRests {
+  std::int64_t run = 0, entry = 0;
+  std::int32_t run_count = 0;
 };
 /// Where things lie in packed data; vectors are indexed by group * padded_out + column.
 struct PackedConv {
@@ -57,15 +63,12 @@ struct PackedConv {
   std::int32_t* sum;      ///< of w - zero_point: what the bias loses per unit of src_zero_point
   std::uint8_t* padding;  ///< a pixel of src_zero_point, with slack to over-read
   std::int8_t* weights;
-  /// Per panel of 16 columns, with room for splits_at_most each; see ConvSplits.
-  std::int32_t* split_count;
-  std::int32_t* split_groups;
-  std::int8_t* split_weights;
+  PackedRests* rests;  ///< per vector of 8 columns; the lists of all, with room for the worst:
+  ConvRestRun* rest_runs;
+  std::int32_t* rest_offsets;
+  std::int8_t* rest_weights;
   std::size_t bytes;
 };
-
-/// Beyond as many splits in a panel, widening all its products is faster.
-std::int64_t splits_at_most(const ConvBlocking& blocking);
 
 std::size_t packed_conv_bytes(const ConvTiles& tiles, const ConvShape& shape);
 void pack_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights& weights,

@@ -1,6 +1,6 @@
 // Packs a matrix of activations in the place of weights, each time the product runs: fast where
 // neighbouring bytes of either axis are neighbours in memory. Gives what pack_conv gives for the
-// same numbers, but for splits of pairs: all products are widened where they would be needed.
+// same numbers, but for the rests of 16 bits: all products are widened where they would be needed.
 #include <algorithm>
 #include <cstring>
 
@@ -107,7 +107,6 @@ void pack_matrix(const ConvTiles& tiles, const ConvShape& shape, const ConvWeigh
   packed.header->src_zero_point = weights.src_zero_point;
   std::fill_n(packed.padding, shape.in_channels + 64,
               static_cast<std::uint8_t>(weights.src_zero_point));
-  if (tiles.splits_pairs) std::fill_n(packed.split_count, blocking.total_columns() / 16, -1);
   ConvPanel place = panel_at(blocking, tiles, 0);
   for (; place.width > 0; place = panel_at(blocking, tiles, place.begin + place.width)) {
     const Panel panel{*weights.matrix,

@@ -49,15 +49,17 @@ void ConvProblem::fill_inputs(unsigned seed) {
   for (std::size_t i = 0; i < src_.size(); ++i) {
     if (options_.fill == Fill::extreme)
       src_[i] = below(2) ? 255 : 0;
-    else if (options_.fill == Fill::alternating)
+    else if (options_.fill == Fill::alternating || options_.fill == Fill::same_sign)
       src_[i] = 255;
     else
       src_[i] = static_cast<std::uint8_t>(below(256));
   }
+  const std::size_t outputs = bias_.size();
   for (std::size_t i = 0; i < weights_.size(); ++i) {
     int w = below(256) - 128;
     if (options_.fill == Fill::small) w = below(129) - 64;
     if (options_.fill == Fill::extreme) w = below(2) ? 127 : -128;
+    if (options_.fill == Fill::same_sign) w = i * outputs / weights_.size() % 2 ? 127 : -128;
     if (options_.fill == Fill::alternating) w = i / 2 % 2 ? 127 : -128;
     weights_[i] = static_cast<std::int8_t>(w);
   }

@@ -27,7 +27,7 @@ struct AlignedBytes {
 };
 
 /// What fills weights and activations.
-enum class Fill { random, extreme, alternating, small };
+enum class Fill { random, extreme, alternating, same_sign, small };
 enum class Fused {
   bytes,
   clamp,

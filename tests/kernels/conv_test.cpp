@@ -240,8 +240,8 @@ TEST(ConvSweep, EveryChannelCount) {
 }
 
 TEST(ConvSweep, ExtremeValuesThatSaturate16Bits) {
-  for (const Fill fill : {Fill::extreme, Fill::alternating, Fill::small})
-    for (const std::int64_t k : {2, 16, 64, 576})
+  for (const Fill fill : {Fill::extreme, Fill::alternating, Fill::same_sign, Fill::small})
+    for (const std::int64_t k : {2, 16, 20, 64, 576})
       for (const Fused fused : {Fused::bytes, Fused::floats}) {
         ConvOptions options;
         options.fill = fill;

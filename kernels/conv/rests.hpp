@@ -1,0 +1,25 @@
+// Weights for tiles that add products in 16 bits: what stays in the panels, and the rest, which is
+// multiplied after them. Plain header.
+#pragma once
+
+#include "kernels/conv/packed.hpp"
+
+namespace intact::kernels {
+
+/// Weights of an entry: those of 4 bytes of K for 8 columns.
+constexpr int rest_bytes = 32;
+
+/// Entries that a vector of 8 columns can need.
+constexpr std::int64_t most_rests(const ConvBlocking& blocking) {
+  return 2 * blocking.taps * blocking.k_groups;
+}
+
+/// Bounds the weights of packed panels of 16 columns for chains of 16-bit sums, and lists what that
+/// leaves. With a byte up to 255, sums stay within 16 bits where the positive weights add up to at
+/// most 128, and so do the negative ones.
+void pack_rests(const ConvBlocking& blocking, PackedConv& packed);
+
+/// Of the vector of 8 columns that starts at `slot`.
+ConvRests rests_at(const PackedConv& packed, std::int64_t slot);
+
+}  // namespace intact::kernels

@@ -41,16 +41,14 @@ template <int count>
   return sum;
 }
 
-/// e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2.
+/// e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2; for -105 <= x <= 89.
 struct SplitExponent {
   Ints n;
   Floats r;
 };
 constexpr float exponential_coefficients[] = {
     1.0f, 1.0f, 0.49999993412f, 0.16666520106f, 0.04166839426f, 0.00836878062f, 0.00138144648f};
-[[gnu::always_inline]] inline SplitExponent split_exponent(Floats unbounded) {
-  // Beyond these bounds the result is 0 or infinity anyway.
-  const Floats x = clamp(unbounded, constant(-105.0f), constant(89.0f));
+[[gnu::always_inline]] inline SplitExponent split_exponent(Floats x) {
   // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits of the sum.
   const Floats shift = constant(12582912.0f);
   const Floats shifted = fma(x, constant(1.44269504f), shift);
@@ -59,16 +57,19 @@ constexpr float exponential_coefficients[] = {
   r = fma(n, constant(-1.42860682e-6f), r);
   return {bits(shifted) - bits(shift), r};
 }
+/// 2^n for -126 <= n <= 127.
+[[gnu::always_inline]] inline Floats power_of_two(Ints n) {
+  return from_bits(shift_left<23>(n + integer_constant(127)));
+}
 
 /// Results below the smallest normal number are rounded once more.
 [[gnu::always_inline]] inline Floats exponential(Floats x) {
-  const auto [exponent, r] = split_exponent(x);
+  // Beyond these bounds the result is 0 or infinity anyway.
+  const auto [n, r] = split_exponent(clamp(x, constant(-105.0f), constant(89.0f)));
   const Floats p = polynomial(r, exponential_coefficients);
-  // 2^n in two factors, for n reaches from -151 to 128.
-  const Ints half = shift_right<1>(exponent);
-  const Ints bias = integer_constant(127);
-  return p * from_bits(shift_left<23>(half + bias)) *
-         from_bits(shift_left<23>(exponent - half + bias));
+  // Two factors, for n reaches from -151 to 128.
+  const Ints half = shift_right<1>(n);
+  return p * power_of_two(half) * power_of_two(n - half);
 }
 
 /// The natural logarithm of a normal positive number; NaN stays. x = 2^n m with m in [2/3, 4/3) or
@@ -93,7 +94,7 @@ constexpr float exponential_coefficients[] = {
   const auto [n, r] = split_exponent(maximum(constant(-30.0f), x));  // below, the result is -1
   constexpr const auto& c = exponential_coefficients;
   constexpr float from_first[] = {c[1], c[2], c[3], c[4], c[5], c[6]};
-  const Floats power = from_bits(shift_left<23>(n + integer_constant(127)));
+  const Floats power = power_of_two(n);
   return fma(r * polynomial(r, from_first), power, power - constant(1.0f));
 }
 

@@ -64,6 +64,12 @@ struct Bytes {
 [[gnu::always_inline]] inline Mask is_nan(Floats a) {
   return {_mm256_cmp_ps(a.value, a.value, _CMP_UNORD_Q)};
 }
+[[gnu::always_inline]] inline Mask both(Mask a, Mask b) {
+  return {_mm256_and_ps(a.value, b.value)};
+}
+[[gnu::always_inline]] inline bool any(Mask mask) {
+  return _mm256_movemask_ps(mask.value) != 0;
+}
 [[gnu::always_inline]] inline Floats select(Mask mask, Floats yes, Floats no) {
   return {_mm256_blendv_ps(no.value, yes.value, mask.value)};
 }

@@ -70,6 +70,12 @@ struct Bytes {
 [[gnu::always_inline]] inline Mask is_nan(Floats a) {
   return {_mm512_cmp_ps_mask(a.value, a.value, _CMP_UNORD_Q)};
 }
+[[gnu::always_inline]] inline Mask both(Mask a, Mask b) {
+  return {static_cast<__mmask16>(a.value & b.value)};
+}
+[[gnu::always_inline]] inline bool any(Mask mask) {
+  return mask.value != 0;
+}
 [[gnu::always_inline]] inline Floats select(Mask mask, Floats yes, Floats no) {
   return {_mm512_mask_blend_ps(mask.value, no.value, yes.value)};
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/elementwise/functions.hpp"
+#include "kernels/reciprocal.hpp"
 #include "kernels/rows/rows.hpp"
 
 namespace intact::kernels {
@@ -128,6 +129,34 @@ void pad_row(const RowArgs& args, float x) {
   for (std::int64_t i = args.length; i < padded_length(args); ++i) args.scratch[i] = x;
 }
 
+/// Below this, remainders of a division by numbers that have a reciprocal may be subnormal.
+constexpr float least_dividend = 0x1p-100f;
+
+/// x / divisor to the bit, without dividing where that is sure: the divisor has a reciprocal
+/// (kernels/reciprocal.hpp) and |x| lies between least_dividend and 2^100, or x is +0.
+struct RowQuotient {
+  Floats divisor, minus_divisor, nearest, rest;
+  bool divides;
+
+  [[gnu::always_inline]] explicit RowQuotient(float by)
+      : divisor(constant(by)), divides(!has_reciprocal(by)) {
+    const Reciprocal reciprocal = reciprocal_of(by);
+    minus_divisor = constant(reciprocal.minus_scale);
+    nearest = constant(reciprocal.nearest);
+    rest = constant(reciprocal.rest);
+  }
+  /// For such x.
+  [[gnu::always_inline]] Floats of_normal(Floats x) const {
+    if (divides) return x / divisor;
+    const Floats neighbour = fma(x, nearest, x * rest);
+    return fma(fma(neighbour, minus_divisor, x), nearest, neighbour);
+  }
+  /// For such x where no lane is in doubt.
+  [[gnu::always_inline]] Floats of(Floats x, Mask in_doubt) const {
+    return any(in_doubt) ? x / divisor : of_normal(x);
+  }
+};
+
 /// body(i, count, x): the result of lanes i .. i + count - 1 from those of scratch, for elements
 /// [begin, end) of the row.
 template <class Body>
@@ -135,15 +164,18 @@ template <class Body>
                                                std::int64_t begin, std::int64_t end,
                                                const Body& body) {
   constexpr int size = Floats::size;
-  const Floats scale = constant(args.dst_scale);
-  const Floats lowest = constant(static_cast<float>(-args.dst_zero_point));
-  const Floats greatest = constant(static_cast<float>(255 - args.dst_zero_point));
+  const RowQuotient steps(args.dst_scale);
+  const float unit = steps.divides ? 1.0f : args.dst_scale;
+  const Floats lowest = constant(static_cast<float>(-args.dst_zero_point) * unit);
+  const Floats greatest = constant(static_cast<float>(255 - args.dst_zero_point) * unit);
   const bool to_bytes = args.output == Output::u8;
   auto* const bytes = static_cast<std::uint8_t*>(args.dst) + (to_bytes ? row * args.dst_pitch : 0);
   auto* const floats = static_cast<float*>(args.dst) + (to_bytes ? 0 : row * args.dst_pitch);
-  // The bounds are integers, so clamping may come before rounding, where it cannot overflow.
+  // Quotients of the bounds round to the integers that they stand for, so clamping may come first,
+  // where nothing overflows. What is too small for an exact remainder rounds to 0 all the same.
   const auto rounded = [&](Floats y) __attribute__((always_inline)) {
-    return round(minimum(maximum(y / scale, lowest), greatest));
+    if (steps.divides) return round(minimum(maximum(y / steps.divisor, lowest), greatest));
+    return round(steps.of_normal(minimum(maximum(y, lowest), greatest)));
   };
   std::int64_t i = begin;
   for (; i + 4 * size <= end; i += 4 * size) {
@@ -178,9 +210,14 @@ template <class Body>
 }
 
 /// d / deviation, scaled and shifted.
-void store_normalized(const RowArgs& args, std::int64_t row, Floats deviation) {
+void store_normalized(const RowArgs& args, std::int64_t row, float deviation) {
+  // A deviation below 2^60 bounds every element of its row.
+  const RowQuotient quotient(deviation);
+  const auto normalized = [&](Floats d) __attribute__((always_inline)) {
+    return quotient.of(d, less(absolute(d), constant(least_dividend)));
+  };
   if (args.gamma == nullptr) {
-    store_row(args, row, [&](std::int64_t, int, Floats d) { return d / deviation; });
+    store_row(args, row, [&](std::int64_t, int, Floats d) { return normalized(d); });
     return;
   }
   const std::int64_t factors = args.length / args.repeat;
@@ -191,9 +228,9 @@ void store_normalized(const RowArgs& args, std::int64_t row, Floats deviation) {
     store_row(args, row, [&](std::int64_t i, int count, Floats d) {
       Floats gamma, beta;
       load_first(gamma, gammas + i, count);
-      if (betas == nullptr) return d / deviation * gamma;
+      if (betas == nullptr) return normalized(d) * gamma;
       load_first(beta, betas + i, count);
-      return fma(d / deviation, gamma, beta);
+      return fma(normalized(d), gamma, beta);
     });
     return;
   }
@@ -201,16 +238,19 @@ void store_normalized(const RowArgs& args, std::int64_t row, Floats deviation) {
     const Floats gamma = constant(gammas[k]), beta = constant(betas ? betas[k] : 0.0f);
     store_range(args, row, k * args.repeat, (k + 1) * args.repeat,
                 [&](std::int64_t, int, Floats d) {
-                  const Floats y = d / deviation;
+                  const Floats y = normalized(d);
                   return betas ? fma(y, gamma, beta) : y * gamma;
                 });
   }
 }
 
-/// e^x, or 0 where that is no normal number: subnormal ones cost a hundred clocks each.
+/// e^x for x <= 0, or 0 where that is no normal number: subnormal ones cost a hundred clocks each.
+/// The same bits as `exponential`, which has to reach further.
 [[gnu::always_inline]] inline Floats normal_exponential(Floats x) {
   const Floats least = constant(least_exponent);
-  return select(less(x, least), constant(0.0f), exponential(maximum(least, x)));
+  const auto [n, r] = split_exponent(maximum(least, x));
+  const Floats e = polynomial(r, exponential_coefficients) * power_of_two(n);
+  return select(less(x, least), constant(0.0f), e);
 }
 
 void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
@@ -227,8 +267,15 @@ void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
     replace_and_accumulate(
         args.scratch, padded, sums, [&](Floats x) { return normal_exponential(x - shift); },
         [](Floats e, Floats sum) { return sum + e; });
-    const Floats sum = constant(total(sums));
-    store_row(args, row, [&](std::int64_t, int, Floats e) { return e / sum; });
+    const RowQuotient share(total(sums));
+    if (args.output == Output::u8 && has_reciprocal(args.dst_scale)) {
+      // What is too small for an exact remainder rounds to 0 all the same.
+      store_row(args, row, [&](std::int64_t, int, Floats e) { return share.of_normal(e); });
+    } else {
+      store_row(args, row, [&](std::int64_t, int, Floats e) {
+        return share.of(e, both(less(e, constant(least_dividend)), less(constant(0.0f), e)));
+      });
+    }
     return;
   }
   replace(args.scratch, padded, [&](Floats x) { return x - shift; });
@@ -255,7 +302,7 @@ void normalize_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
   } else {
     accumulate(args.scratch, padded, squares, add_square);
   }
-  store_normalized(args, row, constant(__builtin_sqrtf(total(squares) / length + args.epsilon)));
+  store_normalized(args, row, __builtin_sqrtf(total(squares) / length + args.epsilon));
 }
 
 void all_rows(const RowArgs& args) {

@@ -183,6 +183,29 @@ TEST(Rows, EqualTheReferenceOnInfinitiesAndNan) {
   });
 }
 
+// Quotients are computed without dividing where remainders are exact: elements, deviations and
+// scales on both sides of that, on bytes and in floats.
+TEST(Rows, EqualTheReferenceAtEveryMagnitude) {
+  for_each_function([](RowFunction function, std::int64_t length, Factors factors) {
+    for (const int greatest : {-120, -90, -40, 0, 7, 50, 70})
+      for (const float scale : {0.041f, 0x1p-60f, 0x1p-61f, 1e-38f, 0x1p60f, 3e37f}) {
+        Problem problem(function, length, Output::f32, Output::u8, factors);
+        problem.args.epsilon = greatest % 4 == 0 ? 1e-5f : 0.0f;
+        problem.args.dst_scale = scale;
+        for (std::size_t i = 0; i < Problem::size(length); ++i) {
+          const int exponent = greatest - static_cast<int>(i * 37 % 113);
+          problem.floats.data()[i] = std::ldexp(i % 3 ? 1.37f : -1.73f, exponent);
+          if (i % 5 == 0) problem.floats.data()[i] = 0;
+        }
+        SCOPED_TRACE(testing::Message() << "function " << static_cast<int>(function)
+                                        << " greatest exponent " << greatest << " scale " << scale);
+        compare<std::uint8_t>(problem);
+        problem.args.output = Output::f32;
+        compare<float>(problem);
+      }
+  });
+}
+
 TEST(Rows, BytesEqualDequantizeFloatQuantize) {
   for_each_function([](RowFunction function, std::int64_t length, Factors factors) {
     Problem problem(function, length, Output::u8, Output::u8, factors);

@@ -120,10 +120,10 @@ bool channel_fits(const ConvOperation& conv, std::size_t c, std::int64_t depth,
   return true;
 }
 
-/// With any bytes as weights.
-bool fits_any_weights(const ConvOperation& conv, std::string& reason) {
+/// With any bytes as weights, `depth` of them.
+bool fits_any_weights(const ConvOperation& conv, std::int64_t depth, std::string& reason) {
   constexpr std::int64_t most_terms = std::int64_t{1} << 31;  // magnitudes stay within 64 bits
-  const std::int64_t depth = std::min(conv.shape.in_channels, most_terms);
+  depth = std::min(depth, most_terms);
   for (std::size_t c = 0; c < static_cast<std::size_t>(conv.shape.out_channels); ++c)
     if (!channel_fits(conv, c, depth, 128 * depth, reason)) return false;
   return true;
@@ -259,6 +259,7 @@ WeightCache::Block magnitudes(const Lowering& lowering, const ConvOperation& con
 bool accumulator_fits(const Lowering& lowering, const ConvOperation& conv, std::string& reason) {
   const auto channels = static_cast<std::size_t>(conv.shape.out_channels);
   const std::int64_t depth = conv.shape.taps() * conv.shape.group_in_channels();
+  if (std::string unproven; fits_any_weights(conv, depth, unproven)) return true;
   const WeightCache::Block sums =
       magnitudes(lowering, conv, channels, static_cast<std::size_t>(depth));
   for (std::size_t c = 0; c < channels; ++c)
@@ -296,7 +297,7 @@ bool lower_activation_product(Lowering& lowering, const Node& node, const Node& 
   product.weight_scale.assign(columns, grid.scale[0]);
   product.weight_zero_point.assign(columns, stored_zero_point(grid) - 128);
   matmul.product = without_weights(lowering, last, product);
-  if (!fits_any_weights(matmul.product, reason)) return false;
+  if (!fits_any_weights(matmul.product, product.shape.in_channels, reason)) return false;
   const kernels::ConvShape& shape = product.shape;
   const std::int64_t macs = static_cast<std::int64_t>(matmul.matrix_a.size()) * shape.out_pixels() *
                             shape.out_channels * shape.in_channels;

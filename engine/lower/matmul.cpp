@@ -4,18 +4,26 @@
 #include <algorithm>
 
 #include "engine/lower/integer_product.hpp"
+#include "intact/cpu.hpp"
+#include "kernels/layout/layout.hpp"
 
 namespace intact {
+
 ProductWeights transposed(const ProductWeights& weights, std::int64_t k, std::int64_t n) {
   return weights.rearranged(
       fmt::format("transposed {}x{}", k, n), [k, n](const ProductWeights::Values& given) {
         ProductWeights::Values result(given.size());
-        constexpr std::int64_t side = 64;  // square by square: neither side leaves the cache
-        for (std::int64_t i0 = 0; i0 < k; i0 += side)
-          for (std::int64_t j0 = 0; j0 < n; j0 += side)
-            for (std::int64_t j = j0; j < std::min(j0 + side, n); ++j)
-              for (std::int64_t i = i0; i < std::min(i0 + side, k); ++i)
-                result.data()[j * k + i] = given.data()[i * n + j];
+        kernels::CopyArgs copy;
+        copy.rank = 2;
+        copy.extents = {n, k};
+        copy.src_strides = {1, n};
+        copy.dst_strides = {k, 1};
+        copy.src = given.data();
+        copy.dst = result.data();
+        const auto kernels = kernels::copy_kernels();
+        std::find_if(kernels.begin(), kernels.end(), [](const kernels::CopyKernel& kernel) {
+          return cpu_supports(kernel.isa);
+        })->run(copy, {});
         return result;
       });
 }

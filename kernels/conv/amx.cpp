@@ -1,11 +1,14 @@
-// Convolution tiles on AMX int8.
-#include "kernels/conv/amx_tile.hpp"
+// Convolution blocks on AMX int8.
+#include "kernels/conv/amx_blocks.hpp"
 
 namespace intact::kernels {
 namespace {
 
 /// The tile registers of the CPU. The instructions name their registers as constants.
 struct CpuTiles {
+  static void configure(const TileConfiguration& configuration) {
+    asm volatile("ldtilecfg\t%[configuration]" : : [configuration] "m"(configuration));
+  }
   template <int tile>
   [[gnu::always_inline]] static void zero() {
     asm volatile("tilezero\t%%tmm%c[tile]" : : [tile] "i"(tile));
@@ -35,21 +38,20 @@ struct CpuTiles {
 
 }  // namespace
 
-void conv_tiles_begin_amx(std::int64_t k_groups) {
-  const TileConfiguration configuration = tile_configuration(k_groups);
-  asm volatile("ldtilecfg\t%[configuration]" : : [configuration] "m"(configuration));
+void conv_blocks_amx_64(const BlockRows& rows, const BlockPanel* panels, int count,
+                        const Epilogue& epilogue, const BlockStage& stage) {
+  run_blocks<CpuTiles, 64>(rows, panels, count, epilogue, stage);
 }
-void conv_tiles_end_amx() {
+void conv_blocks_amx_32(const BlockRows& rows, const BlockPanel* panels, int count,
+                        const Epilogue& epilogue, const BlockStage& stage) {
+  run_blocks<CpuTiles, 32>(rows, panels, count, epilogue, stage);
+}
+void conv_blocks_amx_16(const BlockRows& rows, const BlockPanel* panels, int count,
+                        const Epilogue& epilogue, const BlockStage& stage) {
+  run_blocks<CpuTiles, 16>(rows, panels, count, epilogue, stage);
+}
+void conv_blocks_amx_end() {
   asm volatile("tilerelease" : : : "memory");
-}
-void conv_tile_amx_64(const ConvTile& tile) {
-  run_amx_tile<CpuTiles, 64>(tile);
-}
-void conv_tile_amx_32(const ConvTile& tile) {
-  run_amx_tile<CpuTiles, 32>(tile);
-}
-void conv_tile_amx_16(const ConvTile& tile) {
-  run_amx_tile<CpuTiles, 16>(tile);
 }
 
 }  // namespace intact::kernels

@@ -4,8 +4,9 @@
 // width point into lines copied with their padding.
 #include <algorithm>
 
-#include "kernels/conv/packed.hpp"
+#include "kernels/conv/lines.hpp"
 #include "kernels/conv/rests.hpp"
+#include "kernels/conv/share.hpp"
 
 namespace intact::kernels {
 namespace {
@@ -53,44 +54,6 @@ struct Chunking {
   std::int64_t sums_at, lines_at, padding_at, bias_at, multiplier_at, tile_at, bytes;
 };
 
-/// A thread's share: output pixels [pixels), and panels counted over all groups [panels).
-struct Share {
-  Range pixels, panels;
-};
-
-std::int64_t panels_per_group(const ConvBlocking& blocking, const ConvTiles& tiles) {
-  std::int64_t count = 0;
-  for (ConvPanel p = panel_at(blocking, tiles, 0); p.width > 0;
-       p = panel_at(blocking, tiles, p.begin + p.width))
-    ++count;
-  return count;
-}
-
-/// Divides pixels, panels or both, whichever leaves the slowest thread the least to multiply and to
-/// read. Late layers have few pixels and much weight: reading a panel twice would cost most there.
-Share divide(const ConvShape& shape, const ConvBlocking& blocking, std::int64_t panels,
-             std::int64_t pixel_grain, Part part) {
-  const std::int64_t pixels = shape.out_pixels();
-  const double k = static_cast<double>(blocking.column_bytes());
-  const double columns = static_cast<double>(blocking.total_columns()) / panels;
-  int best_split = 1;
-  double best_cost = 0;
-  for (int pixel_parts = 1; pixel_parts <= part.count; ++pixel_parts) {
-    if (part.count % pixel_parts != 0) continue;
-    const std::int64_t panel_parts = part.count / pixel_parts;
-    const std::int64_t grains = (pixels + pixel_grain - 1) / pixel_grain;
-    const double rows = static_cast<double>((grains + pixel_parts - 1) / pixel_parts * pixel_grain);
-    const double width = static_cast<double>((panels + panel_parts - 1) / panel_parts) * columns;
-    const double cost = k * (rows * width / 64 + (rows + width) / 32);
-    if (pixel_parts == 1 || cost < best_cost) {
-      best_split = pixel_parts;
-      best_cost = cost;
-    }
-  }
-  return {split(pixels, {part.index % best_split, best_split}, pixel_grain),
-          split(panels, {part.index / best_split, part.count / best_split})};
-}
-
 /// One thread's run of one convolution.
 class Run {
  public:
@@ -98,56 +61,41 @@ class Run {
       : tiles_(tiles),
         shape_(shape),
         args_(args),
-        blocking_(shape),
+        blocking_(tiles, shape),
         chunking_(shape, blocking_),
         packed_(tiles, blocking_, shape, const_cast<void*>(args.weights)),
-        src_zero_point_(packed_.header->src_zero_point),
-        padding_(packed_.padding),
-        bias_(packed_.bias),
-        multiplier_(packed_.multiplier) {
+        grid_(grid_of(args.scratch)),
+        padding_(packed_.padding) {
     auto* scratch = static_cast<std::byte*>(args.scratch);
     rows_ = reinterpret_cast<const std::uint8_t**>(scratch);
     sums_ = reinterpret_cast<std::int32_t*>(scratch + chunking_.sums_at);
     lines_ = reinterpret_cast<std::uint8_t*>(scratch + chunking_.lines_at);
     tile_ = reinterpret_cast<float*>(scratch + chunking_.tile_at);
-    if (args.src_zero_point != nullptr) set_zero_point(*args.src_zero_point, scratch);
-    if (args.src_scale != nullptr) set_scale(*args.src_scale, scratch);
+    if (args.src_zero_point == nullptr) return;
+    auto* const padding = reinterpret_cast<std::uint8_t*>(scratch + chunking_.padding_at);
+    std::fill_n(padding, shape_.in_channels + 64, static_cast<std::uint8_t>(grid_.src_zero_point));
+    padding_ = padding;
   }
 
   void operator()(Part part) {
     if (shape_.out_pixels() == 0 || shape_.out_channels == 0) return;
-    const std::int64_t per_group = panels_per_group(blocking_, tiles_);
+    const std::int64_t panels = panels_per_group(blocking_, tiles_) * blocking_.groups;
     const std::int64_t grain = blocking_.folds_width ? shape_.out[2] : 4;
-    const Share share = divide(shape_, blocking_, per_group * blocking_.groups, grain, part);
+    const ConvShare share = divide(shape_, blocking_, panels, grain, part);
     if (share.panels.begin == share.panels.end) return;
-    if (tiles_.begin != nullptr) tiles_.begin(blocking_.k_groups);
     for (std::int64_t pixel = share.pixels.begin; pixel < share.pixels.end;) {
       const std::int64_t count = find_rows(pixel, share.pixels.end);
-      run_panels(pixel, count, share.panels, per_group);
+      run_panels(pixel, count, share.panels);
       pixel += count;
     }
-    if (tiles_.end != nullptr) tiles_.end();
   }
 
  private:
-  /// Padding and biases for another zero point of the activations than the packed one.
-  void set_zero_point(std::int32_t zero_point, std::byte* scratch) {
-    auto* const padding = reinterpret_cast<std::uint8_t*>(scratch + chunking_.padding_at);
-    std::fill_n(padding, shape_.in_channels + 64, static_cast<std::uint8_t>(zero_point));
-    auto* const bias = reinterpret_cast<std::int32_t*>(scratch + chunking_.bias_at);
-    const std::int32_t raised = zero_point - src_zero_point_;
-    for (std::int64_t slot = 0; slot < blocking_.total_columns(); ++slot)
-      bias[slot] = packed_.bias[slot] - raised * packed_.sum[slot];
-    src_zero_point_ = zero_point;
-    padding_ = padding;
-    bias_ = bias;
-  }
-
-  void set_scale(float scale, std::byte* scratch) {
-    auto* const multiplier = reinterpret_cast<float*>(scratch + chunking_.multiplier_at);
-    for (std::int64_t slot = 0; slot < blocking_.total_columns(); ++slot)
-      multiplier[slot] = packed_.multiplier[slot] * scale;
-    multiplier_ = multiplier;
+  ConvGrid grid_of(void* memory) const {
+    auto* const scratch = static_cast<std::byte*>(memory);
+    return grid_at_run_time(packed_, blocking_, args_,
+                            reinterpret_cast<std::int32_t*>(scratch + chunking_.bias_at),
+                            reinterpret_cast<float*>(scratch + chunking_.multiplier_at));
   }
 
   /// Fills the row pointers of a chunk that starts at `pixel`; returns its length.
@@ -216,11 +164,19 @@ class Run {
     const std::int64_t z = plane % s.out[0], image = plane / s.out[0];
     const std::int64_t lines = std::min({chunking_.lines, s.out[1] - y, (end - pixel) / s.out[2]});
     const std::int64_t used = (lines - 1) * s.stride[1] + (s.kernel[1] - 1) * s.dilation[1] + 1;
+    const LineCopy copy{args_.src,
+                        args_.src_pitch,
+                        0,
+                        s.in_channels,
+                        (s.out[2] - 1) * s.stride[2] + s.kernel[2],
+                        -s.pad_begin[2],
+                        1,
+                        static_cast<std::uint8_t>(grid_.src_zero_point)};
     for (std::int64_t kz = 0; kz < s.kernel[0]; ++kz) {
       const std::int64_t in_z = z * s.stride[0] - s.pad_begin[0] + kz * s.dilation[0];
       std::uint8_t* copies = lines_ + kz * chunking_.padded_lines * chunking_.line_bytes;
       for (std::int64_t i = 0; i < used; ++i)
-        copy_line(image, in_z, y * s.stride[1] - s.pad_begin[1] + i,
+        copy_line(s, copy, image, in_z, y * s.stride[1] - s.pad_begin[1] + i,
                   copies + i * chunking_.line_bytes);
       for (std::int64_t ky = 0; ky < s.kernel[1]; ++ky) {
         const std::uint8_t** rows = rows_ + (kz * s.kernel[1] + ky) * chunking_.row_stride;
@@ -233,32 +189,6 @@ class Run {
       }
     }
     return lines * s.out[2];
-  }
-
-  /// A line of input with its padding, pixels without gaps.
-  void copy_line(std::int64_t image, std::int64_t z, std::int64_t y, std::uint8_t* to) {
-    const ConvShape& s = shape_;
-    const std::int64_t channels = s.in_channels;
-    const std::int64_t total = (s.out[2] - 1) * s.stride[2] + s.kernel[2];
-    const int padding = src_zero_point_;
-    const bool inside = z >= 0 && z < s.in[0] && y >= 0 && y < s.in[1];
-    const std::int64_t pad = s.pad_begin[2], skipped = std::max<std::int64_t>(-pad, 0);
-    const std::int64_t before = std::clamp<std::int64_t>(inside ? pad : total, 0, total);
-    const std::int64_t pixels =
-        inside ? std::clamp<std::int64_t>(s.in[2] - skipped, 0, total - before) : 0;
-    std::fill_n(to, before * channels, static_cast<std::uint8_t>(padding));
-    to += before * channels;
-    if (pixels > 0) {
-      const std::int64_t first = ((image * s.in[0] + z) * s.in[1] + y) * s.in[2] + skipped;
-      const std::uint8_t* from = args_.src + first * args_.src_pitch;
-      if (args_.src_pitch == channels)
-        std::copy_n(from, pixels * channels, to);
-      else
-        for (std::int64_t x = 0; x < pixels; ++x)
-          std::copy_n(from + x * args_.src_pitch, channels, to + x * channels);
-    }
-    std::fill_n(to + pixels * channels, (total - before - pixels) * channels,
-                static_cast<std::uint8_t>(padding));
   }
 
   /// Weights with zero points need the sum of what each row multiplies, over the real channels.
@@ -274,21 +204,14 @@ class Run {
     std::fill_n(sums_ + count, pointer_slack, 0);
   }
 
-  void run_panels(std::int64_t pixel, std::int64_t count, Range panels, std::int64_t per_group) {
-    std::int64_t group = panels.begin / per_group;
-    ConvPanel panel = panel_at(blocking_, tiles_, 0);
-    const auto advance = [&] { panel = panel_at(blocking_, tiles_, panel.begin + panel.width); };
-    for (std::int64_t i = group * per_group; i < panels.begin; ++i) advance();
-    bool summed = false;
-    for (long i = panels.begin; i < panels.end; ++i, advance()) {
-      if (panel.width == 0) {
-        panel = panel_at(blocking_, tiles_, 0);
-        ++group;
-        summed = false;
+  void run_panels(std::int64_t pixel, std::int64_t count, Range panels) {
+    std::int64_t summed = -1;
+    for (PanelWalk walk(blocking_, tiles_, panels); !walk.done(); walk.advance()) {
+      if (packed_.header->has_zero_points && summed != walk.group()) {
+        summed = walk.group();
+        sum_rows(count, summed);
       }
-      if (packed_.header->has_zero_points && !summed) sum_rows(count, group);
-      summed = true;
-      run_panel(pixel, count, group, panel);
+      run_panel(pixel, count, walk.group(), walk.panel());
     }
   }
 
@@ -304,9 +227,9 @@ class Run {
     tile.k_groups = blocking_.k_groups;
     tile.src_offset = blocking_.folds_width ? 0 : group * blocking_.group_in;
     tile.weights = packed_.weights + slot * blocking_.column_bytes();
-    tile.multiplier = multiplier_ + slot;
+    tile.multiplier = grid_.multiplier + slot;
     tile.float_bias = packed_.float_bias + slot;
-    tile.bias = bias_ + slot;
+    tile.bias = grid_.bias + slot;
     if (packed_.header->has_zero_points) {
       tile.zero_point = packed_.zero_point + slot;
       tile.row_sums = sums_;
@@ -353,10 +276,8 @@ class Run {
   const ConvBlocking blocking_;
   const Chunking chunking_;
   const PackedConv packed_;
-  std::int32_t src_zero_point_;
+  const ConvGrid grid_;
   const std::uint8_t* padding_;
-  const std::int32_t* bias_;
-  const float* multiplier_;
   const std::uint8_t** rows_;
   std::int32_t* sums_;
   std::uint8_t* lines_;
@@ -365,8 +286,8 @@ class Run {
 
 }  // namespace
 
-std::size_t conv_scratch_bytes(const ConvShape& shape) {
-  return static_cast<std::size_t>(Chunking(shape, ConvBlocking(shape)).bytes);
+std::size_t conv_scratch_bytes(const ConvTiles& tiles, const ConvShape& shape) {
+  return static_cast<std::size_t>(Chunking(shape, ConvBlocking(tiles, shape)).bytes);
 }
 
 void run_conv(const ConvTiles& tiles, const ConvShape& shape, const ConvArgs& args, Part part) {

@@ -48,26 +48,27 @@ struct ConvTile {
   const Epilogue* epilogue = nullptr;
 };
 
-/// What an instruction set supplies: a function per panel width. Widths descend; every multiple of
-/// 16 is a sum of them.
-struct ConvTiles {
+/// What the packed form of weights depends on besides the shape.
+struct ConvPacking {
   int lanes = 4;  ///< 128-bit lanes of a vector: decides the packed order
+  /// Of panels; they descend, and every multiple of 16 is a sum of them.
   int width_count = 0;
   std::array<int, 3> widths = {};
-  std::array<void (*)(const ConvTile&), 3> run = {};
-  /// Sum of `count` bytes: the row sums of weights with zero points.
-  std::int32_t (*sum_bytes)(const std::uint8_t* from, std::int64_t count) = nullptr;
   bool keeps_rests = false;  ///< of widths {16}: weights are packed with ConvRests
-  /// Around all tiles that one thread runs for a convolution; null: nothing to do.
-  void (*begin)(std::int64_t k_groups) = nullptr;
-  void (*end)() = nullptr;
+  /// K of a tap is cut into equal steps of at most as many bytes, each a multiple of 4.
+  int step_bytes = 4;
+  /// Every window is read from copied lines, so every window without dilation can fold.
+  bool copies_lines = false;
 };
 
-void conv_tiles_begin_amx(std::int64_t k_groups);
-void conv_tiles_end_amx();
-void conv_tile_amx_64(const ConvTile&);
-void conv_tile_amx_32(const ConvTile&);
-void conv_tile_amx_16(const ConvTile&);
+/// Sum of `count` bytes: the row sums of weights with zero points.
+using SumBytes = std::int32_t (*)(const std::uint8_t* from, std::int64_t count);
+
+/// What an instruction set with vectors supplies: a function per panel width.
+struct ConvTiles : ConvPacking {
+  std::array<void (*)(const ConvTile&), 3> run = {};
+  SumBytes sum_bytes = nullptr;
+};
 
 void conv_tile_avx512_vnni_64(const ConvTile&);
 void conv_tile_avx512_vnni_32(const ConvTile&);

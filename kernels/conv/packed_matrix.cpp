@@ -96,10 +96,10 @@ void pack_channels(const Panel& panel, const ConvWeights& weights,
 
 }  // namespace
 
-void pack_matrix(const ConvTiles& tiles, const ConvShape& shape, const ConvWeights& weights,
+void pack_matrix(const ConvPacking& packing, const ConvShape& shape, const ConvWeights& weights,
                  void* packed_data) {
-  const ConvBlocking blocking(shape);
-  PackedConv packed(tiles, blocking, shape, packed_data);
+  const ConvBlocking blocking(packing, shape);
+  PackedConv packed(packing, blocking, shape, packed_data);
   // Columns that are no channel: their products are not stored, but must not read garbage floats.
   std::fill_n(static_cast<std::byte*>(packed_data),
               reinterpret_cast<std::byte*>(packed.weights) - static_cast<std::byte*>(packed_data),
@@ -107,15 +107,15 @@ void pack_matrix(const ConvTiles& tiles, const ConvShape& shape, const ConvWeigh
   packed.header->src_zero_point = weights.src_zero_point;
   std::fill_n(packed.padding, shape.in_channels + 64,
               static_cast<std::uint8_t>(weights.src_zero_point));
-  ConvPanel place = panel_at(blocking, tiles, 0);
-  for (; place.width > 0; place = panel_at(blocking, tiles, place.begin + place.width)) {
+  ConvPanel place = panel_at(blocking, packing, 0);
+  for (; place.width > 0; place = panel_at(blocking, packing, place.begin + place.width)) {
     const Panel panel{*weights.matrix,
                       shape.in_channels,
                       std::min<std::int64_t>(place.width, shape.out_channels - place.begin),
                       place,
-                      tiles.lanes,
+                      packing.lanes,
                       packed.weights + place.begin * blocking.column_bytes()};
-    if (panel.columns < place.width || shape.in_channels % 4 != 0)
+    if (panel.columns < place.width || shape.in_channels < 4 * blocking.k_groups)
       std::fill_n(panel.to, place.width * blocking.column_bytes(), std::int8_t{0});
     std::int32_t sums[widest_panel] = {};
     if (weights.matrix->column_stride == 1)

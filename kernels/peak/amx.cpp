@@ -1,11 +1,11 @@
 // tdpbusd on four independent tiles of sums, 16 x 16 x 64 products each.
-#include "kernels/conv/amx_tile.hpp"
+#include "kernels/conv/amx_blocks.hpp"
 #include "kernels/peak/peak.hpp"
 
 namespace intact::kernels {
 
 double multiply_amx(long repeats) {
-  const TileConfiguration configuration = tile_configuration(tile_rows);
+  const TileConfiguration configuration = tile_configuration<64>(tile_rows, tile_rows);
   asm volatile("ldtilecfg\t%[configuration]" : : [configuration] "m"(configuration));
   for (long i = 0; i < repeats; ++i)
     asm volatile(

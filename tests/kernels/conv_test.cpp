@@ -46,22 +46,12 @@ ConvShape conv2d(std::int64_t height, std::int64_t width, std::int64_t in_channe
   return shape;
 }
 
-/// The list, and before it the AMX kernel on emulated registers, which runs on any AVX-512 VNNI.
+/// The list, and before it the AMX kernels on emulated registers, which run on any AVX-512 VNNI.
 std::span<const ConvKernel> swept_kernels() {
   static const std::vector<ConvKernel> kernels = [] {
-    std::vector<ConvKernel> all(conv_kernels().begin(), conv_kernels().end());
-    all.insert(
-        all.begin(),
-        {"conv_amx_emulated", Isa::avx512vnni,
-         [](const ConvShape&, const ConvWeights&) -> const char* { return nullptr; },
-         [](const ConvShape& shape) { return packed_conv_bytes(emulated_amx_tiles(), shape); },
-         [](const ConvShape& shape, const ConvWeights& weights, void* packed) {
-           pack_conv(emulated_amx_tiles(), shape, weights, packed);
-         },
-         conv_scratch_bytes,
-         [](const ConvShape& shape, const ConvArgs& args, Part part) {
-           run_conv(emulated_amx_tiles(), shape, args, part);
-         }});
+    const auto emulated = emulated_amx_kernels();
+    std::vector<ConvKernel> all(emulated.begin(), emulated.end());
+    all.insert(all.end(), conv_kernels().begin(), conv_kernels().end());
     return all;
   }();
   return kernels;

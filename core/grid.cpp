@@ -10,8 +10,20 @@
 
 namespace intact {
 
+std::optional<std::int64_t> Grid::scales_for(const Shape& shape) const {
+  if (per_tensor()) return 1;
+  if (static_cast<std::size_t>(*axis) >= shape.size()) return std::nullopt;
+  const std::int64_t extent = shape[static_cast<std::size_t>(*axis)];
+  if (block == 0) return extent;
+  Shape blocks = shape;
+  blocks[static_cast<std::size_t>(*axis)] = extent / block + (extent % block != 0 ? 1 : 0);
+  return element_count(blocks);
+}
+
 std::int32_t lowest(ElementType type) {
   switch (type) {
+    case ElementType::s2:
+      return -2;
     case ElementType::s4:
       return -8;
     case ElementType::s8:
@@ -27,6 +39,10 @@ std::int32_t lowest(ElementType type) {
 
 std::int32_t highest(ElementType type) {
   switch (type) {
+    case ElementType::u2:
+      return 3;
+    case ElementType::s2:
+      return 1;
     case ElementType::u4:
       return 15;
     case ElementType::s4:
@@ -61,6 +77,9 @@ void check_grid(const Grid& grid, const std::string& where) {
 }
 
 std::string to_string(const Grid& grid) {
+  if (grid.block != 0)
+    return fmt::format("({}, blocks of {} along axis {})", element_name(grid.type), grid.block,
+                       *grid.axis);
   if (!grid.per_tensor())
     return fmt::format("({}, {} scales along axis {})", element_name(grid.type), grid.scale.size(),
                        *grid.axis);

@@ -33,6 +33,12 @@ std::size_t element_size(ElementType type) {
     case ElementType::boolean:
     case ElementType::u4:
     case ElementType::s4:
+    case ElementType::u2:
+    case ElementType::s2:
+    case ElementType::f8e4m3fn:
+    case ElementType::f8e4m3fnuz:
+    case ElementType::f8e5m2:
+    case ElementType::f8e5m2fnuz:
       return 1;
     case ElementType::string:
       throw Unsupported("string tensors are not supported");
@@ -43,9 +49,10 @@ std::size_t element_size(ElementType type) {
 }
 
 std::string_view element_name(ElementType type) {
-  constexpr std::string_view names[] = {"undefined", "f32",  "f64", "f16", "bf16",  "u8",
-                                        "s8",        "u16",  "s16", "u32", "s32",   "u64",
-                                        "s64",       "bool", "u4",  "s4",  "string"};
+  constexpr std::string_view names[] = {
+      "undefined", "f32", "f64",      "f16",        "bf16",   "u8",         "s8",    "u16",
+      "s16",       "u32", "s32",      "u64",        "s64",    "bool",       "u4",    "s4",
+      "u2",        "s2",  "f8e4m3fn", "f8e4m3fnuz", "f8e5m2", "f8e5m2fnuz", "string"};
   return names[static_cast<int>(type)];
 }
 
@@ -61,6 +68,8 @@ bool is_integer(ElementType type) {
     case ElementType::s64:
     case ElementType::u4:
     case ElementType::s4:
+    case ElementType::u2:
+    case ElementType::s2:
       return true;
     default:
       return false;
@@ -126,12 +135,14 @@ Tensor Tensor::clone() const {
 }
 
 void Tensor::check_type(ElementType wanted) const {
-  // 4-bit elements are held one per byte and read as the 8-bit type of the same sign.
-  const bool nibble = (type_ == ElementType::u4 && wanted == ElementType::u8) ||
-                      (type_ == ElementType::s4 && wanted == ElementType::s8);
+  // Narrow elements are held one per byte and read as the 8-bit type of the same sign.
+  const bool is_unsigned = type_ == ElementType::u4 || type_ == ElementType::u2;
+  const bool is_signed = type_ == ElementType::s4 || type_ == ElementType::s2;
+  const bool narrow =
+      (is_unsigned && wanted == ElementType::u8) || (is_signed && wanted == ElementType::s8);
   const bool half =
       (type_ == ElementType::f16 || type_ == ElementType::bf16) && wanted == ElementType::u16;
-  if (type_ != wanted && !nibble && !half)
+  if (type_ != wanted && !narrow && !half)
     throw Error(fmt::format("a tensor of type {} is read as {}", element_name(type_),
                             element_name(wanted)));
 }

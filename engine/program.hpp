@@ -182,6 +182,18 @@ struct ActivationMatMulOperation {
   std::optional<RowOperation> rows;
 };
 
+/// A product of bytes with a matrix that comes in blocks of rows: scales per block, or more terms
+/// than one accumulator holds. Inputs: activation.
+///   t = fma(float(acc_0), multiplier_0, bias)
+///   t = t + float(acc_b) * multiplier_b               for b = 1, 2, ...
+/// in units of real numbers; written as it is, or as q = half_even(t / scale) + zero_point.
+struct BlockedProductOperation {
+  ProductWeights weights;             ///< [columns][terms]
+  std::vector<ConvOperation> blocks;  ///< of neighbouring terms each, without weights
+  OutputStage stage;
+  float scale = 1;  ///< of the output's grid
+};
+
 /// Pooling and reductions on bytes. Inputs: activation.
 struct PoolOperation {
   bool average = false;
@@ -276,10 +288,10 @@ struct ReferenceOperation {
 };
 
 using OperationKind =
-    std::variant<ConvOperation, ActivationMatMulOperation, PoolOperation, ByteBinaryOperation,
-                 ByteSumOperation, AffineOperation, TableOperation, QuantizeOperation,
-                 DynamicQuantizeOperation, DequantizeOperation, CopyOperation, FloatConvOperation,
-                 FloatMatMulOperation, FloatPoolOperation, FloatBinaryOperation,
+    std::variant<ConvOperation, ActivationMatMulOperation, BlockedProductOperation, PoolOperation,
+                 ByteBinaryOperation, ByteSumOperation, AffineOperation, TableOperation,
+                 QuantizeOperation, DynamicQuantizeOperation, DequantizeOperation, CopyOperation,
+                 FloatConvOperation, FloatMatMulOperation, FloatPoolOperation, FloatBinaryOperation,
                  FloatUnaryOperation, RowOperation, ResizeOperation, LstmOperation, ChainOperation,
                  ReferenceOperation>;
 

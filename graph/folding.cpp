@@ -76,6 +76,28 @@ std::optional<int> moved_axis(const Graph& graph, const Node& node, int axis) {
   return reshaped_axis(*input.shape, *output.shape, axis);
 }
 
+/// Blocks stay blocks under Transpose alone.
+std::optional<Grid> transposed_blocks(const Graph& graph, const Node& node, const Grid& grid) {
+  const Value& input = graph.value(node.inputs[0]);
+  if (node.is("Identity")) return grid;
+  if (!node.is("Transpose") || !input.shape) return std::nullopt;
+  Shape blocks = *input.shape;
+  std::int64_t& extent = blocks[static_cast<std::size_t>(*grid.axis)];
+  extent = (extent + grid.block - 1) / grid.block;
+  const auto move = [&](const Tensor& tensor) {
+    const Tensor operands[] = {tensor};
+    return definition_of(node).evaluate({node, operands})[0];
+  };
+  const Tensor scale = move(Tensor::from<float>(blocks, grid.scale));
+  const Tensor zero_point = move(Tensor::from<std::int32_t>(blocks, grid.zero_point));
+  Grid moved = grid;
+  moved.axis = transposed_axis(node, static_cast<int>(input.shape->size()), *grid.axis);
+  moved.scale.assign(scale.data<float>().begin(), scale.data<float>().end());
+  moved.zero_point.assign(zero_point.data<std::int32_t>().begin(),
+                          zero_point.data<std::int32_t>().end());
+  return moved;
+}
+
 bool can_fold(const Graph& graph, const Node& node, const Definition& definition) {
   if (definition.random || definition.evaluate == nullptr) return false;
   if ((node.is("Shape") || node.is("Size")) && node.has_input(0))
@@ -170,6 +192,7 @@ std::optional<Grid> moved_grid(const Graph& graph, const Node& node) {
   }
   if (!common || common->per_tensor()) return common;
   if (mixes_data(node)) return std::nullopt;
+  if (common->block != 0) return transposed_blocks(graph, node, *common);
   common->axis = moved_axis(graph, node, *common->axis);
   return common->axis ? common : std::nullopt;
 }

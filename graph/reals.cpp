@@ -42,6 +42,72 @@ std::uint16_t float_to_half(float value) {
 
 namespace {
 
+/// The layout of an 8-bit float: sign, exponent, `fraction` bits.
+struct Float8 {
+  int fraction;
+  int bias;
+  bool negative_zero_is_nan;  ///< "fnuz": no infinities, no other NaN
+  bool has_infinity;
+  float largest;
+};
+
+Float8 layout_of(ElementType type) {
+  switch (type) {
+    case ElementType::f8e4m3fn:
+      return {3, 7, false, false, 448.0f};
+    case ElementType::f8e4m3fnuz:
+      return {3, 8, true, false, 240.0f};
+    case ElementType::f8e5m2:
+      return {2, 15, false, true, 57344.0f};
+    default:
+      return {2, 16, true, false, 57344.0f};
+  }
+}
+
+}  // namespace
+
+float float8_to_float(std::uint8_t bits, ElementType type) {
+  const Float8 form = layout_of(type);
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  if (form.negative_zero_is_nan && bits == 0x80) return nan;
+  const float sign = (bits & 0x80u) != 0 ? -1.0f : 1.0f;
+  const int exponent = (bits & 0x7f) >> form.fraction;
+  const int fraction = bits & ((1 << form.fraction) - 1);
+  if (form.has_infinity && exponent == 31)
+    return fraction == 0 ? sign * std::numeric_limits<float>::infinity() : nan;
+  if (type == ElementType::f8e4m3fn && (bits & 0x7f) == 0x7f) return nan;
+  const int whole = exponent == 0 ? fraction : fraction + (1 << form.fraction);
+  return sign *
+         std::ldexp(static_cast<float>(whole), std::max(exponent, 1) - form.bias - form.fraction);
+}
+
+std::uint8_t float_to_float8(float value, ElementType type, bool saturate) {
+  const Float8 form = layout_of(type);
+  const unsigned sign = std::signbit(value) ? 0x80u : 0;
+  const std::uint8_t nan =
+      static_cast<std::uint8_t>(form.negative_zero_is_nan ? 0x80u : sign | 0x7fu);
+  if (std::isnan(value)) return nan;
+  const float magnitude = std::fabs(value);
+  int exponent = 0;
+  std::frexp(magnitude, &exponent);
+  // One unit in the last place, as in float_to_half.
+  const int lowest_unit = 1 - form.bias - form.fraction;
+  const int unit = std::max(exponent - 1 - form.fraction, lowest_unit);
+  const float rounded = std::isinf(magnitude)
+                            ? magnitude
+                            : std::ldexp(std::nearbyint(std::ldexp(magnitude, -unit)), unit);
+  if (rounded > form.largest) {
+    if (saturate) return float_to_float8(std::copysign(form.largest, value), type);
+    return form.has_infinity ? static_cast<std::uint8_t>(sign | 0x7cu) : nan;
+  }
+  if (rounded == 0) return static_cast<std::uint8_t>(form.negative_zero_is_nan ? 0 : sign);
+  const auto steps = static_cast<unsigned>(std::ldexp(rounded, -unit));
+  return static_cast<std::uint8_t>(
+      sign + (static_cast<unsigned>(unit - lowest_unit) << form.fraction) + steps);
+}
+
+namespace {
+
 float bfloat_to_float(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
@@ -90,16 +156,38 @@ Tensor float_as_half(const Tensor& tensor, ElementType to) {
   return result;
 }
 
-/// Integers into the range of the 4-bit types, which are held in bytes.
-Tensor narrowed_to_nibbles(const Tensor& tensor, ElementType to) {
-  Tensor wide = convert(tensor, to == ElementType::u4 ? ElementType::u8 : ElementType::s8).clone();
-  auto* bytes = static_cast<std::uint8_t*>(wide.raw());
+bool is_narrow(ElementType type) {
+  return type >= ElementType::u4 && type <= ElementType::s2;
+}
+
+/// Integers into the range of types of 4 and 2 bits, which are held in bytes.
+Tensor narrowed(const Tensor& tensor, ElementType to) {
+  const bool is_signed = lowest(to) < 0;
+  const Tensor wide = convert(tensor, is_signed ? ElementType::s8 : ElementType::u8);
+  const auto* bytes = static_cast<const std::uint8_t*>(wide.raw());
+  const int count = highest(to) - lowest(to) + 1;
   Tensor result(to, tensor.shape());
   auto* out = static_cast<std::uint8_t*>(result.raw());
   for (std::int64_t i = 0; i < tensor.size(); ++i) {
-    const auto low = static_cast<std::uint8_t>(bytes[i] & 15u);
-    out[i] = to == ElementType::s4 && low > 7 ? static_cast<std::uint8_t>(low | 0xf0u) : low;
+    const int low = bytes[i] & (count - 1);
+    out[i] = static_cast<std::uint8_t>(low > highest(to) ? low - count : low);
   }
+  return result;
+}
+
+Tensor float8_as_float(const Tensor& tensor) {
+  Tensor result(ElementType::f32, tensor.shape());
+  const auto* in = static_cast<const std::uint8_t*>(tensor.raw());
+  const auto out = result.data<float>();
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = float8_to_float(in[i], tensor.type());
+  return result;
+}
+
+Tensor float_as_float8(const Tensor& tensor, ElementType to) {
+  Tensor result(to, tensor.shape());
+  const auto in = tensor.data<float>();
+  auto* out = static_cast<std::uint8_t*>(result.raw());
+  for (std::size_t i = 0; i < in.size(); ++i) out[i] = float_to_float8(in[i], to);
   return result;
 }
 
@@ -109,7 +197,9 @@ Tensor convert(const Tensor& tensor, ElementType to) {
   if (tensor.type() == to) return tensor;
   if (is_half(tensor.type())) return convert(half_as_float(tensor), to);
   if (is_half(to)) return float_as_half(convert(tensor, ElementType::f32), to);
-  if (to == ElementType::u4 || to == ElementType::s4) return narrowed_to_nibbles(tensor, to);
+  if (is_float8(tensor.type())) return convert(float8_as_float(tensor), to);
+  if (is_float8(to)) return float_as_float8(convert(tensor, ElementType::f32), to);
+  if (is_narrow(to)) return narrowed(tensor, to);
   Tensor result(to, tensor.shape());
   visit_element(tensor.type(), [&]<class From>(From) {
     visit_element(to, [&]<class To>(To) {
@@ -133,20 +223,26 @@ namespace {
 /// Calls body(element index, scale, zero point) for each element.
 template <class Body>
 void for_each_on_grid(const Shape& shape, std::int64_t size, const Grid& grid, Body body) {
-  std::int64_t inner = std::max<std::int64_t>(size, 1), channels = 1;
+  const std::optional<std::int64_t> scales = grid.scales_for(shape);
+  if (!scales || *scales != static_cast<std::int64_t>(grid.scale.size()))
+    throw Error(fmt::format("a tensor of shape {} cannot lie on the grid {}", to_string(shape),
+                            to_string(grid)));
+  // Neighbours along the axis are `inner` apart; `run` of them share a scale.
+  std::int64_t inner = std::max<std::int64_t>(size, 1), extent = 1;
   if (!grid.per_tensor()) {
     const auto axis = static_cast<std::size_t>(*grid.axis);
-    if (axis >= shape.size() || shape[axis] != static_cast<std::int64_t>(grid.scale.size()))
-      throw Error(fmt::format("a tensor of shape {} cannot lie on the grid {}", to_string(shape),
-                              to_string(grid)));
-    channels = shape[axis];
+    extent = shape[axis];
     inner = 1;
     for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
   }
+  const std::int64_t run = std::max<std::int64_t>(grid.block, 1);
+  const std::int64_t blocks = (extent + run - 1) / run;
   for (std::int64_t i = 0; i < size; ++i) {
-    const auto channel = static_cast<std::size_t>(i / inner % channels);
-    body(static_cast<std::size_t>(i), static_cast<double>(grid.scale[channel]),
-         grid.zero_point[channel]);
+    const std::int64_t at = i / inner % extent / run;
+    const std::int64_t entry =
+        grid.block == 0 ? at : (i / inner / extent * blocks + at) * inner + i % inner;
+    const auto k = static_cast<std::size_t>(entry);
+    body(static_cast<std::size_t>(i), static_cast<double>(grid.scale[k]), grid.zero_point[k]);
   }
 }
 
@@ -171,18 +267,43 @@ Tensor quantize(const Tensor& reals, const Grid& grid) {
   return result;
 }
 
-Tensor dequantize(const Tensor& integers, const Grid& grid) {
-  Tensor result(ElementType::f32, integers.shape());
+Tensor steps_of(const Tensor& reals, const Grid& grid) {
+  const Tensor wide = convert(reals, ElementType::f64);
+  Tensor result(ElementType::f32, reals.shape());
+  const auto in = wide.data<double>();
   const auto out = result.data<float>();
+  for_each_on_grid(reals.shape(), reals.size(), grid,
+                   [&](std::size_t i, double scale, std::int32_t) {
+                     out[i] = static_cast<float>(in[i] / scale);
+                   });
+  return result;
+}
+
+namespace {
+
+template <class Real>
+Tensor reals_of(const Tensor& integers, const Grid& grid) {
+  Tensor result(element_type_of<Real>(), integers.shape());
+  const auto out = result.data<Real>();
   visit_element(integers.type(), [&]<class T>(T) {
     const auto in = integers.data<T>();
     for_each_on_grid(integers.shape(), integers.size(), grid,
                      [&](std::size_t i, double scale, std::int32_t zero_point) {
                        out[i] =
-                           static_cast<float>(scale * (static_cast<double>(in[i]) - zero_point));
+                           static_cast<Real>(scale * (static_cast<double>(in[i]) - zero_point));
                      });
   });
   return result;
+}
+
+}  // namespace
+
+Tensor dequantize(const Tensor& integers, const Grid& grid) {
+  return reals_of<float>(integers, grid);
+}
+
+Tensor exact_reals(const Tensor& integers, const Grid& grid) {
+  return reals_of<double>(integers, grid);
 }
 
 Tensor real_constant(const Value& value) {

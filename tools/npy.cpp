@@ -267,9 +267,9 @@ void write_npy(const std::filesystem::path& path, const Tensor& tensor) {
     for (std::size_t i = 0; i < out.size(); ++i) {
       out[i] = static_cast<float>(value_at(tensor, static_cast<std::int64_t>(i)));
     }
-  } else if (type == ElementType::u4) {
+  } else if (type == ElementType::u4 || type == ElementType::u2) {
     type = ElementType::u8;
-  } else if (type == ElementType::s4) {
+  } else if (type == ElementType::s4 || type == ElementType::s2) {
     type = ElementType::s8;
   }
   const auto* known = std::find_if(std::begin(type_codes), std::end(type_codes),

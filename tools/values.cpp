@@ -48,10 +48,12 @@ double value_at(const Tensor& tensor, std::int64_t index) {
                                   << 16);
     case ElementType::u8:
     case ElementType::u4:
+    case ElementType::u2:
     case ElementType::boolean:
       return load<std::uint8_t>(tensor, index);
     case ElementType::s8:
     case ElementType::s4:
+    case ElementType::s2:
       return load<std::int8_t>(tensor, index);
     case ElementType::u16:
       return load<std::uint16_t>(tensor, index);
@@ -65,11 +67,11 @@ double value_at(const Tensor& tensor, std::int64_t index) {
       return static_cast<double>(load<std::uint64_t>(tensor, index));
     case ElementType::s64:
       return static_cast<double>(load<std::int64_t>(tensor, index));
-    case ElementType::string:
-    case ElementType::undefined:
+    default:
       break;
   }
-  throw Unsupported("tensors of strings have no numeric value");
+  throw Unsupported(
+      fmt::format("tensors of {} have no numeric value here", element_name(tensor.type())));
 }
 
 std::vector<double> to_doubles(const Tensor& tensor) {

@@ -115,6 +115,12 @@ bool lower_conv(Lowering& lowering, const Node& node) {
   product.bias = node.has_input(2) ? node.inputs[2] : no_value;
   product.shape = conv_shape(lowering.shape(x), lowering.shape(node.outputs[0]), groups, geometry);
   std::string reason;
+  const std::optional<Grid>& grid = lowering.value(w).grid;
+  if (grid && grid->block != 0 && groups == 1 && product.shape.is_matrix_product()) {
+    if (!lower_blocked_product(lowering, node, node, product, w, 1, Layout::channels_last, reason))
+      lower_float_conv(lowering, node, geometry, reason);
+    return true;
+  }
   if (!read_weights(lowering, node, w, 0, product, reason)) {
     lower_float_conv(lowering, node, geometry, reason);
     return true;

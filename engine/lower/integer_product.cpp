@@ -9,16 +9,27 @@
 
 namespace intact {
 
+int weight_shift(ElementType type) {
+  return type == ElementType::u8 ? 128 : 0;
+}
+
 ProductWeights signed_weights(const Lowering& lowering, const Tensor& constant) {
   return {lowering.weights().identity(constant), [constant] {
             const auto* raw = static_cast<const std::uint8_t*>(constant.raw());
-            const std::uint8_t flip = constant.type() == ElementType::u8 ? 0x80 : 0;
+            const std::uint8_t flip = weight_shift(constant.type()) != 0 ? 0x80 : 0;
             ProductWeights::Values values(static_cast<std::size_t>(constant.size()));
             std::int8_t* const target = values.data();
             for (std::size_t i = 0, count = values.size(); i < count; ++i)
               target[i] = static_cast<std::int8_t>(raw[i] ^ flip);
             return values;
           }};
+}
+
+bool weights_are_bytes(const Value& weights, std::string& reason) {
+  if (element_size(weights.grid->type) == 1) return true;
+  reason = fmt::format("the weights '{}' lie on the grid {}; quantize the weights to 8 bits",
+                       weights.name, to_string(*weights.grid));
+  return false;
 }
 
 bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, int axis,
@@ -33,15 +44,15 @@ bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, i
     return false;
   }
   const Grid& grid = *value.grid;
-  const bool byte = grid.type == ElementType::u8 || grid.type == ElementType::s8 ||
-                    grid.type == ElementType::u4 || grid.type == ElementType::s4;
-  const auto channels = static_cast<std::size_t>(product.shape.out_channels);
-  const auto on_axis = static_cast<std::size_t>(value.constant.shape()[axis]);
-  if (!byte) {
-    reason = fmt::format("the weights '{}' lie on the grid {}; quantize the weights to 8 bits",
-                         value.name, to_string(grid));
+  if (!weights_are_bytes(value, reason)) return false;
+  if (grid.block != 0) {
+    reason = fmt::format(
+        "the weights '{}' have scales per block, for which {} has no integer kernel; quantize "
+        "them with one scale per output channel, along axis {}",
+        value.name, node.op, axis);
     return false;
   }
+  const auto on_axis = static_cast<std::size_t>(value.constant.shape()[axis]);
   if (!grid.per_tensor() && (*grid.axis != axis || grid.scale.size() != on_axis)) {
     reason = fmt::format(
         "the scales of the weights '{}' run along axis {}; quantize the weights along axis {}, "
@@ -49,15 +60,14 @@ bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, i
         value.name, *grid.axis, axis);
     return false;
   }
-  const int shift =
-      grid.type == ElementType::u8 ? 128 : 0;  // u8 weights are stored as s8, 128 lower
   product.weights = signed_weights(lowering, value.constant);
+  const auto channels = static_cast<std::size_t>(product.shape.out_channels);
   product.weight_scale.resize(channels);
   product.weight_zero_point.resize(channels);
   for (std::size_t c = 0; c < channels; ++c) {
     const std::size_t k = c % grid.scale.size();
     product.weight_scale[c] = grid.scale[k];
-    product.weight_zero_point[c] = grid.zero_point[k] - shift;
+    product.weight_zero_point[c] = grid.zero_point[k] - weight_shift(grid.type);
   }
   const auto& zeros = product.weight_zero_point;
   if (std::all_of(zeros.begin(), zeros.end(), [](std::int32_t z) { return z == 0; }))
@@ -129,14 +139,21 @@ bool fits_any_weights(const ConvOperation& conv, std::int64_t depth, std::string
   return true;
 }
 
+}  // namespace
+
+Tail product_tail(const Lowering& lowering, const Node& last, const IntegerProduct& product) {
+  return product.addend == no_value ? lowering.peek_tail(last) : Lowering::no_tail(last);
+}
+
+namespace {
+
 /// The operation but for its weights, with the tail behind `last`.
 ConvOperation without_weights(const Lowering& lowering, const Node& last,
                               const IntegerProduct& product) {
   const Grid& grid = *lowering.value(product.activation).grid;
   const float scale_x = grid.scale[0];
   const auto channels = static_cast<std::size_t>(product.shape.out_channels);
-  const Tail preview =
-      product.addend == no_value ? lowering.peek_tail(last) : Lowering::no_tail(last);
+  const Tail preview = product_tail(lowering, last, product);
   const float divisor = preview.grid ? preview.grid->scale[0] : 1.0f;
 
   ConvOperation conv;
@@ -169,13 +186,6 @@ TensorId transposed_bytes(Lowering& lowering, const Node& node, ValueId matrix) 
   operation.op = "Transpose";
   operation.sources.clear();
   return to;
-}
-
-/// The activation's bytes as the product reads them.
-TensorId activation_bytes(Lowering& lowering, const Node& node, const IntegerProduct& product,
-                          Layout layout) {
-  return product.transposed ? transposed_bytes(lowering, node, product.activation)
-                            : lowering.bytes(product.activation, layout);
 }
 
 /// The addend times its factor, as floats.
@@ -221,8 +231,9 @@ void emit_with_addend(Lowering& lowering, const Node& node, const IntegerProduct
   operation.reason = fmt::format("the operand C of {} is not a constant per column", node.op);
 }
 
-void emit_product(Lowering& lowering, const Node& node, const Node& last, OperationKind kind,
-                  std::vector<TensorId> inputs, Layout layout, std::int64_t macs) {
+/// The product with the tail behind `last`, as one operation.
+void emit_with_tail(Lowering& lowering, const Node& node, const Node& last, OperationKind kind,
+                    std::vector<TensorId> inputs, Layout layout, std::int64_t macs) {
   Tail tail = lowering.take_tail(last);
   if (&last != &node) {
     lowering.mark_done(last);
@@ -234,6 +245,21 @@ void emit_product(Lowering& lowering, const Node& node, const Node& last, Operat
 }
 
 }  // namespace
+
+TensorId activation_bytes(Lowering& lowering, const Node& node, const IntegerProduct& product,
+                          Layout layout) {
+  return product.transposed ? transposed_bytes(lowering, node, product.activation)
+                            : lowering.bytes(product.activation, layout);
+}
+
+void emit_product(Lowering& lowering, const Node& node, const Node& last,
+                  const IntegerProduct& product, OperationKind kind, std::vector<TensorId> inputs,
+                  Layout layout, std::int64_t macs) {
+  if (product.addend != no_value)
+    emit_with_addend(lowering, node, product, std::move(kind), std::move(inputs), macs);
+  else
+    emit_with_tail(lowering, node, last, std::move(kind), std::move(inputs), layout, macs);
+}
 
 namespace {
 
@@ -282,10 +308,7 @@ bool lower_integer_product(Lowering& lowering, const Node& node, const Node& las
   if (!conv) return false;
   const std::int64_t macs = multiply_adds(conv->shape);
   const TensorId input = activation_bytes(lowering, node, product, layout);
-  if (product.addend != no_value)
-    emit_with_addend(lowering, node, product, std::move(*conv), {input}, macs);
-  else
-    emit_product(lowering, node, last, std::move(*conv), {input}, layout, macs);
+  emit_product(lowering, node, last, product, std::move(*conv), {input}, layout, macs);
   return true;
 }
 
@@ -303,10 +326,7 @@ bool lower_activation_product(Lowering& lowering, const Node& node, const Node& 
                             shape.out_channels * shape.in_channels;
   const TensorId a = activation_bytes(lowering, node, product, Layout::plain);
   const TensorId b = lowering.bytes(second, Layout::plain);
-  if (product.addend != no_value)
-    emit_with_addend(lowering, node, product, std::move(matmul), {a, b}, macs);
-  else
-    emit_product(lowering, node, last, std::move(matmul), {a, b}, Layout::plain, macs);
+  emit_product(lowering, node, last, product, std::move(matmul), {a, b}, Layout::plain, macs);
   return true;
 }
 

@@ -28,6 +28,11 @@ struct IntegerProduct {
 bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, int axis,
                   IntegerProduct& product, std::string& reason);
 
+/// What u8 weights and their zero points are lowered by to be stored as s8; 0 for other types.
+int weight_shift(ElementType type);
+/// False, with the reason, for weights on a grid of more than 8 bits.
+bool weights_are_bytes(const Value& weights, std::string& reason);
+
 /// The convolution with the tail behind `last`, whose stage it carries; takes product.weights.
 /// Nothing, with the reason, when the accumulator or the requantized value could overflow.
 std::optional<ConvOperation> convolution_of(const Lowering& lowering, const Node& last,
@@ -38,6 +43,23 @@ std::optional<ConvOperation> convolution_of(const Lowering& lowering, const Node
 /// requantized value could overflow.
 bool lower_integer_product(Lowering& lowering, const Node& node, const Node& last,
                            IntegerProduct& product, Layout layout, std::string& reason);
+
+/// A matrix product whose constant operand, on a grid, has its scales per block of terms, or more
+/// terms than an accumulator holds: a sum of products. `terms_axis`: 0 for [terms, columns], 1 for
+/// [columns, terms]. `product`: activation, bias and shape. False, with the reason, when the
+/// operands are not on byte grids or the blocks run along the other axis.
+bool lower_blocked_product(Lowering& lowering, const Node& node, const Node& last,
+                           const IntegerProduct& product, ValueId weights, int terms_axis,
+                           Layout layout, std::string& reason);
+/// What follows a product in its own operation: nothing where it has an addend.
+Tail product_tail(const Lowering& lowering, const Node& last, const IntegerProduct& product);
+/// The activation's bytes as the product reads them.
+TensorId activation_bytes(Lowering& lowering, const Node& node, const IntegerProduct& product,
+                          Layout layout);
+/// Emits `kind`, made for product_tail, with the addition of the addend or the tail behind `last`.
+void emit_product(Lowering& lowering, const Node& node, const Node& last,
+                  const IntegerProduct& product, OperationKind kind, std::vector<TensorId> inputs,
+                  Layout layout, std::int64_t macs);
 
 std::int64_t multiply_adds(const kernels::ConvShape& shape);
 /// The same for the matrix product of two tensors on byte grids. `product`: activation, bias and

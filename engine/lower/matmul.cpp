@@ -163,11 +163,17 @@ bool lower_integer(Lowering& lowering, const Node& node, const Product& operands
   product.shape.in_channels = k;
   product.shape.out_channels = n;
   product.shape.in = product.shape.out = {1, 1, k == 0 ? 0 : element_count(a) / k};
-  if (!read_weights(lowering, node, operands.b, operands.transpose_b ? 0 : 1, product, reason))
-    return false;
-  if (!operands.transpose_b) product.weights = transposed(product.weights, k, n);
-  const Node* last = following_bias(lowering, node, n, product);
-  return lower_integer_product(lowering, node, last ? *last : node, product, Layout::plain, reason);
+  const Node* addition = following_bias(lowering, node, n, product);
+  const Node& last = addition ? *addition : node;
+  const std::optional<Grid>& grid = lowering.value(operands.b).grid;
+  if (!grid || grid->block == 0) {
+    if (!read_weights(lowering, node, operands.b, operands.transpose_b ? 0 : 1, product, reason))
+      return false;
+    if (!operands.transpose_b) product.weights = transposed(product.weights, k, n);
+    if (lower_integer_product(lowering, node, last, product, Layout::plain, reason)) return true;
+  }
+  return lower_blocked_product(lowering, node, last, product, operands.b,
+                               operands.transpose_b ? 1 : 0, Layout::plain, reason);
 }
 
 bool lower_float(Lowering& lowering, const Node& node, Product operands,

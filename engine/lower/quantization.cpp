@@ -52,10 +52,43 @@ TensorId flipped(Lowering& lowering, const Node& node, TensorId source, StoredTe
   return target;
 }
 
+/// Whether the integers `id`, those of a tensor on a byte grid, are only read as reals of other
+/// byte grids: then nobody needs them as the file has them.
+bool only_reinterpreted(const Lowering& lowering, ValueId id) {
+  if (lowering.graph().is_output(id)) return false;
+  for (const int index : lowering.consumers(id)) {
+    const Node& reader = lowering.graph().nodes[static_cast<std::size_t>(index)];
+    if (!reader.is_from_bytes() || !lowering.on_byte_grid(reader.outputs[0])) return false;
+  }
+  return true;
+}
+
+/// The stored bytes of `x` under the grid of the node's output.
+void view_bytes(Lowering& lowering, const Node& node, ValueId x, const Grid& grid) {
+  const ValueId y = node.outputs[0];
+  const TensorId source = lowering.bytes(x, lowering.layout_of(x));
+  const TensorId view =
+      lowering.new_tensor(lowering.value(y).name, ElementType::u8, lowering.shape(y),
+                          lowering.program().tensor(source).layout, grid);
+  lowering.program().tensor(view).root = source;
+  lowering.bind(y, view);
+  lowering.note_removed(node, "the stored integers are used as they are");
+}
+
 /// Integers of the file and stored bytes of the grid are the same memory (u8) or differ in the top
 /// bit (s8). `raw` is the integer side.
 bool lower_reinterpretation(Lowering& lowering, const Node& node, const Grid& grid) {
   const ValueId x = node.inputs[0], y = node.outputs[0];
+  if (node.is_bytes() && only_reinterpreted(lowering, y)) {
+    lowering.note_removed(node, "the stored integers are used as they are");
+    return true;
+  }
+  if (const Node* bytes = lowering.producer(x); bytes && bytes->is_bytes()) {
+    if (only_reinterpreted(lowering, x)) {
+      view_bytes(lowering, node, bytes->inputs[0], grid);
+      return true;
+    }
+  }
   const TensorId source = node.is_bytes() ? lowering.bytes(x, Layout::plain) : lowering.plain(x);
   StoredTensor like;
   like.name = lowering.value(y).name;

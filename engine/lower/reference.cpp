@@ -2,19 +2,15 @@
 // the stored bytes of a grid; all others on floats.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-
 #include "engine/lower/lowering.hpp"
 #include "graph/folding.hpp"
+#include "graph/reals.hpp"
 
 namespace intact {
 namespace {
 
 bool is_shape_type(ElementType type) {
-  constexpr std::array reals = {ElementType::f32, ElementType::f64, ElementType::f16,
-                                ElementType::bf16};
-  return std::find(reals.begin(), reals.end(), type) == reals.end();
+  return type != ElementType::f32 && type != ElementType::f64 && !is_half(type) && !is_float8(type);
 }
 
 /// Operators that ask which element is greater: bytes are in the order of the reals that they stand
@@ -77,11 +73,40 @@ std::string_view advice(std::string_view op) {
   return {};
 }
 
+/// An input or output of the node for whose type `is` holds.
+template <class Is>
+ValueId operand_of(const Lowering& lowering, const Node& node, const Is& is) {
+  for (const auto* operands : {&node.inputs, &node.outputs})
+    for (const ValueId id : *operands)
+      if (id != no_value && is(lowering.value(id).type)) return id;
+  return no_value;
+}
+
+ValueId float8_of(const Lowering& lowering, const Node& node) {
+  return operand_of(lowering, node, is_float8);
+}
+
+ValueId half_of(const Lowering& lowering, const Node& node) {
+  return node.is("Cast") ? operand_of(lowering, node, is_half) : no_value;
+}
+
 /// Why the reference runs. Round and FromBytes come here with grids that are not stored as bytes.
 void explain(const Lowering& lowering, const Node& node, Operation& operation) {
   if (node.is_round() || node.is_from_bytes()) {
     operation.op = node.is_round() ? "Quantize" : "Dequantize";
     operation.reason = lowering.wide_grid_reason(node.outputs[0]);
+    return;
+  }
+  if (const ValueId eight_bits = float8_of(lowering, node); eight_bits != no_value) {
+    operation.reason =
+        fmt::format("'{}' is quantized to 8-bit floats ({}); quantize it to 8-bit integers",
+                    lowering.value(eight_bits).name, element_name(lowering.value(eight_bits).type));
+    return;
+  }
+  if (const ValueId half = half_of(lowering, node); half != no_value) {
+    operation.reason =
+        fmt::format("'{}' is {} in the file; make it f32, or quantize it",
+                    lowering.value(half).name, element_name(lowering.value(half).type));
     return;
   }
   const std::string_view help = advice(node.op);

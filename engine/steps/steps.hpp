@@ -11,6 +11,7 @@ namespace intact {
 
 std::unique_ptr<Step> make(StepContext&, const Operation&, ConvOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ActivationMatMulOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, BlockedProductOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, PoolOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ByteBinaryOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ByteSumOperation&);

@@ -1,6 +1,8 @@
 // QuantizeLinear and DequantizeLinear for the canonical form's operators.
 #include "graph/onnx/standard_form.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -9,12 +11,15 @@
 #include "graph/onnx/upgrade.hpp"
 #include "graph/passes/rewrite.hpp"
 #include "graph/reals.hpp"
+#include "intact/error.hpp"
 
 namespace intact {
 namespace {
 
 /// Operator sets in which QuantizeLinear learned what a grid needs.
 int needed_opset(const Grid& grid) {
+  if (grid.type == ElementType::u2 || grid.type == ElementType::s2) return 25;
+  if (grid.block != 0) return 21;
   switch (grid.type) {
     case ElementType::u4:
     case ElementType::s4:
@@ -45,7 +50,7 @@ class StandardForm {
   void run();
 
  private:
-  std::pair<ValueId, ValueId> grid_constants(const Grid& grid, std::string name);
+  std::pair<ValueId, ValueId> grid_constants(const Grid& grid, ValueId reals);
   Node quantization(const char* op, std::string name, const Grid& grid, ValueId from, ValueId to);
   void push_round(Node& node);
   void push_bytes(Node& node);
@@ -61,13 +66,24 @@ class StandardForm {
   std::set<ValueId> real_uses_;
 };
 
-/// Scale and zero point as constants, shared between equal grids. (The name by value: adding values
-/// moves them.)
-std::pair<ValueId, ValueId> StandardForm::grid_constants(const Grid& grid, std::string name) {
+/// The shape of the scales of a tensor on a grid; only blocks depend on the shape of the tensor.
+Shape scale_shape(const Grid& grid, const Value& value) {
+  if (grid.per_tensor()) return {};
+  if (grid.block == 0) return {static_cast<std::int64_t>(grid.scale.size())};
+  if (!value.shape)
+    throw Unsupported(fmt::format("'{}' has scales per block, but no known shape", value.name));
+  Shape shape = *value.shape;
+  std::int64_t& extent = shape[static_cast<std::size_t>(*grid.axis)];
+  extent = (extent + grid.block - 1) / grid.block;
+  return shape;
+}
+
+/// Scale and zero point of `reals` as constants, shared between equal grids.
+std::pair<ValueId, ValueId> StandardForm::grid_constants(const Grid& grid, ValueId reals) {
+  const Shape shape = scale_shape(grid, graph_.value(reals));
   for (const auto& [known, ids] : known_grids_)
-    if (known == grid) return ids;
-  const Shape shape =
-      grid.per_tensor() ? Shape{} : Shape{static_cast<std::int64_t>(grid.scale.size())};
+    if (known == grid && graph_.value(ids.first).shape == shape) return ids;
+  const std::string name = graph_.value(reals).name;
   const ValueId scale =
       graph_.add_constant(names_.get(name + "/scale"), Tensor::from<float>(shape, grid.scale));
   ValueId zero_point = no_value;
@@ -84,7 +100,7 @@ std::pair<ValueId, ValueId> StandardForm::grid_constants(const Grid& grid, std::
 
 Node StandardForm::quantization(const char* op, std::string name, const Grid& grid, ValueId from,
                                 ValueId to) {
-  const auto [scale, zero_point] = grid_constants(grid, graph_.value(to).name);
+  const auto [scale, zero_point] = grid_constants(grid, to);
   Node node;
   node.op = op;
   node.version = graph_.opsets[""];
@@ -93,6 +109,7 @@ Node StandardForm::quantization(const char* op, std::string name, const Grid& gr
   if (zero_point != no_value) node.inputs.push_back(zero_point);
   node.outputs = {to};
   if (!grid.per_tensor()) node.attributes.set("axis", std::int64_t{*grid.axis});
+  if (grid.block != 0) node.attributes.set("block_size", grid.block);
   return node;
 }
 

@@ -14,27 +14,29 @@
 namespace intact {
 namespace {
 
-// The format's numbers; 16, 21 and 22 are newer than some packaged versions of onnx.
-constexpr std::array<std::pair<int, ElementType>, 15> type_numbers = {{
-    {1, ElementType::f32},
-    {2, ElementType::u8},
-    {3, ElementType::s8},
-    {4, ElementType::u16},
-    {5, ElementType::s16},
-    {6, ElementType::s32},
-    {7, ElementType::s64},
-    {9, ElementType::boolean},
-    {10, ElementType::f16},
-    {11, ElementType::f64},
-    {12, ElementType::u32},
-    {13, ElementType::u64},
-    {16, ElementType::bf16},
-    {21, ElementType::u4},
-    {22, ElementType::s4},
+// The format's numbers; those from 16 on are newer than some packaged versions of onnx.
+constexpr std::array<std::pair<int, ElementType>, 21> type_numbers = {{
+    {1, ElementType::f32},     {2, ElementType::u8},          {3, ElementType::s8},
+    {4, ElementType::u16},     {5, ElementType::s16},         {6, ElementType::s32},
+    {7, ElementType::s64},     {9, ElementType::boolean},     {10, ElementType::f16},
+    {11, ElementType::f64},    {12, ElementType::u32},        {13, ElementType::u64},
+    {16, ElementType::bf16},   {17, ElementType::f8e4m3fn},   {18, ElementType::f8e4m3fnuz},
+    {19, ElementType::f8e5m2}, {20, ElementType::f8e5m2fnuz}, {21, ElementType::u4},
+    {22, ElementType::s4},     {25, ElementType::u2},         {26, ElementType::s2},
 }};
 
-bool is_nibble(ElementType type) {
-  return type == ElementType::u4 || type == ElementType::s4;
+/// Elements that share a byte of the file; 1 where they do not.
+int elements_per_byte(ElementType type) {
+  switch (type) {
+    case ElementType::u4:
+    case ElementType::s4:
+      return 2;
+    case ElementType::u2:
+    case ElementType::s2:
+      return 4;
+    default:
+      return 1;
+  }
 }
 
 std::int64_t checked_count(const Shape& shape, const std::string& where) {
@@ -47,7 +49,8 @@ std::int64_t checked_count(const Shape& shape, const std::string& where) {
 
 /// Bytes that `count` elements take in a file.
 std::int64_t stored_bytes(ElementType type, std::int64_t count, const std::string& where) {
-  if (is_nibble(type)) return count / 2 + count % 2;
+  if (const int shared = elements_per_byte(type); shared > 1)
+    return count / shared + (count % shared != 0 ? 1 : 0);
   std::int64_t bytes = 0;
   if (!checked_multiply(count, static_cast<std::int64_t>(element_size(type)), &bytes))
     throw Error(
@@ -55,18 +58,20 @@ std::int64_t stored_bytes(ElementType type, std::int64_t count, const std::strin
   return bytes;
 }
 
-std::uint8_t unpack_nibble(ElementType type, std::uint8_t packed, bool high) {
-  const std::uint8_t nibble = high ? packed >> 4 : packed & 15;
-  // Sign extension of four bits.
-  return type == ElementType::s4 ? static_cast<std::uint8_t>((nibble ^ 8) - 8) : nibble;
+/// Element `i` of those in one byte, the first in the lowest bits.
+std::uint8_t unpack(ElementType type, std::uint8_t packed, std::int64_t i) {
+  const int bits = 8 / elements_per_byte(type), sign = 1 << (bits - 1);
+  const int element = packed >> (bits * i) & ((1 << bits) - 1);
+  const bool is_signed = type == ElementType::s4 || type == ElementType::s2;
+  return static_cast<std::uint8_t>(is_signed ? (element ^ sign) - sign : element);
 }
 
 void copy_raw(std::span<const std::byte> raw, Tensor& tensor) {
   auto* out = static_cast<std::uint8_t*>(tensor.raw());
   const auto* in = reinterpret_cast<const std::uint8_t*>(raw.data());
-  if (is_nibble(tensor.type())) {
+  if (const int shared = elements_per_byte(tensor.type()); shared > 1) {
     for (std::int64_t i = 0; i < tensor.size(); ++i)
-      out[i] = unpack_nibble(tensor.type(), in[i / 2], i % 2 == 1);
+      out[i] = unpack(tensor.type(), in[i / shared], i % shared);
   } else if (tensor.type() == ElementType::boolean) {
     for (std::int64_t i = 0; i < tensor.size(); ++i) out[i] = in[i] != 0;
   } else if (!raw.empty()) {
@@ -104,15 +109,18 @@ void copy_typed(const onnx::TensorProto& proto, Tensor& tensor) {
       return copy_field<bool>(proto.int32_data(), tensor);
     case ElementType::u4:
     case ElementType::s4:
+    case ElementType::u2:
+    case ElementType::s2:
       break;
     default:
       return copy_field<std::uint8_t>(proto.int32_data(), tensor);
   }
-  // One entry for a pair of elements.
+  // One entry per byte.
+  const int shared = elements_per_byte(tensor.type());
   auto* out = static_cast<std::uint8_t*>(tensor.raw());
   for (std::int64_t i = 0; i < tensor.size(); ++i) {
-    const auto packed = static_cast<std::uint8_t>(proto.int32_data(static_cast<int>(i / 2)));
-    out[i] = unpack_nibble(tensor.type(), packed, i % 2 == 1);
+    const auto packed = static_cast<std::uint8_t>(proto.int32_data(static_cast<int>(i / shared)));
+    out[i] = unpack(tensor.type(), packed, i % shared);
   }
 }
 
@@ -202,7 +210,7 @@ Tensor tensor_from_proto(const onnx::TensorProto& proto, ExternalData& external,
     copy_raw(raw, tensor);
     return tensor;
   }
-  const std::int64_t wanted = is_nibble(type) ? bytes : count;
+  const std::int64_t wanted = elements_per_byte(type) > 1 ? bytes : count;
   if (typed_entries(proto, type) != wanted)
     throw Error(fmt::format("{}: shape {} of {} needs {} elements, but the file holds {}", where,
                             to_string(shape), element_name(type), wanted,
@@ -217,16 +225,18 @@ void tensor_to_proto(const Tensor& tensor, const std::string& name, onnx::Tensor
   proto.set_data_type(element_type_to_onnx(tensor.type()));
   for (const std::int64_t extent : tensor.shape()) proto.add_dims(extent);
   std::string& raw = *proto.mutable_raw_data();
-  if (!is_nibble(tensor.type())) {
+  const int shared = elements_per_byte(tensor.type());
+  if (shared == 1) {
     if (tensor.size() > 0) raw.assign(static_cast<const char*>(tensor.raw()), tensor.bytes());
     return;
   }
   const auto* in = static_cast<const std::uint8_t*>(tensor.raw());
-  raw.assign(static_cast<std::size_t>(tensor.size() / 2 + tensor.size() % 2), '\0');
+  raw.assign(static_cast<std::size_t>((tensor.size() + shared - 1) / shared), '\0');
+  const int bits = 8 / shared;
   for (std::int64_t i = 0; i < tensor.size(); ++i) {
-    const int nibble = (in[i] & 15) << (i % 2 == 1 ? 4 : 0);
-    char& pair = raw[static_cast<std::size_t>(i / 2)];
-    pair = static_cast<char>(static_cast<unsigned char>(pair) | nibble);
+    const int element = (in[i] & ((1 << bits) - 1)) << (bits * (i % shared));
+    char& packed = raw[static_cast<std::size_t>(i / shared)];
+    packed = static_cast<char>(static_cast<unsigned char>(packed) | element);
   }
 }
 

@@ -8,8 +8,9 @@
 
 namespace intact {
 
-/// Calls body(T{}) with the C++ type of the elements, which must be numbers; 4-bit types as bytes.
-/// Throws Unsupported for half precision (convert first), booleans and strings.
+/// Calls body(T{}) with the C++ type of the elements, which must be numbers; narrow integers as
+/// bytes. Throws Unsupported for half precision and 8-bit floats (convert first), booleans and
+/// strings.
 template <class Body>
 decltype(auto) visit_number(ElementType type, Body body) {
   switch (type) {
@@ -17,9 +18,11 @@ decltype(auto) visit_number(ElementType type, Body body) {
       return body(float{});
     case ElementType::f64:
       return body(double{});
+    case ElementType::u2:
     case ElementType::u4:
     case ElementType::u8:
       return body(std::uint8_t{});
+    case ElementType::s2:
     case ElementType::s4:
     case ElementType::s8:
       return body(std::int8_t{});

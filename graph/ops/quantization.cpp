@@ -5,6 +5,7 @@
 
 #include "graph/ops/checks.hpp"
 #include "graph/ops/dispatch.hpp"
+#include "graph/ops/element_types.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/quantized.hpp"
 #include "graph/ops/registry.hpp"
@@ -13,9 +14,18 @@
 namespace intact {
 namespace {
 
-constexpr std::initializer_list<ElementType> grid_types = {ElementType::u8,  ElementType::s8,
-                                                           ElementType::u16, ElementType::s16,
-                                                           ElementType::u4,  ElementType::s4};
+constexpr std::initializer_list<ElementType> grid_types = {
+    ElementType::u8, ElementType::s8, ElementType::u16, ElementType::s16,
+    ElementType::u4, ElementType::s4, ElementType::u2,  ElementType::s2};
+constexpr std::initializer_list<ElementType> integer_types = {
+    ElementType::u8, ElementType::s8, ElementType::u16, ElementType::s16, ElementType::u4,
+    ElementType::s4, ElementType::u2, ElementType::s2,  ElementType::s32};
+
+/// Integers, or 8-bit floats.
+void check_quantized_type(const InferContext& context, std::size_t operand,
+                          std::initializer_list<ElementType> integers) {
+  if (!is_float8(context.inputs[operand].type)) check_type(context, operand, integers);
+}
 
 bool is_blocked(const Node& node) {
   return node.attributes.integer("block_size", 0) != 0;
@@ -54,32 +64,9 @@ void check_scale_shapes(const InferContext& context) {
   check_per_axis(context, 2, data, axis, "the zero point");
 }
 
-/// The numbers that ONNX gives to element types in the attribute output_dtype.
 ElementType output_type(const Node& node, ElementType fallback) {
-  switch (const std::int64_t number = node.attributes.integer("output_dtype", 0); number) {
-    case 0:
-      return fallback;
-    case 1:
-      return ElementType::f32;
-    case 2:
-      return ElementType::u8;
-    case 3:
-      return ElementType::s8;
-    case 4:
-      return ElementType::u16;
-    case 5:
-      return ElementType::s16;
-    case 10:
-      return ElementType::f16;
-    case 16:
-      return ElementType::bf16;
-    case 21:
-      return ElementType::u4;
-    case 22:
-      return ElementType::s4;
-    default:
-      refuse_unsupported(node, "output_dtype {} is not supported", number);
-  }
+  const std::int64_t number = node.attributes.integer("output_dtype", 0);
+  return number == 0 ? fallback : element_type_of_code(node, number);
 }
 
 std::vector<TensorType> infer_quantize(const InferContext& context) {
@@ -90,69 +77,58 @@ std::vector<TensorType> infer_quantize(const InferContext& context) {
       {ElementType::f32, ElementType::f64, ElementType::f16, ElementType::bf16, ElementType::s32});
   ElementType type = output_type(node, ElementType::u8);
   if (context.has(2)) {
-    check_type(context, 2, grid_types);
+    check_quantized_type(context, 2, grid_types);
     const ElementType given = context.inputs[2].type;
     if (node.attributes.integer("output_dtype", 0) != 0 && type != given)
       refuse(node, "output_dtype is {}, but the zero point has type {}; they must be equal",
              element_name(type), element_name(given));
     type = given;
   }
-  if (!is_integer(type))
-    refuse(node, "output_dtype is {}; it must be an integer type", element_name(type));
+  if (!is_integer(type) && !is_float8(type))
+    refuse(node, "output_dtype is {}; it must be an integer type or an 8-bit float",
+           element_name(type));
   check_scale_shapes(context);
   return {{type, context.inputs[0].shape}};
 }
 
-/// Calls body(element, entry of the scale) for blocked scales.
-template <class Body>
-void for_blocks(const Node& node, const Shape& data, Body body) {
-  const Shape scales = blocked_shape(node, data);
-  const auto axis = static_cast<std::size_t>(
-      normalize_axis(node, node.attributes.integer("axis", 1), static_cast<int>(data.size())));
-  const std::int64_t inner = extent_product(data, axis + 1, data.size());
-  const std::int64_t block = node.attributes.integer("block_size", 0), count = element_count(data);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t outer = i / inner / data[axis], at = i / inner % data[axis];
-    body(static_cast<std::size_t>(i),
-         static_cast<std::size_t>((outer * scales[axis] + at / block) * inner + i % inner));
-  }
-}
-
-/// One scale and zero point per entry, in a grid without axis: only to be checked and indexed.
-Grid block_grid(const EvalContext& context, ElementType type) {
-  const std::int64_t count = context.inputs[1].size();
-  const Tensor zero_point = operand(context, 2);
-  return read_grid(context.node, type, context.inputs[1].reshaped({count}),
-                   zero_point.defined() ? zero_point.reshaped({count}) : Tensor(), 0, {count});
-}
-
+/// The grid of integers of `type`; of reals for 8-bit floats.
 Grid operand_grid(const EvalContext& context, ElementType type) {
+  const Node& node = context.node;
   const Shape& data = context.inputs[0].shape();
-  const std::optional<int> axis = scale_axis(context.node, data, context.inputs[1].shape());
-  return read_grid(context.node, type, context.inputs[1], operand(context, 2), axis, data);
+  const Tensor& scale = context.inputs[1];
+  const Tensor zero_point = operand(context, 2);
+  if (!is_blocked(node))
+    return read_grid(node, type, scale, zero_point, scale_axis(node, data, scale.shape()), data);
+  const Shape entries = {scale.size()};
+  Grid grid = read_grid(node, type, scale.reshaped(entries),
+                        zero_point.defined() ? zero_point.reshaped(entries) : Tensor(), 0, entries);
+  grid.axis =
+      normalize_axis(node, node.attributes.integer("axis", 1), static_cast<int>(data.size()));
+  grid.block = node.attributes.integer("block_size", 0);
+  return grid;
+}
+
+/// Steps of a grid as 8-bit floats: these have no zero point but 0.
+Tensor quantize_to_float8(const EvalContext& context, ElementType type) {
+  const Tensor& x = context.inputs[0];
+  const bool saturate = context.node.attributes.integer("saturate", 1) != 0;
+  const Tensor steps = steps_of(x, operand_grid(context, ElementType::s8));
+  Tensor y(type, x.shape());
+  auto* out = static_cast<std::uint8_t*>(y.raw());
+  for (std::size_t i = 0; i < static_cast<std::size_t>(x.size()); ++i)
+    out[i] = float_to_float8(steps.data<float>()[i], type, saturate);
+  return y;
 }
 
 std::vector<Tensor> evaluate_quantize(const EvalContext& context) {
-  const TensorType type = output_types(context, infer_quantize)[0];
-  const Tensor& x = context.inputs[0];
-  if (!is_blocked(context.node)) return {quantize(x, operand_grid(context, type.type))};
-  const Grid grid = block_grid(context, type.type);
-  const Tensor wide = convert(x, ElementType::f64);
-  Tensor y = allocate(context.node, type);
-  visit_element(type.type, [&]<class T>(T) {
-    for_blocks(context.node, x.shape(), [&](std::size_t i, std::size_t entry) {
-      y.data<T>()[i] = static_cast<T>(round_to_integer(wide.data<double>()[i], grid.scale[entry],
-                                                       grid.zero_point[entry], grid.type));
-    });
-  });
-  return {y};
+  const ElementType type = output_types(context, infer_quantize)[0].type;
+  if (is_float8(type)) return {quantize_to_float8(context, type)};
+  return {quantize(context.inputs[0], operand_grid(context, type))};
 }
 
 std::vector<TensorType> infer_dequantize(const InferContext& context) {
   check_operands(context.node, 2, 3);
-  check_type(context, 0,
-             {ElementType::u8, ElementType::s8, ElementType::u16, ElementType::s16, ElementType::u4,
-              ElementType::s4, ElementType::s32});
+  check_quantized_type(context, 0, integer_types);
   check_type(context, 1, {ElementType::f32, ElementType::f16, ElementType::bf16});
   if (context.has(2)) check_same_type(context, 2, 0);
   check_scale_shapes(context);
@@ -160,17 +136,11 @@ std::vector<TensorType> infer_dequantize(const InferContext& context) {
 }
 
 std::vector<Tensor> evaluate_dequantize(const EvalContext& context) {
-  const TensorType type = output_types(context, infer_dequantize)[0];
+  const ElementType type = output_types(context, infer_dequantize)[0].type;
   const Tensor& x = context.inputs[0];
-  if (!is_blocked(context.node))
-    return {convert(dequantize(x, operand_grid(context, x.type())), type.type)};
-  const Grid grid = block_grid(context, x.type());
-  Tensor y = convert(x, ElementType::f64).clone();
-  const auto out = y.data<double>();
-  for_blocks(context.node, x.shape(), [&](std::size_t i, std::size_t entry) {
-    out[i] = (out[i] - grid.zero_point[entry]) * static_cast<double>(grid.scale[entry]);
-  });
-  return {convert(y, type.type)};
+  if (!is_float8(x.type())) return {convert(dequantize(x, operand_grid(context, x.type())), type)};
+  return {convert(dequantize(convert(x, ElementType::f32), operand_grid(context, ElementType::s8)),
+                  type)};
 }
 
 std::vector<TensorType> infer_dynamic(const InferContext& context) {
@@ -206,8 +176,7 @@ void check_channels(const InferContext& context) {
   const Grid& grid = grid_of(context.node);
   const auto& shape = context.inputs[0].shape;
   if (grid.per_tensor() || !shape) return;
-  const auto axis = static_cast<std::size_t>(*grid.axis);
-  if (axis >= shape->size() || (*shape)[axis] != static_cast<std::int64_t>(grid.scale.size()))
+  if (grid.scales_for(*shape) != static_cast<std::int64_t>(grid.scale.size()))
     refuse(context.node, "a tensor of shape {} cannot lie on the grid {}; extents must be equal",
            to_string(*shape), to_string(grid));
 }

@@ -74,26 +74,6 @@ Grid dynamic_grid(float low, float high) {
   return {ElementType::u8, {scale}, {static_cast<std::int32_t>(zero_point)}, std::nullopt};
 }
 
-Tensor exact_reals(const Tensor& integers, const Grid& grid) {
-  Tensor result(ElementType::f64, integers.shape());
-  const auto out = result.data<double>();
-  std::int64_t inner = std::max<std::int64_t>(integers.size(), 1), count = 1;
-  if (grid.axis) {
-    const auto axis = static_cast<std::size_t>(*grid.axis);
-    count = integers.shape()[axis];
-    inner = extent_product(integers.shape(), axis + 1, integers.shape().size());
-  }
-  visit_element(integers.type(), [&]<class T>(T) {
-    const auto in = integers.data<T>();
-    for (std::size_t i = 0; i < in.size(); ++i) {
-      const auto entry = static_cast<std::size_t>(static_cast<std::int64_t>(i) / inner % count);
-      out[i] = (static_cast<double>(in[i]) - grid.zero_point[entry]) *
-               static_cast<double>(grid.scale[entry]);
-    }
-  });
-  return result;
-}
-
 Tensor without_zero_point(const Node& node, const Tensor& integers, const Tensor& zero_point,
                           std::optional<int> axis) {
   const Tensor one = Tensor::scalar(1.0F);

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "graph/definition.hpp"
+#include "graph/reals.hpp"
 
 namespace intact {
 
@@ -22,9 +23,6 @@ Grid read_grid(const Node& node, ElementType type, const Tensor& scale, const Te
 /// The u8 grid of DynamicQuantizeLinear for values from `low` <= 0 to `high` >= 0, in float32 as
 /// ONNX defines it; all zeros get scale 1. Callers check the scale: values may not be finite.
 Grid dynamic_grid(float low, float high);
-
-/// scale * (q - zero_point) as f64: exact where the product fits into 53 bits.
-Tensor exact_reals(const Tensor& integers, const Grid& grid);
 
 /// q - zero_point as f64; `zero_point` is undefined (zero), one element, or one per index of axis.
 Tensor without_zero_point(const Node& node, const Tensor& integers, const Tensor& zero_point,

@@ -3,6 +3,7 @@
 // that FromBytes meets Bytes. One walk in topological order.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "graph/folding.hpp"
@@ -158,32 +159,59 @@ bool Canceller::move_reals(Node& node) {
   return true;
 }
 
-/// A constant bound of Clip as a real number; false when it is not constant.
-bool real_bound(Graph& graph, FreshNames& names, Node& node, std::size_t input, const Grid& grid) {
-  if (!node.has_input(input)) return true;
-  if (!graph.is_constant(node.inputs[input])) return false;
-  const Tensor bound = convert(real_constant(graph.value(node.inputs[input])), ElementType::f64);
-  if (bound.size() != 1) return false;
-  const double real =
-      (bound.data<double>()[0] - grid.zero_point[0]) * static_cast<double>(grid.scale[0]);
-  node.inputs[input] =
-      graph.add_constant(names.get(node.name + "/bound"), Tensor::scalar(static_cast<float>(real)));
-  return true;
+/// What Clip, Relu, and Max or Min with a constant do to integers.
+struct IntegerClamp {
+  ValueId x = no_value;
+  std::optional<double> low, high;
+};
+
+/// The one element of a constant; nothing for other values.
+std::optional<double> single(const Graph& graph, ValueId id) {
+  if (!graph.is_constant(id) || graph.value(id).constant.size() != 1) return std::nullopt;
+  return convert(real_constant(graph.value(id)), ElementType::f64).data<double>()[0];
 }
 
-/// Clip of integers is Clip of reals between the reals of the bounds.
+std::optional<IntegerClamp> integer_clamp(const Graph& graph, const Node& node) {
+  if (!node.has_input(0)) return std::nullopt;
+  IntegerClamp clamp{node.inputs[0], std::nullopt, std::nullopt};
+  if (node.is("Relu")) {
+    clamp.low = 0;
+    return clamp;
+  }
+  if (node.is("Clip") && node.version >= 11) {
+    if (node.has_input(1) && !(clamp.low = single(graph, node.inputs[1]))) return std::nullopt;
+    if (node.has_input(2) && !(clamp.high = single(graph, node.inputs[2]))) return std::nullopt;
+    return clamp;
+  }
+  if ((!node.is("Max") && !node.is("Min")) || node.inputs.size() != 2) return std::nullopt;
+  const std::size_t constant = graph.is_constant(node.inputs[0]) ? 0 : 1;
+  clamp.x = node.inputs[1 - constant];
+  (node.is("Max") ? clamp.low : clamp.high) = single(graph, node.inputs[constant]);
+  if (!clamp.low && !clamp.high) return std::nullopt;
+  return clamp;
+}
+
+/// Clamping integers is Clip of reals between the reals of the bounds.
 bool Canceller::clip_reals(Node& node) {
-  if (!node.is("Clip") || node.version < 11 || !node.has_input(0)) return false;
-  const ValueId reals = reals_of(node.inputs[0]);
-  if (reals == no_value) return false;
-  const Grid grid = grid_of_bytes(node.inputs[0]);
-  Node clip = node;
-  if (!grid.per_tensor() || !real_bound(graph_, rewriter_.names, clip, 1, grid) ||
-      !real_bound(graph_, rewriter_.names, clip, 2, grid))
-    return false;
+  const std::optional<IntegerClamp> clamp = integer_clamp(graph_, node);
+  if (!clamp || node.outputs.size() != 1) return false;
+  const ValueId reals = reals_of(clamp->x);
+  if (reals == no_value || !grid_of_bytes(clamp->x).per_tensor()) return false;
+  const Grid grid = grid_of_bytes(clamp->x);
+  const auto bound = [&](std::optional<double> integer) {
+    if (!integer) return no_value;
+    const double real = (*integer - grid.zero_point[0]) * static_cast<double>(grid.scale[0]);
+    return graph_.add_constant(rewriter_.names.get(node.name + "/bound"),
+                               Tensor::scalar(static_cast<float>(real)));
+  };
   const ValueId integers = node.outputs[0];
-  clip.inputs[0] = reals;
-  clip.outputs[0] = graph_.add_value(rewriter_.names.get(node.name + "/clipped"), ElementType::f32);
+  Node clip;
+  clip.op = "Clip";
+  clip.version = 13;
+  clip.name = node.name;
+  clip.sources = std::move(node.sources);
+  clip.inputs = {reals, bound(clamp->low), bound(clamp->high)};
+  clip.outputs = {graph_.add_value(rewriter_.names.get(node.name + "/clipped"), ElementType::f32)};
   const ValueId rounded = add_reals(integers, grid);
   keep(clip);
   keep(grid_node("Round", clip.name + "/round", grid, clip.outputs[0], rounded));

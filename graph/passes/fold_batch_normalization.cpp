@@ -39,7 +39,7 @@ Tensor scaled(const Tensor& weights, int axis, const std::vector<double>& factor
 /// The weights' grid with f in its scales; nothing when a channel would turn over or vanish, or
 /// when the grid runs along another axis.
 std::optional<Grid> scaled_grid(const Grid& grid, int axis, const std::vector<double>& factor) {
-  if (!grid.per_tensor() && *grid.axis != axis) return std::nullopt;
+  if (grid.block != 0 || (!grid.per_tensor() && *grid.axis != axis)) return std::nullopt;
   Grid result = grid;
   result.scale.clear();
   result.zero_point.clear();

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "graph/reals.hpp"
 #include "intact/error.hpp"
 
@@ -11,6 +13,8 @@ namespace {
 
 bool is_grid_type(ElementType type) {
   switch (type) {
+    case ElementType::u2:
+    case ElementType::s2:
     case ElementType::u4:
     case ElementType::s4:
     case ElementType::u8:
@@ -31,6 +35,15 @@ void check_axis(const Node& node, const Grid& grid, const std::optional<Shape>& 
     throw Error(fmt::format("{}: quantization axis {} is out of range for a tensor of shape {}",
                             describe(node), *grid.axis, to_string(*shape)));
   const std::int64_t extent = (*shape)[static_cast<std::size_t>(*grid.axis)];
+  if (grid.block != 0) {
+    if (std::find(shape->begin(), shape->end(), -1) != shape->end()) return;
+    if (const std::int64_t wanted = *grid.scales_for(*shape);
+        wanted != static_cast<std::int64_t>(grid.scale.size()))
+      throw Error(fmt::format(
+          "{}: {} scales for blocks of {} along axis {} of a tensor of shape {}; {} are needed",
+          describe(node), grid.scale.size(), grid.block, *grid.axis, to_string(*shape), wanted));
+    return;
+  }
   if (extent >= 0 && extent != static_cast<std::int64_t>(grid.scale.size()))
     throw Error(
         fmt::format("{}: {} scales along axis {} of a tensor of shape {}; one scale per "
@@ -46,7 +59,8 @@ std::optional<Grid> constant_grid(const Graph& graph, const Node& node,
   const bool has_zero_point = operands.zero_point != no_value;
   if (has_zero_point && !graph.is_constant(operands.zero_point)) return std::nullopt;
   const Tensor& scale = graph.value(operands.scale).constant;
-  if (scale.type() != ElementType::f32 || scale.rank() > 1) return std::nullopt;
+  if (scale.type() != ElementType::f32 || (operands.block == 0 && scale.rank() > 1))
+    return std::nullopt;
 
   Grid grid;
   grid.type = operands.type;
@@ -61,11 +75,12 @@ std::optional<Grid> constant_grid(const Graph& graph, const Node& node,
   }
   if (!is_grid_type(grid.type)) return std::nullopt;
   check_grid(grid, describe(node));
-  if (grid.scale.size() > 1) {
+  if (grid.scale.size() > 1 || operands.block != 0) {
     if (!operands.axis)
       throw Error(fmt::format("{}: {} scales are given where one is needed", describe(node),
                               grid.scale.size()));
     grid.axis = operands.axis;
+    grid.block = operands.block;
     check_axis(node, grid, operands.shape);
   }
   return grid;

@@ -13,12 +13,14 @@ struct GridOperands {
   ElementType type = ElementType::undefined;
   /// Channel axis when there are several scales; not negative.
   std::optional<int> axis = std::nullopt;
+  /// Neighbours along `axis` that share a scale; 0: none do.
+  std::int64_t block = 0;
   /// Shape of the tensor on the grid, for checking axis and number of scales, when known.
   std::optional<Shape> shape = std::nullopt;
 };
 
 /// The grid when it is fixed in the file. Nothing when scale or zero point is computed at run time
-/// or has a form without a grid (blocks, half precision scales, 8-bit floats). Throws Error naming
+/// or has a form without a grid (half precision scales, 8-bit floats). Throws Error naming
 /// the node when the numbers are invalid (core/grid.hpp, axis out of range, wrong number).
 std::optional<Grid> constant_grid(const Graph& graph, const Node& node,
                                   const GridOperands& operands);

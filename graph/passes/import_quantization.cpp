@@ -1,5 +1,5 @@
 // QuantizeLinear becomes Round and Bytes, DequantizeLinear becomes FromBytes. Nodes whose scale is
-// known only at run time, and block-wise ones, stay as they are.
+// known only at run time, and those of 8-bit floats, stay as they are.
 #include <fmt/format.h>
 
 #include "graph/folding.hpp"
@@ -40,6 +40,10 @@ ElementType default_type(const Node& node, const Value& integers) {
       return ElementType::u4;
     case 22:
       return ElementType::s4;
+    case 25:
+      return ElementType::u2;
+    case 26:
+      return ElementType::s2;
     case 0:
     case 2:
       return ElementType::u8;
@@ -53,7 +57,10 @@ std::optional<Grid> node_grid(const Graph& graph, const Node& node, std::optiona
   if (node.inputs.size() < 2 || !node.has_input(0) || !node.has_input(1) ||
       node.outputs.size() != 1)
     return std::nullopt;
-  if (node.attributes.integer("block_size", 0) != 0) return std::nullopt;
+  const std::int64_t block = node.attributes.integer("block_size", 0);
+  if (block < 0)
+    throw Error(fmt::format("{}: block_size is {}; it must be positive, or 0 for none",
+                            describe(node), block));
   const bool quantizes = node.op == "QuantizeLinear";
   const Value& input = graph.value(node.inputs[0]);
   GridOperands operands;
@@ -62,8 +69,8 @@ std::optional<Grid> node_grid(const Graph& graph, const Node& node, std::optiona
   operands.type = default_type(node, quantizes ? graph.value(node.outputs[0]) : input);
   operands.shape = known_shape(input);
   std::int64_t axis = node.attributes.integer("axis", 1);
-  const bool several =
-      graph.is_constant(operands.scale) && graph.value(operands.scale).constant.size() > 1;
+  const bool several = graph.is_constant(operands.scale) &&
+                       (block != 0 || graph.value(operands.scale).constant.size() > 1);
   if (several && rank) {
     if (axis < -*rank || axis >= *rank)
       throw Error(fmt::format("{}: quantization axis {} is out of range for a tensor of rank {}",
@@ -72,6 +79,7 @@ std::optional<Grid> node_grid(const Graph& graph, const Node& node, std::optiona
   }
   if (several && axis < 0) return std::nullopt;
   operands.axis = static_cast<int>(axis);
+  operands.block = block;
   std::optional<Grid> grid = constant_grid(graph, node, operands);
   if (!grid) return std::nullopt;
   if (quantizes && grid->type == ElementType::s32) return std::nullopt;

@@ -10,6 +10,7 @@ namespace intact {
 namespace {
 
 constexpr std::array passes = {
+    Pass{"widen_halves", widen_halves},
     // Scales and quantized weights may hide behind these.
     Pass{"remove_identities", remove_identities},
     Pass{"fold_parameters", fold_parameters},

@@ -18,6 +18,7 @@ std::span<const Pass> canonical_passes();
 /// Runs them in order; checks the invariants after each in debug builds.
 void canonicalize(Graph& graph);
 
+void widen_halves(Graph& graph);         ///< f16 and bf16 -> f32
 void import_quantization(Graph& graph);  ///< Q/DQ -> Round, Bytes, FromBytes
 void fold_constants(Graph& graph);       ///< nodes with constant inputs
 void cancel_bytes(Graph& graph);  ///< FromBytes(Bytes(x)) on one grid, equal Rounds, moves on bytes

@@ -28,18 +28,24 @@ enum class ElementType : std::uint8_t {
   boolean,
   u4,
   s4,
+  u2,
+  s2,
+  f8e4m3fn,
+  f8e4m3fnuz,
+  f8e5m2,
+  f8e5m2fnuz,
   string
 };
 
 /// Extents, outermost first; empty for a scalar.
 using Shape = std::vector<std::int64_t>;
 
-/// Bytes of one element. Throws Unsupported for `string`, Error for `undefined`. 4-bit types are
-/// held unpacked, one element per byte.
+/// Bytes of one element. Throws Unsupported for `string`, Error for `undefined`. Types of 4 and 2
+/// bits are held unpacked, one element per byte.
 std::size_t element_size(ElementType type);
 /// "f32", "u8", ...
 std::string_view element_name(ElementType type);
-/// Integers that QuantizeLinear may produce: u4, s4, u8, s8, u16, s16 (and s32 for biases).
+/// Integers of any width.
 bool is_integer(ElementType type);
 
 /// Number of elements; throws Error when an extent is negative or the product overflows int64.

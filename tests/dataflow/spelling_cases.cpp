@@ -1,4 +1,6 @@
 // Spellings of weights and biases: how files write the constant operands of a product.
+#include <algorithm>
+
 #include "spelling.hpp"
 
 namespace intact::testing {
@@ -22,7 +24,8 @@ Spelled asymmetric(ElementType type, std::size_t channels, std::int64_t axis, fl
   Spelled grid = per_channel(type, channels, axis, scale);
   const int middle = (highest(type) + lowest(type) + 1) / 2;
   for (std::size_t c = 0; c < channels; ++c)
-    grid.zero_point[c] = middle + static_cast<int>(c % 5) - 2;
+    grid.zero_point[c] =
+        std::clamp(middle + static_cast<int>(c % 5) - 2, int{lowest(type)}, int{highest(type)});
   return grid;
 }
 
@@ -82,6 +85,10 @@ std::vector<FoldCase> element_types() {
       conv_transpose_with("transposed_s4", 21, stored(per_channel(s4, 6, 1, 0.13f))),
       gemm_with("gemm_s4", 21, true, stored(per_channel(s4, 10, 0, 0.13f))),
       matmul_with("matmul_u4_zero_points", 21, stored(asymmetric(u4, 10, 1, 0.13f))),
+      conv_with("weights_s2", 25, stored({ElementType::s2, {0.5f}, {0}})),
+      conv_with("weights_u2_zero_point", 25, stored({ElementType::u2, {0.5f}, {2}})),
+      conv_with("weights_s2_per_channel", 25, stored(per_channel(ElementType::s2, 6, 0, 0.5f))),
+      gemm_with("gemm_u2_zero_points", 25, true, stored(asymmetric(ElementType::u2, 10, 0, 0.5f))),
       in_float(conv_with("weights_s16", 21, stored({s16, {0.0001f}, {0}})),
                "quantize the weights to 8 bits"),
   };

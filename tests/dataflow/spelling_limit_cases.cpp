@@ -1,10 +1,91 @@
-// Accumulators and clamps at their limits.
+// Weights with scales per block; accumulators and clamps at their limits.
 #include "spelling.hpp"
 
 namespace intact::testing {
 namespace {
 
-constexpr ElementType u8 = ElementType::u8, s8 = ElementType::s8;
+constexpr ElementType u8 = ElementType::u8, s8 = ElementType::s8, u4 = ElementType::u4,
+                      s4 = ElementType::s4;
+
+// --- blocks
+
+/// One scale (and zero point) per `block` rows of the weights [12, 10] along K.
+Operand blocked(ElementType type, std::int64_t block, std::int64_t axis, float scale,
+                bool zero_point) {
+  return [=](ModelBuilder& b, const Shape& shape) {
+    Shape blocks = shape;
+    std::int64_t& extent = blocks[static_cast<std::size_t>(axis)];
+    extent = (extent + block - 1) / block;
+    const auto count = static_cast<std::size_t>(element_count(blocks));
+    std::vector<ValueId> operands = {
+        b.constant("w", integers(type, shape, 2)),
+        b.constant("w.s", Tensor::from<float>(blocks, spread_scales(count, scale)))};
+    if (zero_point) operands.push_back(b.constant("w.z", integers(type, blocks, 7)));
+    return b.node("DequantizeLinear", "w.dq", operands, {{"axis", axis}, {"block_size", block}});
+  };
+}
+
+FoldCase blocked_pointwise_convolution() {
+  return behind_conv("blocked_pointwise_convolution", 21, [](ModelBuilder& b, ValueId y) {
+    const ValueId x = pair(b, "y", y, {u8, {0.11f}, {121}});
+    const ValueId w = blocked(s4, 4, 1, 0.13f, true)(b, {9, 6, 1, 1});
+    const ValueId z = b.node("Relu", "relu", {b.node("Conv", "pointwise", {x, w})});
+    return std::vector{pair(b, "z", z, {u8, {0.3f}, {11}})};
+  });
+}
+
+/// More rows, columns and blocks than one tile has; bytes in, floats out.
+FoldCase blocked_wide() {
+  FoldCase fold{
+      "blocked_wide", [](ModelBuilder& b) -> FoldModel {
+        const ValueId x = dequantize(b, "x.dq", b.input("x", u8, {101, 160}), {u8, {0.02f}, {117}});
+        const ValueId w = blocked(s4, 32, 0, 0.13f, true)(b, {160, 150});
+        return {{b.node("MatMul", "matmul", {x, w})}, {integers(u8, {101, 160}, 3)}};
+      }};
+  fold.opset = 21;
+  return fold;
+}
+
+std::vector<FoldCase> blocks() {
+  return {
+      matmul_with("blocked_s8", 21, blocked(s8, 4, 0, 0.01f, false)),
+      matmul_with("blocked_u8_zero_points", 21, blocked(u8, 4, 0, 0.01f, true)),
+      matmul_with("blocked_s4", 21, blocked(s4, 4, 0, 0.13f, false)),
+      matmul_with("blocked_u4_zero_points", 21, blocked(u4, 6, 0, 0.13f, true)),
+      matmul_with("blocked_with_tail", 21, blocked(s4, 5, 0, 0.13f, false)),
+      matmul_with("blocked_one_block", 21, blocked(s4, 12, 0, 0.13f, true)),
+      matmul_with("blocked_one_row", 21, blocked(s8, 1, 0, 0.01f, false)),
+      gemm_with("blocked_gemm", 21, false, blocked(s4, 4, 0, 0.13f, false)),
+      gemm_with("blocked_gemm_transposed", 21, true, blocked(s4, 4, 1, 0.13f, true)),
+      matmul_with("blocked_transposed_behind", 21,
+                  [](ModelBuilder& b, const Shape& shape) {
+                    const Shape stored = {shape[1], shape[0]};
+                    return b.node("Transpose", "t", {blocked(u4, 5, 1, 0.13f, true)(b, stored)});
+                  }),
+      matmul_with(
+          "blocked_float_weights", 21,
+          [](ModelBuilder& b, const Shape& shape) {
+            const ValueId w = b.constant("w", random_floats(shape, 2));
+            const Tensor scale = Tensor::from<float>({3, shape[1]}, spread_scales(30, 0.12f));
+            const ValueId s = b.constant("w.s", scale),
+                          z = b.constant("w.z", Tensor(s4, scale.shape()));
+            const AttributeList by = {{"axis", std::int64_t{0}}, {"block_size", std::int64_t{4}}};
+            return b.node("DequantizeLinear", "w.dq",
+                          {b.node("QuantizeLinear", "w.q", {w, s, z}, by), s, z}, by);
+          }),
+      matmul_with("blocked_with_bias", 21, blocked(s4, 4, 0, 0.13f, false),
+                  [](ModelBuilder& b, const Shape& shape) {
+                    return b.constant("b", random_floats(shape, 9, -1.5f, 1.5f));
+                  }),
+      blocked_pointwise_convolution(),
+      blocked_wide(),
+      in_float(matmul_with("blocks_along_columns", 21, blocked(s8, 5, 1, 0.01f, false)),
+               "quantize them in blocks along axis 0"),
+      in_float(conv_with("blocked_convolution", 21, blocked(s8, 2, 1, 0.01f, false)),
+               "quantize them with one scale per output channel, along axis 0"),
+      matmul_with("blocked_opset_25", 25, blocked(s8, 4, 0, 0.01f, false)),
+  };
+}
 
 // --- limits
 
@@ -35,6 +116,10 @@ std::vector<FoldCase> limits() {
       at_limit("limit_highest_weights", 8000, top, w8, 127, 300),
       at_limit("limit_u8_weights_zero_point_0", 8000, zero, low, 255, 600),
       at_limit("limit_u8_weights_zero_point_255", 8000, top, high, 0, 600),
+      at_limit("beyond_lowest_weights", 70000, zero, w8, -128, 2000),
+      at_limit("beyond_highest_weights", 70000, top, w8, 127, 2000),
+      at_limit("beyond_u8_weights_zero_point_0", 70000, zero, low, 255, 4000),
+      at_limit("beyond_u8_weights_zero_point_255", 70000, top, high, 0, 4000),
   };
 }
 
@@ -70,8 +155,9 @@ std::vector<FoldCase> clamps() {
 }  // namespace
 
 std::vector<FoldCase> spelling_limit_cases() {
-  std::vector<FoldCase> cases = limits();
-  for (FoldCase& fold : clamps()) cases.push_back(std::move(fold));
+  std::vector<FoldCase> cases;
+  for (const auto list : {blocks, limits, clamps})
+    for (FoldCase& fold : list()) cases.push_back(std::move(fold));
   return cases;
 }
 

@@ -4,6 +4,8 @@
 namespace intact::testing {
 namespace {
 
+constexpr ElementType u8 = ElementType::u8, s8 = ElementType::s8, f16 = ElementType::f16;
+
 ValueId constant_node(ModelBuilder& b, const std::string& name, const Tensor& value) {
   return b.node("Constant", name, {}, {{"value", value}});
 }
@@ -110,11 +112,103 @@ std::vector<FoldCase> attributes() {
   };
 }
 
+// --- half precision: scales that it holds exactly
+
+ValueId half_constant(ModelBuilder& b, const std::string& name, float value) {
+  return b.constant(name, convert(Tensor::scalar(value), f16));
+}
+
+ValueId cast(ModelBuilder& b, const std::string& name, ValueId x, std::int64_t to) {
+  return b.node("Cast", name, {x}, {{"to", to}});
+}
+
+constexpr std::int64_t to_f32 = 1, to_f16 = 10;
+
+ValueId half_pair(ModelBuilder& b, const std::string& name, ValueId x, float scale,
+                  std::uint8_t zero) {
+  const ValueId z = b.scalar(name + ".z", zero);
+  const ValueId q =
+      b.node("QuantizeLinear", name + ".q", {x, half_constant(b, name + ".s", scale), z});
+  return b.node("DequantizeLinear", name + ".dq", {q, half_constant(b, name + ".t", scale), z});
+}
+
+/// A whole convolution in half precision.
+FoldCase half_model() {
+  FoldCase fold{
+      "half_model", [](ModelBuilder& b) -> FoldModel {
+        const ValueId x = half_pair(b, "x", b.input("image", f16, {1, 4, 6, 5}), 1.0f / 64, 128);
+        const ValueId w = b.node(
+            "DequantizeLinear", "w.dq",
+            {b.constant("w", integers(s8, {6, 4, 3, 3}, 2)), half_constant(b, "w.s", 1.0f / 128)});
+        const ValueId y = half_pair(b, "y", b.node("Conv", "conv", {x, w}), 0.125f, 128);
+        b.graph().value(y).type = f16;
+        return {{y}, {convert(random_floats({1, 4, 6, 5}, 3, -1.9f, 1.9f), f16)}};
+      }};
+  fold.opset = 19;
+  return fold;
+}
+
+std::vector<FoldCase> half_precision() {
+  std::vector<FoldCase> cases = {
+      before_conv("half_pair_between_casts", 19,
+                  [](ModelBuilder& b, ValueId x) {
+                    const ValueId half = cast(b, "in", x, to_f16);
+                    return cast(b, "out", half_pair(b, "x", half, 1.0f / 64, 128), to_f32);
+                  }),
+      before_conv("float_pair_behind_cast", 13,
+                  [](ModelBuilder& b, ValueId x) {
+                    return pair(b, "x", cast(b, "out", cast(b, "in", x, to_f16), to_f32),
+                                {u8, {1.0f / 64}, {128}});
+                  }),
+      before_conv("casts_behind_pair", 13,
+                  [](ModelBuilder& b, ValueId x) {
+                    const ValueId y = pair(b, "x", x, {u8, {1.0f / 64}, {128}});
+                    return cast(b, "out", cast(b, "in", y, to_f16), to_f32);
+                  }),
+      behind_conv("half_pair_behind", 19,
+                  [](ModelBuilder& b, ValueId y) {
+                    return std::vector{
+                        cast(b, "out", half_pair(b, "y", cast(b, "in", y, to_f16), 0.125f, 121),
+                             to_f32)};
+                  }),
+      in_float(half_model(), "'image' is f16 in the file; make it f32, or quantize it", 2),
+  };
+  for (FoldCase& fold : cases) fold.half_precision = true;
+  return cases;
+}
+
+// --- 8-bit floats: read, and left in float
+
+FoldCase float8_pair(const std::string& name, ElementType type) {
+  FoldCase fold = before_conv(name, 19, [=](ModelBuilder& b, ValueId x) {
+    const ValueId zero = b.constant("zero", Tensor(type, {}));
+    const ValueId scale = b.scalar("scale", 0.021f);
+    const ValueId q = b.node("QuantizeLinear", "q", {x, scale, zero});
+    return b.node("DequantizeLinear", "dq", {q, scale, zero});
+  });
+  return in_float(std::move(fold), "quantize it to 8-bit integers", 4);
+}
+
+FoldCase float8_weights() {
+  FoldCase fold = conv_with("weights_float8", 19, [](ModelBuilder& b, const Shape& shape) {
+    const Tensor w = convert(random_floats(shape, 2, -400, 400), ElementType::f8e4m3fn);
+    return b.node("DequantizeLinear", "w.dq", {b.constant("w", w), b.scalar("w.s", 0.002f)});
+  });
+  return in_float(std::move(fold), "input 'w.dq.0' has no grid");
+}
+
+std::vector<FoldCase> eight_bit_floats() {
+  return {float8_pair("activation_e4m3fn", ElementType::f8e4m3fn),
+          float8_pair("activation_e4m3fnuz", ElementType::f8e4m3fnuz),
+          float8_pair("activation_e5m2", ElementType::f8e5m2),
+          float8_pair("activation_e5m2fnuz", ElementType::f8e5m2fnuz), float8_weights()};
+}
+
 }  // namespace
 
 std::vector<FoldCase> spelling_parameter_cases() {
   std::vector<FoldCase> cases;
-  for (const auto list : {operand_forms, attributes})
+  for (const auto list : {operand_forms, attributes, half_precision, eight_bit_floats})
     for (FoldCase& fold : list()) cases.push_back(std::move(fold));
   return cases;
 }

@@ -1,10 +1,13 @@
 // What well-formed files hold, in all the ways the format allows.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <limits>
 
+#include "graph/reals.hpp"
 #include "proto_model.hpp"
 
 namespace intact::testing {
@@ -178,9 +181,9 @@ TEST(Import, OtherThanTensorsIsUnsupported) {
   add_initializer(model, "s", 8, {1}).add_string_data("text");
   EXPECT_EQ(parse_error(model), "the model: initializer 's': strings are not supported");
   model = relu_model();
-  add_initializer(model, "f8", 17, {1}).set_raw_data("x");
+  add_initializer(model, "f4", 23, {1}).set_raw_data("x");
   EXPECT_EQ(parse_error(model),
-            "the model: initializer 'f8': ONNX element type 17 is not supported");
+            "the model: initializer 'f4': ONNX element type 23 is not supported");
 }
 
 /// Reads one initializer.
@@ -244,6 +247,32 @@ TEST(ImportTensors, FourBitsAreOnePerByte) {
     t.add_int32_data(0x07);
   };
   EXPECT_EQ(elements<std::int8_t>(read(typed, 22, {3})), (std::vector<std::int8_t>{1, -8, 7}));
+}
+
+TEST(ImportTensors, TwoBitsAreOnePerByte) {
+  const auto raw = [](onnx::TensorProto& t) { t.set_raw_data(std::string("\xe4\x02", 2)); };
+  EXPECT_EQ(elements<std::uint8_t>(read(raw, 25, {5})), (std::vector<std::uint8_t>{0, 1, 2, 3, 2}));
+  EXPECT_EQ(elements<std::int8_t>(read(raw, 26, {5})),
+            (std::vector<std::int8_t>{0, 1, -2, -1, -2}));
+}
+
+TEST(ImportTensors, EightBitFloats) {
+  const auto value = [](std::uint8_t bits, int type) {
+    const auto raw = [bits](onnx::TensorProto& t) {
+      t.set_raw_data(std::string(1, static_cast<char>(bits)));
+    };
+    return convert(read(raw, type, {1}), ElementType::f32).data<float>()[0];
+  };
+  EXPECT_EQ(value(0x38, 17), 1.0f);
+  EXPECT_EQ(value(0x7e, 17), 448.0f);
+  EXPECT_EQ(value(0x81, 17), -1.0f / 512);
+  EXPECT_TRUE(std::isnan(value(0xff, 17)));
+  EXPECT_EQ(value(0x7f, 18), 240.0f);
+  EXPECT_TRUE(std::isnan(value(0x80, 18)));
+  EXPECT_EQ(value(0x3c, 19), 1.0f);
+  EXPECT_EQ(value(0xfb, 19), -57344.0f);
+  EXPECT_EQ(value(0x7c, 19), std::numeric_limits<float>::infinity());
+  EXPECT_EQ(value(0x7f, 20), 57344.0f);
 }
 
 TEST(ImportTensors, FileOfItsOwn) {

@@ -69,6 +69,35 @@ TEST(QuantizeLinear, OtherTypes) {
   EXPECT_EQ(values_of<std::int8_t>(y), (Signed{7, -8}));
 }
 
+TEST(QuantizeLinear, EightBitFloats) {
+  const ElementType type = ElementType::f8e4m3fn;
+  const Tensor x = floats({7}, {2, 1000, -1000, 33, 34, 37, 0.002f});
+  const Tensor zero = Tensor(type, {});
+  const Tensor y = Op("QuantizeLinear").at(19)(x, one(1), zero);
+  EXPECT_EQ(y.type(), type);
+  EXPECT_EQ(values_of<float>(convert(y, ElementType::f32)),
+            (std::vector<float>{2, 448, -448, 32, 32, 36, 1.0f / 512}));  // 34 is a tie
+  const Tensor open = Op("QuantizeLinear").at(19).with("saturate", 0)(x, one(1), zero);
+  EXPECT_TRUE(std::isnan(convert(open, ElementType::f32).data<float>()[1]));
+  EXPECT_EQ(values_of<float>(Op("DequantizeLinear").at(19)(y, one(2), zero)),
+            (std::vector<float>{4, 896, -896, 64, 64, 72, 1.0f / 256}));
+  const Tensor wide = convert(floats({2}, {1e6f, -1e6f}), ElementType::f8e5m2);
+  EXPECT_EQ(values_of<float>(convert(wide, ElementType::f32)), (std::vector<float>{57344, -57344}));
+}
+
+/// Every finite number survives the way to float and back.
+TEST(EightBitFloats, RoundTrip) {
+  for (const ElementType type : {ElementType::f8e4m3fn, ElementType::f8e4m3fnuz,
+                                 ElementType::f8e5m2, ElementType::f8e5m2fnuz})
+    for (int bits = 0; bits < 256; ++bits) {
+      const float value = float8_to_float(static_cast<std::uint8_t>(bits), type);
+      if (std::isfinite(value))
+        EXPECT_EQ(float_to_float8(value, type), bits) << element_name(type) << " " << value;
+      else if (std::isinf(value))
+        EXPECT_EQ(float_to_float8(value, type, false), bits) << element_name(type);
+    }
+}
+
 TEST(QuantizeLinear, RefusesWrongScales) {
   const Tensor x = floats({2, 3}, {1, 2, 3, 4, 5, 6});
   EXPECT_EQ(error_of([&] {

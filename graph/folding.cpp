@@ -83,7 +83,7 @@ std::optional<Grid> transposed_blocks(const Graph& graph, const Node& node, cons
   if (!node.is("Transpose") || !input.shape) return std::nullopt;
   Shape blocks = *input.shape;
   std::int64_t& extent = blocks[static_cast<std::size_t>(*grid.axis)];
-  extent = (extent + grid.block - 1) / grid.block;
+  extent = extent / grid.block + (extent % grid.block != 0 ? 1 : 0);
   const auto move = [&](const Tensor& tensor) {
     const Tensor operands[] = {tensor};
     return definition_of(node).evaluate({node, operands})[0];

@@ -236,7 +236,7 @@ void for_each_on_grid(const Shape& shape, std::int64_t size, const Grid& grid, B
     for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
   }
   const std::int64_t run = std::max<std::int64_t>(grid.block, 1);
-  const std::int64_t blocks = (extent + run - 1) / run;
+  const std::int64_t blocks = extent / run + (extent % run != 0 ? 1 : 0);
   for (std::int64_t i = 0; i < size; ++i) {
     const std::int64_t at = i / inner % extent / run;
     const std::int64_t entry =

@@ -23,7 +23,7 @@ struct Matrix {
     if (grid->per_tensor()) return 0;
     if (grid->block == 0) return static_cast<std::size_t>(column);
     const std::int64_t at = begin / grid->block;
-    const std::int64_t blocks = (terms + grid->block - 1) / grid->block;
+    const std::int64_t blocks = terms / grid->block + (terms % grid->block != 0 ? 1 : 0);
     return static_cast<std::size_t>(rows_are_columns ? column * blocks + at
                                                      : at * columns + column);
   }

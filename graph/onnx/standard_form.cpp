@@ -74,7 +74,7 @@ Shape scale_shape(const Grid& grid, const Value& value) {
     throw Unsupported(fmt::format("'{}' has scales per block, but no known shape", value.name));
   Shape shape = *value.shape;
   std::int64_t& extent = shape[static_cast<std::size_t>(*grid.axis)];
-  extent = (extent + grid.block - 1) / grid.block;
+  extent = extent / grid.block + (extent % grid.block != 0 ? 1 : 0);
   return shape;
 }
 

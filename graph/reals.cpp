@@ -183,22 +183,22 @@ Tensor float8_as_float(const Tensor& tensor) {
   return result;
 }
 
-Tensor float_as_float8(const Tensor& tensor, ElementType to) {
+Tensor float_as_float8(const Tensor& tensor, ElementType to, bool saturate) {
   Tensor result(to, tensor.shape());
   const auto in = tensor.data<float>();
   auto* out = static_cast<std::uint8_t*>(result.raw());
-  for (std::size_t i = 0; i < in.size(); ++i) out[i] = float_to_float8(in[i], to);
+  for (std::size_t i = 0; i < in.size(); ++i) out[i] = float_to_float8(in[i], to, saturate);
   return result;
 }
 
 }  // namespace
 
-Tensor convert(const Tensor& tensor, ElementType to) {
+Tensor convert(const Tensor& tensor, ElementType to, bool saturate) {
   if (tensor.type() == to) return tensor;
-  if (is_half(tensor.type())) return convert(half_as_float(tensor), to);
+  if (is_half(tensor.type())) return convert(half_as_float(tensor), to, saturate);
   if (is_half(to)) return float_as_half(convert(tensor, ElementType::f32), to);
-  if (is_float8(tensor.type())) return convert(float8_as_float(tensor), to);
-  if (is_float8(to)) return float_as_float8(convert(tensor, ElementType::f32), to);
+  if (is_float8(tensor.type())) return convert(float8_as_float(tensor), to, saturate);
+  if (is_float8(to)) return float_as_float8(convert(tensor, ElementType::f32), to, saturate);
   if (is_narrow(to)) return narrowed(tensor, to);
   Tensor result(to, tensor.shape());
   visit_element(tensor.type(), [&]<class From>(From) {

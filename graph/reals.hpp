@@ -25,8 +25,8 @@ inline bool is_float8(ElementType type) {
 
 /// ONNX Cast between any two types but strings: floats truncate towards zero into integers
 /// (saturating, NaN to 0), integers wrap, anything but zero is true. The tensor itself when it has
-/// the type already.
-Tensor convert(const Tensor& tensor, ElementType to);
+/// the type already. `saturate`: of float_to_float8.
+Tensor convert(const Tensor& tensor, ElementType to, bool saturate = true);
 
 /// Element by element: reals (f32 or f64) to integers of the grid's type, as round_to_integer but
 /// with the division in the type of the reals, as ONNX has it.

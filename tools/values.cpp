@@ -1,6 +1,9 @@
 // Elements as double; see values.hpp.
 #include "tools/values.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -31,6 +34,21 @@ T load(const Tensor& tensor, std::int64_t index) {
   std::memcpy(&value, static_cast<const std::byte*>(tensor.raw()) + index * std::int64_t{sizeof(T)},
               sizeof(T));
   return value;
+}
+
+}  // namespace
+
+namespace {
+
+/// Sign, exponent and `fraction` bits; `fnuz`: no infinities, the negative zero is NaN.
+double float8_value(std::uint8_t bits, int fraction, int bias, bool fnuz) {
+  const int exponent = (bits & 0x7f) >> fraction, whole = bits & ((1 << fraction) - 1);
+  const double sign = (bits & 0x80) != 0 ? -1 : 1;
+  if (fnuz ? bits == 0x80 : fraction == 3 && (bits & 0x7f) == 0x7f) return std::nan("");
+  if (!fnuz && fraction == 2 && exponent == 31)
+    return whole == 0 ? sign * std::numeric_limits<double>::infinity() : std::nan("");
+  const int hidden = exponent == 0 ? 0 : 1 << fraction;
+  return sign * std::ldexp(whole + hidden, std::max(exponent, 1) - bias - fraction);
 }
 
 }  // namespace
@@ -67,6 +85,14 @@ double value_at(const Tensor& tensor, std::int64_t index) {
       return static_cast<double>(load<std::uint64_t>(tensor, index));
     case ElementType::s64:
       return static_cast<double>(load<std::int64_t>(tensor, index));
+    case ElementType::f8e4m3fn:
+      return float8_value(load<std::uint8_t>(tensor, index), 3, 7, false);
+    case ElementType::f8e4m3fnuz:
+      return float8_value(load<std::uint8_t>(tensor, index), 3, 8, true);
+    case ElementType::f8e5m2:
+      return float8_value(load<std::uint8_t>(tensor, index), 2, 15, false);
+    case ElementType::f8e5m2fnuz:
+      return float8_value(load<std::uint8_t>(tensor, index), 2, 16, true);
     default:
       break;
   }

@@ -73,10 +73,10 @@ std::string_view advice(std::string_view op) {
   return {};
 }
 
-/// An input or output of the node for whose type `is` holds.
+/// An output or input of the node for whose type `is` holds.
 template <class Is>
 ValueId operand_of(const Lowering& lowering, const Node& node, const Is& is) {
-  for (const auto* operands : {&node.inputs, &node.outputs})
+  for (const auto* operands : {&node.outputs, &node.inputs})
     for (const ValueId id : *operands)
       if (id != no_value && is(lowering.value(id).type)) return id;
   return no_value;

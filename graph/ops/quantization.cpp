@@ -110,14 +110,9 @@ Grid operand_grid(const EvalContext& context, ElementType type) {
 
 /// Steps of a grid as 8-bit floats: these have no zero point but 0.
 Tensor quantize_to_float8(const EvalContext& context, ElementType type) {
-  const Tensor& x = context.inputs[0];
   const bool saturate = context.node.attributes.integer("saturate", 1) != 0;
-  const Tensor steps = steps_of(x, operand_grid(context, ElementType::s8));
-  Tensor y(type, x.shape());
-  auto* out = static_cast<std::uint8_t*>(y.raw());
-  for (std::size_t i = 0; i < static_cast<std::size_t>(x.size()); ++i)
-    out[i] = float_to_float8(steps.data<float>()[i], type, saturate);
-  return y;
+  const Tensor steps = steps_of(context.inputs[0], operand_grid(context, ElementType::s8));
+  return convert(steps, type, saturate);
 }
 
 std::vector<Tensor> evaluate_quantize(const EvalContext& context) {

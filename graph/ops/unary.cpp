@@ -160,7 +160,8 @@ std::vector<TensorType> infer_cast(const InferContext& context) {
 }
 
 std::vector<Tensor> evaluate_cast(const EvalContext& context) {
-  return {convert(context.inputs[0], output_types(context, infer_cast)[0].type)};
+  const bool saturate = context.node.attributes.integer("saturate", 1) != 0;
+  return {convert(context.inputs[0], output_types(context, infer_cast)[0].type, saturate)};
 }
 
 std::vector<TensorType> infer_cast_like(const InferContext& context) {
@@ -169,7 +170,8 @@ std::vector<TensorType> infer_cast_like(const InferContext& context) {
 }
 
 std::vector<Tensor> evaluate_cast_like(const EvalContext& context) {
-  return {convert(context.inputs[0], output_types(context, infer_cast_like)[0].type)};
+  const bool saturate = context.node.attributes.integer("saturate", 1) != 0;
+  return {convert(context.inputs[0], output_types(context, infer_cast_like)[0].type, saturate)};
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "graph/reals.hpp"
 #include "tests/graph/evaluate.hpp"
 
 namespace intact {

@@ -1,6 +1,7 @@
 // Half precision is a form of storage: what the file computes in f16 or bf16 is computed in f32,
 // so that grids around half-precision tensors are grids like any other and kernels need one float
-// type. Graph inputs and outputs keep their type; a Cast stands next to each.
+// type. Graph inputs and outputs keep their type; a Cast stands next to each. Graphs around
+// subgraphs stay as they are.
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -39,6 +40,13 @@ void widen_attributes(Node& node) {
     if (const auto* value = std::get_if<Tensor>(&attribute); value && is_half(value->type()))
       node.attributes.set(name, convert(*value, ElementType::f32));
   }
+}
+
+/// Subgraphs read values of the graph around them, of the types that the file gives them.
+bool has_subgraphs(const Node& node) {
+  for (const auto& [name, attribute] : node.attributes.all())
+    if (std::holds_alternative<Subgraph>(attribute)) return true;
+  return false;
 }
 
 class Widener {
@@ -117,6 +125,7 @@ void Widener::run() {
 }  // namespace
 
 void widen_halves(Graph& graph) {
+  if (std::any_of(graph.nodes.begin(), graph.nodes.end(), has_subgraphs)) return;
   Widener(graph).run();
 }
 

@@ -11,24 +11,25 @@ constexpr ElementType u8 = ElementType::u8, s8 = ElementType::s8, u4 = ElementTy
 
 /// One scale (and zero point) per `block` rows of the weights [12, 10] along K.
 Operand blocked(ElementType type, std::int64_t block, std::int64_t axis, float scale,
-                bool zero_point) {
+                bool zero_point, const std::string& name = "w") {
   return [=](ModelBuilder& b, const Shape& shape) {
     Shape blocks = shape;
     std::int64_t& extent = blocks[static_cast<std::size_t>(axis)];
     extent = (extent + block - 1) / block;
     const auto count = static_cast<std::size_t>(element_count(blocks));
     std::vector<ValueId> operands = {
-        b.constant("w", integers(type, shape, 2)),
-        b.constant("w.s", Tensor::from<float>(blocks, spread_scales(count, scale)))};
-    if (zero_point) operands.push_back(b.constant("w.z", integers(type, blocks, 7)));
-    return b.node("DequantizeLinear", "w.dq", operands, {{"axis", axis}, {"block_size", block}});
+        b.constant(name, integers(type, shape, 2)),
+        b.constant(name + ".s", Tensor::from<float>(blocks, spread_scales(count, scale)))};
+    if (zero_point) operands.push_back(b.constant(name + ".z", integers(type, blocks, 7)));
+    return b.node("DequantizeLinear", name + ".dq", operands,
+                  {{"axis", axis}, {"block_size", block}});
   };
 }
 
 FoldCase blocked_pointwise_convolution() {
   return behind_conv("blocked_pointwise_convolution", 21, [](ModelBuilder& b, ValueId y) {
     const ValueId x = pair(b, "y", y, {u8, {0.11f}, {121}});
-    const ValueId w = blocked(s4, 4, 1, 0.13f, true)(b, {9, 6, 1, 1});
+    const ValueId w = blocked(s4, 4, 1, 0.13f, true, "v")(b, {9, 6, 1, 1});
     const ValueId z = b.node("Relu", "relu", {b.node("Conv", "pointwise", {x, w})});
     return std::vector{pair(b, "z", z, {u8, {0.3f}, {11}})};
   });

@@ -199,7 +199,7 @@ Tensor Lowering::real_constant_of(ValueId id) const {
   extend_key(key, "reals");
   extend_key(key, operand.grid->scale);
   extend_key(key, operand.grid->zero_point);
-  extend_key(key, std::to_string(operand.grid->axis.value_or(-1)));
+  extend_key(key, fmt::format("{} {}", operand.grid->axis.value_or(-1), operand.grid->block));
   return weights_.tensor(key, [&] { return real_constant(operand); });
 }
 

@@ -114,13 +114,11 @@ Chain read_chain(const Lowering& lowering, const Node& node) {
   return chain;
 }
 
-/// Factors beyond this saturate any grid; infinite ones would make NaN.
-constexpr double largest_factor = 1e30;
-
 std::vector<float> in_units(const std::vector<double>& numbers, double unit) {
+  constexpr auto limit = static_cast<double>(largest_ratio);
   std::vector<float> result;
   for (const double x : numbers)
-    result.push_back(static_cast<float>(std::clamp(x * unit, -largest_factor, largest_factor)));
+    result.push_back(static_cast<float>(std::clamp(x * unit, -limit, limit)));
   return result;
 }
 

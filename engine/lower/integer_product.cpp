@@ -122,7 +122,7 @@ bool channel_fits(const ConvOperation& conv, std::size_t c, std::int64_t depth,
   }
   const double t = static_cast<double>(bound) * std::abs(conv.multiplier[c]) +
                    (conv.float_bias.empty() ? 0.0 : std::abs(conv.float_bias[c]));
-  if (conv.stage.output == kernels::Output::u8 && !(t < 2.0e9)) {
+  if (conv.stage.output == kernels::Output::u8 && !(t < static_cast<double>(largest_rescaled))) {
     reason = fmt::format(
         "the scales of channel {} differ so much that the rescaled sum could overflow", c);
     return false;

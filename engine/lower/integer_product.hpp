@@ -23,8 +23,7 @@ struct IntegerProduct {
 
 /// Fills weights (in the file's order, as s8), zero points and scales of a constant on an 8-bit
 /// grid whose channels run along `axis` (for every group again where it has those of one group
-/// only). False, with the reason, when the operands are not on byte
-/// grids.
+/// only). False, with the reason, when the operands are not on byte grids.
 bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, int axis,
                   IntegerProduct& product, std::string& reason);
 
@@ -61,7 +60,6 @@ void emit_product(Lowering& lowering, const Node& node, const Node& last,
                   const IntegerProduct& product, OperationKind kind, std::vector<TensorId> inputs,
                   Layout layout, std::int64_t macs);
 
-std::int64_t multiply_adds(const kernels::ConvShape& shape);
 /// The same for the matrix product of two tensors on byte grids. `product`: activation, bias and
 /// the shape of one pair of matrices; `second`: the other operand; `matmul`: which matrices meet.
 bool lower_activation_product(Lowering& lowering, const Node& node, const Node& last,
@@ -83,6 +81,9 @@ ProductWeights signed_weights(const Lowering& lowering, const Tensor& constant);
 /// The same windows with axes of one element and one position in front, where kernels expect them:
 /// an image of width 1 is a line. No element changes its place in memory.
 SpatialGeometry long_axes_last(const SpatialGeometry& geometry);
+/// Of the whole convolution, padding counted like pixels.
+std::int64_t multiply_adds(const kernels::ConvShape& shape);
+
 kernels::ConvShape conv_shape(const Shape& input, const Shape& output, std::int64_t groups,
                               const SpatialGeometry& geometry);
 /// Spatial values for {depth, height, width}, with leading zeros.

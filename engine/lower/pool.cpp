@@ -74,7 +74,6 @@ bool lower_byte_pool(Lowering& lowering, const Node& node, const Pool& pool) {
   operation.shape = pool_shape(lowering.shape(x), pool.geometry);
   operation.pad_end = trailing_three(pool.geometry.pad_end);
   operation.src_zero_point = stored_zero_point(grid);
-  constexpr std::int64_t largest_window = std::int64_t{1} << 22;  // sums of bytes stay within int32
   std::int64_t window = 0;
   const auto& kernel = operation.shape.kernel;
   if (!checked_multiply(kernel[0], kernel[1], &window) ||

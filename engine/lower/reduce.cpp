@@ -89,7 +89,6 @@ bool is_supported(const Node& node) {
 
 /// Sums of bytes stay within int32, and their rescaled values within the range of rounding.
 bool fits(const Node& node, const Reduction& reduction, float scale, const Tail& tail) {
-  constexpr std::int64_t largest_window = std::int64_t{1} << 22;
   if (reduction.window > largest_window) return false;
   const float terms = node.is("ReduceSum") ? static_cast<float>(reduction.window) : 1.0f;
   return !tail.grid || 255.0f * terms * (scale / tail.grid->scale[0]) < largest_rescaled;

@@ -12,7 +12,11 @@ struct Sum {
   std::vector<ValueId> terms;      ///< on byte grids, of the output's shape
   ValueId addend = no_value;       ///< constant float, one element per channel
   std::vector<const Node*> nodes;  ///< additions, in topological order
+  int additions = 0;               ///< met so far, from the outermost inwards
 };
+
+/// The terms that the kernel takes and a constant; also bounds the work per node, and recursion.
+constexpr int most_additions = kernels::ByteSumArgs::most_terms;
 
 /// One element along the innermost axis of `out` in this layout, and 1 along all others.
 bool is_per_channel(const Shape& given, const Shape& out, Layout layout) {
@@ -32,7 +36,8 @@ bool read_sum(const Lowering& lowering, ValueId id, const Shape& shape, Sum& sum
     return !lowering.is_constant(id) && sum.terms.size() <= kernels::ByteSumArgs::most_terms;
   }
   const Node* node = lowering.producer(id);
-  if (node == nullptr || !node->is("Add") || node->version < 7) return false;
+  if (node == nullptr || !node->is("Add") || node->version < 7 || ++sum.additions > most_additions)
+    return false;
   for (const std::size_t i : {0, 1}) {
     const ValueId input = node->inputs[i], other = node->inputs[1 - i];
     if (!lowering.is_constant(input)) continue;
@@ -60,9 +65,6 @@ Layout layout_of(const Lowering& lowering, const Sum& sum) {
   if (is_per_channel(addend, lowering.shape(sum.terms[0]), layout)) return layout;
   return layout == Layout::plain ? Layout::channels_last : Layout::plain;
 }
-
-/// Ratios of scales that exceed this saturate any sum; infinite ones would make it NaN.
-constexpr float largest_ratio = 1e30f;
 
 bool is_sum(const Lowering& lowering, ValueId id, Sum& sum) {
   return lowering.value(id).shape && read_sum(lowering, id, lowering.shape(id), sum) &&

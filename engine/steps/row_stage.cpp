@@ -1,6 +1,7 @@
 // Arguments of the row kernels.
 #include "engine/steps/row_stage.hpp"
 
+#include "engine/steps/real_form.hpp"
 #include "engine/steps/steps.hpp"
 
 namespace intact {
@@ -39,7 +40,7 @@ RowStage::RowStage(StepContext& context, const RowOperation& row, const Shape& s
   args_.dst_pitch = pitch_of(out, row);
   args_.scale = row.scale;
   args_.factor = row.factor;
-  args_.output = form_of(out, args_.dst_scale, args_.dst_zero_point);
+  args_.output = real_form(out, args_.dst_scale, args_.dst_zero_point);
   if (row.has_addend) {
     addend_ = operands.back();
     operands.pop_back();
@@ -63,14 +64,6 @@ kernels::RowArgs RowStage::bind(const Frame& frame, std::int64_t first, std::int
     args.addend_row = addend_row_.data() + first;
   }
   return args;
-}
-
-kernels::Output RowStage::form_of(const StoredTensor& tensor, float& scale,
-                                  std::int32_t& zero_point) {
-  if (tensor.type == ElementType::f32) return kernels::Output::f32;
-  scale = tensor.grid->scale[0];
-  zero_point = tensor.zero_point();
-  return kernels::Output::u8;
 }
 
 }  // namespace intact

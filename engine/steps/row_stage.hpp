@@ -28,9 +28,6 @@ class RowStage {
   static std::int64_t pitch_of(const StoredTensor& tensor, const RowOperation& row) {
     return tensor.channels() == row.length ? tensor.pitch() : row.length;
   }
-  /// How a kernel reads or writes a tensor, and the grid of its bytes.
-  static kernels::Output form_of(const StoredTensor& tensor, float& scale,
-                                 std::int32_t& zero_point);
 
  private:
   const kernels::RowKernel& kernel_;

@@ -1,6 +1,7 @@
 // Softmax and normalizations of rows of neighbouring elements.
 #include "kernels/rows/rows.hpp"
 
+#include "engine/steps/real_form.hpp"
 #include "engine/steps/row_stage.hpp"
 #include "engine/steps/steps.hpp"
 
@@ -15,7 +16,7 @@ class RowStep : public Step {
         src_(operation.inputs[0]) {
     const StoredTensor& src = context.program.tensor(src_);
     src_pitch_ = RowStage::pitch_of(src, row);
-    input_ = RowStage::form_of(src, src_scale_, src_zero_point_);
+    input_ = real_form(src, src_scale_, src_zero_point_);
     scratch_bytes = static_cast<std::size_t>(stage_.scratch()) * sizeof(float);
     kernel = stage_.kernel();
     isa = stage_.isa();

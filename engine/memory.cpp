@@ -135,11 +135,16 @@ class Placement {
     for (const TensorId id : order) {
       Lifetime& life = lifetime(id);
       life.offset = lowest_free(life, placed);
+      std::int64_t end = 0;
+      if (!checked_add(life.offset, life.bytes, &end))
+        throw Error("'" + program_.tensor(id).name + "' of shape " +
+                    to_string(program_.tensor(id).shape) +
+                    " is too large beside the tensors that are alive at the same time");
       const auto at = std::upper_bound(
           placed.begin(), placed.end(), life.offset,
           [](std::int64_t offset, const Lifetime* other) { return offset < other->offset; });
       placed.insert(at, &life);
-      plan.arena_bytes = std::max(plan.arena_bytes, life.offset + life.bytes);
+      plan.arena_bytes = std::max(plan.arena_bytes, end);
     }
     plan.offset.assign(home_.size(), -1);
     for (std::size_t i = 0; i < home_.size(); ++i) {

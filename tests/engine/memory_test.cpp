@@ -7,6 +7,8 @@
 #include <map>
 #include <random>
 
+#include "intact/error.hpp"
+
 namespace intact::testing {
 namespace {
 
@@ -164,6 +166,24 @@ TEST(Memory, ReportsTensorsThatAreTooLarge) {
   const TensorId huge = p.tensor({std::int64_t{1} << 40, std::int64_t{1} << 40});
   p.operation(CopyOperation{}, {x}, huge);
   EXPECT_THROW(place_tensors(p.program), std::exception);
+}
+
+TEST(Memory, ReportsTensorsThatAreTooLargeTogether) {
+  Programs p;
+  const Shape shape = {std::int64_t{3} << 30, std::int64_t{1} << 30};  // two of them would do
+  const TensorId x = p.input({1}), a = p.tensor(shape), b = p.tensor(shape), c = p.tensor(shape);
+  for (const TensorId id : {a, b, c}) p.operation(CopyOperation{}, {x}, id);
+  p.program.outputs = {a};
+  EXPECT_NO_THROW(place_tensors(p.program));
+  p.program.outputs = {a, b, c};
+  try {
+    place_tensors(p.program);
+    FAIL() << "9 * 2^60 bytes were placed";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "'t3' of shape [3221225472,1073741824] is too large beside the tensors that are "
+                 "alive at the same time");
+  }
 }
 
 /// Random programs: chains, webs, views, slots of a common tensor, several outputs.

@@ -59,7 +59,8 @@ bool fold_into(const Graph& graph, Node& consumer, Node& pad) {
   if (!pads_zero(graph, pad) || !takes_pads(graph, consumer)) return false;
   std::vector<std::int64_t> pads = spatial_pads(pads_of(graph, pad));
   if (pads.empty()) return false;
-  const auto own = consumer.attributes.integers("pads");
+  const bool valid = consumer.attributes.text("auto_pad", "NOTSET") == "VALID";  // ignores its pads
+  const auto own = valid ? std::vector<std::int64_t>{} : consumer.attributes.integers("pads");
   if (!own.empty() && own.size() != pads.size()) return false;
   for (std::size_t i = 0; i < own.size(); ++i)
     if (!checked_add(pads[i], own[i], &pads[i])) return false;

@@ -356,6 +356,21 @@ TEST(FoldPad, IntoConvolutionAndAveragePool) {
   expect_same_meaning(raw, graph, {random_floats({1, 2, 5, 5}, 7)}, 0);
 }
 
+TEST(FoldPad, PadsThatValidIgnoresStayIgnored) {
+  ModelBuilder model;
+  const ValueId x = model.input("x", ElementType::f32, {1, 2, 5, 5});
+  const ValueId pads = model.vector<std::int64_t>("pads", {0, 0, 1, 0, 0, 0, 1, 2});
+  const ValueId w = model.constant("w", random_floats({2, 2, 3, 3}, 1));
+  const ValueId conv = model.node(
+      "Conv", "conv", {model.node("Pad", "pad", {x, pads}), w},
+      {{"auto_pad", std::string("VALID")}, {"pads", std::vector<std::int64_t>{1, 1, 1, 1}}});
+  const Graph raw = model.build({conv});
+  const Graph graph = canonical(raw);
+  ASSERT_EQ(operators(graph), "Conv");
+  EXPECT_EQ(graph.nodes[0].attributes.integers("pads"), (std::vector<std::int64_t>{1, 0, 1, 2}));
+  expect_same_meaning(raw, graph, {random_floats({1, 2, 5, 5}, 7)}, 0);
+}
+
 TEST(FoldPad, NotForChannelsOtherValuesAndMaxPool) {
   const std::vector<std::int64_t> kernel = {3, 3};
   const auto after = [&](const std::vector<std::int64_t>& pads, float value, const char* op) {

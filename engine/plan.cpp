@@ -1,9 +1,12 @@
 // Planning: shapes, passes that need them, lowering, kernels, memory.
 #include "engine/plan.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
+#include "core/checked.hpp"
 #include "engine/executor.hpp"
 #include "engine/lower/lowering.hpp"
 #include "engine/openmp_threads.hpp"
@@ -35,7 +38,7 @@ Plan::Plan(Graph graph, const SessionOptions& options, Isa isa, int threads, Wei
     : program_(lowered(std::move(graph), options.fusion, weights)), threads_(threads) {
   const OpenMpThreads scope(threads);
   memory_ = place_tensors(program_);
-  StepContext context{program_, isa, threads, weights};
+  StepContext context{program_, isa, weights};
   for (Operation& operation : program_.operations) {
     steps_.push_back(make_step(context, operation));
     scratch_stride_ = std::max(scratch_stride_, (steps_.back()->scratch_bytes + 63) / 64 * 64);
@@ -54,7 +57,10 @@ std::unique_ptr<Workspace> Plan::take_workspace() const {
   }
   auto workspace = std::make_unique<Workspace>();
   workspace->arena = WeightCache::allocate(static_cast<std::size_t>(memory_.arena_bytes));
-  workspace->scratch = WeightCache::allocate(scratch_stride_ * static_cast<std::size_t>(threads_));
+  std::int64_t scratch = 0;
+  if (!checked_multiply(static_cast<std::int64_t>(scratch_stride_), threads_, &scratch))
+    throw Error(fmt::format("no memory for the scratch memory of {} threads", threads_));
+  workspace->scratch = WeightCache::allocate(static_cast<std::size_t>(scratch));
   return workspace;
 }
 

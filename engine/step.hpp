@@ -55,7 +55,6 @@ class Step {
 struct StepContext {
   const Program& program;
   Isa isa;  ///< cap
-  int threads;
   WeightCache& weights;
 };
 

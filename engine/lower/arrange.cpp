@@ -1,8 +1,6 @@
 // Orders of axes, and the copies that establish them.
 #include "engine/lower/arrange.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <numeric>
 
@@ -20,22 +18,6 @@ Shape permuted_shape(const Shape& shape, const AxisOrder& order) {
   return result;
 }
 
-void emit_layout(Lowering& lowering, CopyOperation copy, TensorId source, TensorId target,
-                 const char* what) {
-  const StoredTensor& from = lowering.program().tensor(source);
-  Operation operation;
-  operation.kind = std::move(copy);
-  operation.inputs = {source};
-  operation.outputs = {target};
-  operation.name = fmt::format("{} {}", from.name, what);
-  operation.op = "Layout";
-  if (from.type == ElementType::f32) {
-    operation.precision = Precision::floating;
-    operation.reason = fmt::format("'{}' is float", from.name);
-  }
-  lowering.program().operations.push_back(std::move(operation));
-}
-
 TensorId arranged(Lowering& lowering, ValueId id, const AxisOrder& order,
                   TensorId (Lowering::*stored)(ValueId, Layout)) {
   const Shape& shape = lowering.shape(id);
@@ -49,7 +31,7 @@ TensorId arranged(Lowering& lowering, ValueId id, const AxisOrder& order,
   copy.dst_strides = lowering.program().tensor(target).strides();
   const auto strides = from.strides();
   for (const std::size_t axis : order) copy.src_strides.push_back(strides[axis]);
-  emit_layout(lowering, std::move(copy), source, target, "in another order");
+  lowering.emit_layout(std::move(copy), source, target, "in another order");
   return target;
 }
 
@@ -112,7 +94,7 @@ void ArrangedResult::finish(Lowering& lowering) const {
   copy.extents = from.shape;
   copy.src_strides = from.strides();
   for (const std::size_t axis : order) copy.dst_strides.push_back(strides[axis]);
-  emit_layout(lowering, std::move(copy), written, result, "in the order of the file");
+  lowering.emit_layout(std::move(copy), written, result, "in the order of the file");
 }
 
 }  // namespace intact

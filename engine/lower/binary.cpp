@@ -1,5 +1,6 @@
 // Arithmetic of two tensors: on bytes when both lie on byte grids, else float kernels.
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -73,7 +74,8 @@ std::optional<kernels::ByteBinary> byte_operation(const Node& node) {
   return std::nullopt;
 }
 
-/// Multipliers in units of the result's grid. False where they could leave the integers' range.
+/// Multipliers in units of the result's grid. False where they could leave the integers' range, or
+/// that of floats.
 bool set_multipliers(ByteBinaryOperation& operation, float scale_a, float scale_b,
                      const std::optional<Grid>& grid) {
   const float divisor = grid ? grid->scale[0] : 1.0f;
@@ -88,7 +90,7 @@ bool set_multipliers(ByteBinaryOperation& operation, float scale_a, float scale_
   operation.multiplier_b = multiply ? 1.0f : scale_b / divisor;
   const float largest = multiply ? 255 * 255 * operation.multiplier_a
                                  : 255 * (operation.multiplier_a + operation.multiplier_b);
-  return !grid || largest < largest_rescaled;
+  return grid ? largest < largest_rescaled : std::isfinite(largest);
 }
 
 bool lower_bytes(Lowering& lowering, const Node& node) {

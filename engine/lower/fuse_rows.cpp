@@ -93,7 +93,9 @@ class Builder {
           addend.shape.back() != program_.tensor(source()).shape.back())
         continue;
       row().has_addend = true;
+      uses_.remove(program_, index_);
       operation().inputs.push_back(inputs[1 - i]);
+      uses_.add(program_, index_);
       take(writer, inputs[i]);
       return true;
     }
@@ -160,10 +162,12 @@ class Builder {
       here.precision = Precision::int8;
       here.reason.clear();
     }
+    uses_.remove(program_, writer);
+    uses_.remove(program_, index_);
     here.inputs[0] = source;
     before.outputs.clear();
     before.inputs.clear();
-    uses_ = Uses(program_);
+    uses_.add(program_, index_);
   }
 
   Program& program_;

@@ -23,6 +23,10 @@ std::int32_t stored_zero_point(const Grid& grid) {
   return grid.zero_point[0] + (grid.type == ElementType::s8 ? 128 : 0);
 }
 
+QuantizeOperation quantize_to(const Grid& grid) {
+  return {grid.scale[0], stored_zero_point(grid), 0, 255};
+}
+
 Lowering::Lowering(const Graph& graph, WeightCache& weights, Program& program)
     : graph_(graph),
       weights_(weights),
@@ -132,10 +136,12 @@ Layout Lowering::layout_of(ValueId id) const {
 int Lowering::written_at(ValueId id) const {
   const auto found = stored_.find(id);
   if (found == stored_.end()) return -1;
-  for (std::size_t i = program_.operations.size(); i-- > 0;)
-    for (const TensorId output : program_.operations[i].outputs)
-      if (output == found->second[0]) return static_cast<int>(i);
-  return -1;
+  written_at_.resize(program_.tensors.size(), -1);
+  for (; looked_at_ < program_.operations.size(); ++looked_at_)
+    for (const TensorId output : program_.operations[looked_at_].outputs)
+      if (output != no_tensor)
+        written_at_[static_cast<std::size_t>(output)] = static_cast<int>(looked_at_);
+  return written_at_[static_cast<std::size_t>(found->second[0])];
 }
 
 TensorId Lowering::new_tensor(std::string name, ElementType type, Shape shape, Layout layout,
@@ -163,18 +169,8 @@ TensorId Lowering::relayout(TensorId source, Layout layout, ValueId id) {
   copy.extents = from.shape;
   copy.src_strides = from.strides();
   copy.dst_strides = program_.tensor(target).strides();
-  Operation operation;
-  operation.kind = std::move(copy);
-  operation.inputs = {source};
-  operation.outputs = {target};
-  operation.name = fmt::format("{} to {}", from.name,
-                               layout == Layout::plain ? "channels first" : "channels last");
-  operation.op = "Layout";
-  if (from.type == ElementType::f32) {
-    operation.precision = Precision::floating;
-    operation.reason = fmt::format("'{}' is float", from.name);
-  }
-  program_.operations.push_back(std::move(operation));
+  emit_layout(std::move(copy), source, target,
+              layout == Layout::plain ? "to channels first" : "to channels last");
   return target;
 }
 
@@ -249,13 +245,8 @@ TensorId Lowering::dequantize(ValueId id, Layout layout) {
   // The kernel reads rows of bytes: channels come last before it, where fewer bytes move.
   if (layout == Layout::channels_last) source = relayout(source, layout, id);
   const TensorId target = new_tensor(value(id).name, ElementType::f32, shape(id), layout);
-  Operation operation;
-  operation.kind = DequantizeOperation{};
-  operation.inputs = {source};
-  operation.outputs = {target};
-  operation.name = fmt::format("{} to float", value(id).name);
-  operation.op = "Dequantize";
-  program_.operations.push_back(std::move(operation));
+  append_conversion(DequantizeOperation{}, source, target, value(id).name + " to float",
+                    "Dequantize");
   bind(id, target);
   return target;
 }
@@ -264,14 +255,18 @@ void Lowering::requantize(ValueId id, TensorId tensor) {
   const Grid& grid = *value(id).grid;
   const TensorId target =
       new_tensor(value(id).name, ElementType::u8, shape(id), Layout::plain, grid);
-  Operation operation;
-  operation.kind = QuantizeOperation{grid.scale[0], stored_zero_point(grid), 0, 255};
-  operation.inputs = {tensor};
-  operation.outputs = {target};
-  operation.name = fmt::format("{} to bytes", value(id).name);
-  operation.op = "Quantize";
-  program_.operations.push_back(std::move(operation));
+  append_conversion(quantize_to(grid), tensor, target, value(id).name + " to bytes", "Quantize");
   bind(id, target);
+}
+
+void Lowering::append_conversion(OperationKind kind, TensorId source, TensorId target,
+                                 std::string name, const char* op) {
+  Operation& operation = program_.operations.emplace_back();
+  operation.kind = std::move(kind);
+  operation.inputs = {source};
+  operation.outputs = {target};
+  operation.name = std::move(name);
+  operation.op = op;
 }
 
 TensorId Lowering::plain(ValueId id) {
@@ -343,17 +338,33 @@ Operation& Lowering::emit_float(const Node& node, const Tail& tail, OperationKin
   return operation;
 }
 
+namespace {
+
+/// A copy is as precise as what it copies.
+void explain_copy(const StoredTensor& from, Operation& copy) {
+  if (from.type == ElementType::f32) {
+    copy.precision = Precision::floating;
+    copy.reason = fmt::format("'{}' is float", from.name);
+  } else if (from.type != ElementType::u8) {
+    copy.precision = Precision::shape;
+  }
+}
+
+}  // namespace
+
 Operation& Lowering::emit_move(const Node& node, CopyOperation copy, TensorId source,
                                TensorId target) {
   Operation& operation = emit(node, std::move(copy), {source}, target);
-  const StoredTensor& from = program_.tensor(source);
-  if (from.type == ElementType::f32) {
-    operation.precision = Precision::floating;
-    operation.reason = fmt::format("'{}' is float", from.name);
-  } else if (from.type != ElementType::u8) {
-    operation.precision = Precision::shape;
-  }
+  explain_copy(program_.tensor(source), operation);
   return operation;
+}
+
+void Lowering::emit_layout(CopyOperation copy, TensorId source, TensorId target,
+                           std::string_view what) {
+  const StoredTensor& from = program_.tensor(source);
+  append_conversion(std::move(copy), source, target, fmt::format("{} {}", from.name, what),
+                    "Layout");
+  explain_copy(from, program_.operations.back());
 }
 
 bool Lowering::claim_sources(const Node& node) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/program.hpp"
@@ -23,6 +24,9 @@ struct Tail {
 
 /// Bound of what kernels round to int32.
 constexpr float largest_rescaled = 2.0e9f;
+/// Factors and addends in units of a result's scale are limited to this, where anything but 0
+/// saturates: infinite ones would make NaN.
+constexpr float largest_ratio = 1e30f;
 
 /// The elements have the same order in memory in both layouts: all spatial extents are 1, or there
 /// is one channel.
@@ -70,7 +74,8 @@ class Lowering {
   /// no_value. A tensor on a byte grid is a function of itself.
   ValueId unary_source(ValueId id) const { return unary_sources_[static_cast<std::size_t>(id)]; }
 
-  /// Index of the operation that wrote the value's first stored form; -1 for inputs and constants.
+  /// Index of the operation that wrote the value's first stored form last; -1 for inputs and
+  /// constants.
   int written_at(ValueId id) const;
 
   // --- emitting
@@ -98,6 +103,9 @@ class Lowering {
                   std::vector<TensorId> inputs, TensorId output);
   /// A copy: as precise as what it copies.
   Operation& emit_move(const Node& node, CopyOperation copy, TensorId source, TensorId target);
+  /// A copy that the file does not contain: into another order of elements. `what` follows the
+  /// tensor's name: "to channels last".
+  void emit_layout(CopyOperation copy, TensorId source, TensorId target, std::string_view what);
   /// A float operation; the reason names the first operand without a grid.
   Operation& emit_float(const Node& node, OperationKind kind, std::vector<TensorId> inputs,
                         TensorId output);
@@ -117,6 +125,8 @@ class Lowering {
   TensorId find(ValueId id, ElementType type, std::optional<Layout> layout) const;
   TensorId relayout(TensorId source, Layout layout, ValueId id);
   TensorId dequantize(ValueId id, Layout layout);
+  void append_conversion(OperationKind kind, TensorId source, TensorId target, std::string name,
+                         const char* op);
   Tail follow(const Node& node, bool through_round) const;
   void mark_tail_done(const Node& node, const Tail& tail);
   void lower_node(const Node& node);
@@ -131,6 +141,9 @@ class Lowering {
   std::vector<bool> done_, claimed_;
   std::vector<ValueId> unary_sources_;
   std::map<ValueId, std::vector<TensorId>> stored_;
+  /// By tensor, from the operations before number `looked_at_`.
+  mutable std::vector<int> written_at_;
+  mutable std::size_t looked_at_ = 0;
 };
 
 // The families, in the order in which they are asked. False: not this case.
@@ -142,12 +155,12 @@ bool lower_matmul(Lowering&, const Node&);   ///< MatMul and Gemm
 bool lower_dynamic(Lowering&, const Node&);  ///< DynamicQuantizeLinear, ConvInteger, MatMulInteger
 bool lower_pool(Lowering&, const Node&);     ///< pools and ReduceMean over the image
 bool lower_reduce(Lowering&, const Node&);   ///< ReduceMean, ReduceSum, ReduceMax, ReduceMin
-bool lower_sum(Lowering&, const Node&);      ///< Add and Round over sums of grids
 bool lower_affine(Lowering&, const Node&);   ///< BatchNormalization, Mul, Add, ... by a vector
+bool lower_sum(Lowering&, const Node&);      ///< Add and Round over sums of grids
 bool lower_binary(Lowering&, const Node&);   ///< Add, Sub, Mul, ...
 bool lower_concat(Lowering&, const Node&);
-bool lower_rows(Lowering&, const Node&);       ///< Softmax, LayerNormalization along the last axis
-bool lower_recurrent(Lowering&, const Node&);  ///< LSTM
+bool lower_rows(Lowering&, const Node&);           ///< Softmax and normalizations
+bool lower_recurrent(Lowering&, const Node&);      ///< LSTM
 bool lower_interpolation(Lowering&, const Node&);  ///< Resize that computes elements
 bool lower_movement(Lowering&, const Node&);       ///< Reshape, Transpose, Slice, Pad, ...
 bool lower_reference(Lowering&, const Node&);      ///< anything: the reference evaluation
@@ -156,6 +169,8 @@ bool lower_reference(Lowering&, const Node&);      ///< anything: the reference 
 std::optional<std::pair<float, float>> clamp_bounds(const Graph& graph, const Node& node);
 /// Zero point of the stored bytes of a byte grid.
 std::int32_t stored_zero_point(const Grid& grid);
+/// Round to a byte grid, without clamps.
+QuantizeOperation quantize_to(const Grid& grid);
 
 /// The program for a canonical graph whose shapes are inferred. `weights`: what is made of
 /// constants, for plans of other shapes too.

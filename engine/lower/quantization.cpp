@@ -29,12 +29,7 @@ bool lower_round(Lowering& lowering, const Node& node) {
   const TensorId source = lowering.real(x, lowering.layout_of(x));
   const TensorId target =
       lowering.new_tensor(lowering.value(y).name, ElementType::u8, lowering.shape(y), layout, grid);
-  QuantizeOperation quantize;
-  quantize.scale = grid.scale[0];
-  quantize.zero_point = stored_zero_point(grid);
-  quantize.lower = 0;
-  quantize.upper = 255;
-  lowering.emit(node, quantize, {source}, target).op = "Quantize";
+  lowering.emit(node, quantize_to(grid), {source}, target).op = "Quantize";
   lowering.bind(y, target);
   return true;
 }

@@ -174,6 +174,22 @@ TEST(Sums, MoreTermsThanTheKernelTakes) {
   expect_consistent(m.builder.build({y}), m.input(), 0.1001);
 }
 
+/// Each addition looks at a bounded number of those before it.
+TEST(Sums, LongChainsArePlannedInLinearTime) {
+  ModelBuilder builder;
+  const auto operand = [&](const char* name) {
+    return builder.dequantize(std::string(name) + ".dq", builder.input(name, ElementType::u8, {4}),
+                              0.1f, std::uint8_t{10});
+  };
+  const ValueId a = operand("a"), b = operand("b");
+  ValueId sum = a;
+  for (int i = 0; i < 50000; ++i) sum = builder.node("Add", "add" + std::to_string(i), {sum, b});
+  const Session session = session_of(builder.build({sum}));
+  const Tensors inputs = {random_integers<std::uint8_t>({4}, 1),
+                          random_integers<std::uint8_t>({4}, 2)};
+  EXPECT_EQ(session.run(inputs)[0].shape(), Shape{4});
+}
+
 /// A sum whose scales differ so much that its integers would not fit is computed in float.
 TEST(Sums, RescaledValuesThatOverflow) {
   for (const char* op : {"Add", "Mul", "Sub"}) {
@@ -187,6 +203,19 @@ TEST(Sums, RescaledValuesThatOverflow) {
                             random_floats({4, 8}, 2, -1e14f, 1e14f)};
     expect_consistent(builder.build({y}), inputs, 0);
   }
+}
+
+/// No product of scales is a float: the operands are multiplied as reals.
+TEST(Sums, ProductOfScalesBeyondFloats) {
+  ModelBuilder builder;
+  const ValueId a =
+      builder.round("a", builder.input("x", ElementType::f32, {8}), 1e20f, std::uint8_t{128});
+  const ValueId b =
+      builder.round("b", builder.input("y", ElementType::f32, {8}), 1e20f, std::uint8_t{128});
+  const Tensors inputs = {Tensor(ElementType::f32, {8}), random_floats({8}, 2, -1e22f, 1e22f)};
+  const Tensors outputs =
+      session_of(builder.build({builder.node("Mul", "product", {a, b})})).run(inputs);
+  for (const float y : outputs[0].data<float>()) EXPECT_EQ(y, 0.0f);
 }
 
 /// Shapes whose elements lie in the same order in both layouts: [N, C, 1, 1] and [N, 1, H, W].

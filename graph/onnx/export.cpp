@@ -7,6 +7,7 @@
 #include <cstring>
 #include <set>
 
+#include "graph/element_numbers.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/onnx/proto.hpp"
 #include "graph/onnx/standard_form.hpp"
@@ -90,7 +91,7 @@ void write_value(const Value& value, onnx::ValueInfoProto& proto) {
   if (value.is_optional) whole = whole->mutable_optional_type()->mutable_elem_type();
   if (value.is_sequence) whole = whole->mutable_sequence_type()->mutable_elem_type();
   auto& type = *whole->mutable_tensor_type();
-  type.set_elem_type(element_type_to_onnx(value.type));
+  type.set_elem_type(element_number(value.type));
   if (!value.declared) return;
   auto& shape = *type.mutable_shape();
   for (const Dimension& dimension : *value.declared) {

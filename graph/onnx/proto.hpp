@@ -17,7 +17,6 @@ namespace intact {
 /// The type behind a TensorProto data type number, also of numbers newer than the packaged onnx.
 /// Throws Unsupported naming `where` for the others (8-bit floats, complex numbers, ...).
 ElementType element_type_from_onnx(int number, const std::string& where);
-int element_type_to_onnx(ElementType type);
 
 /// Reads a tensor. `lifted`, when not null, holds the bytes of a raw_data field that was cut out of
 /// the message. Sizes are checked before memory is taken. Throws Error naming `where`.

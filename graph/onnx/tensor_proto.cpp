@@ -1,29 +1,17 @@
 // TensorProto to Tensor and back.
 #include <fmt/format.h>
 
-#include <array>
 #include <charconv>
 #include <cstring>
-#include <utility>
 
 #include "core/checked.hpp"
+#include "graph/element_numbers.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/onnx/proto.hpp"
 #include "intact/error.hpp"
 
 namespace intact {
 namespace {
-
-// The format's numbers; those from 16 on are newer than some packaged versions of onnx.
-constexpr std::array<std::pair<int, ElementType>, 21> type_numbers = {{
-    {1, ElementType::f32},     {2, ElementType::u8},          {3, ElementType::s8},
-    {4, ElementType::u16},     {5, ElementType::s16},         {6, ElementType::s32},
-    {7, ElementType::s64},     {9, ElementType::boolean},     {10, ElementType::f16},
-    {11, ElementType::f64},    {12, ElementType::u32},        {13, ElementType::u64},
-    {16, ElementType::bf16},   {17, ElementType::f8e4m3fn},   {18, ElementType::f8e4m3fnuz},
-    {19, ElementType::f8e5m2}, {20, ElementType::f8e5m2fnuz}, {21, ElementType::u4},
-    {22, ElementType::s4},     {25, ElementType::u2},         {26, ElementType::s2},
-}};
 
 /// Elements that share a byte of the file; 1 where they do not.
 int elements_per_byte(ElementType type) {
@@ -174,17 +162,10 @@ void check_stored_size(std::size_t given, std::int64_t wanted, const Shape& shap
 }  // namespace
 
 ElementType element_type_from_onnx(int number, const std::string& where) {
-  for (const auto& [known, type] : type_numbers)
-    if (known == number) return type;
+  if (const auto type = element_type_numbered(number)) return *type;
   if (number == 0) throw Error(fmt::format("{}: no element type is given", where));
   if (number == 8) throw Unsupported(fmt::format("{}: strings are not supported", where));
   throw Unsupported(fmt::format("{}: ONNX element type {} is not supported", where, number));
-}
-
-int element_type_to_onnx(ElementType type) {
-  for (const auto& [number, known] : type_numbers)
-    if (known == type) return number;
-  throw Error(fmt::format("element type {} cannot be written to ONNX", element_name(type)));
 }
 
 Tensor tensor_from_proto(const onnx::TensorProto& proto, ExternalData& external,
@@ -222,7 +203,7 @@ Tensor tensor_from_proto(const onnx::TensorProto& proto, ExternalData& external,
 
 void tensor_to_proto(const Tensor& tensor, const std::string& name, onnx::TensorProto& proto) {
   proto.set_name(name);
-  proto.set_data_type(element_type_to_onnx(tensor.type()));
+  proto.set_data_type(element_number(tensor.type()));
   for (const std::int64_t extent : tensor.shape()) proto.add_dims(extent);
   std::string& raw = *proto.mutable_raw_data();
   const int shared = elements_per_byte(tensor.type());

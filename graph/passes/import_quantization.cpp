@@ -2,6 +2,7 @@
 // known only at run time, and those of 8-bit floats, stay as they are.
 #include <fmt/format.h>
 
+#include "graph/element_numbers.hpp"
 #include "graph/folding.hpp"
 #include "graph/passes/grid_operands.hpp"
 #include "graph/passes/passes.hpp"
@@ -29,27 +30,9 @@ std::optional<Shape> known_shape(const Value& value) {
 /// Type of the integers when a node has no zero point to tell it.
 ElementType default_type(const Node& node, const Value& integers) {
   if (node.op == "DequantizeLinear") return integers.type;
-  switch (node.attributes.integer("output_dtype", 0)) {
-    case 3:
-      return ElementType::s8;
-    case 4:
-      return ElementType::u16;
-    case 5:
-      return ElementType::s16;
-    case 21:
-      return ElementType::u4;
-    case 22:
-      return ElementType::s4;
-    case 25:
-      return ElementType::u2;
-    case 26:
-      return ElementType::s2;
-    case 0:
-    case 2:
-      return ElementType::u8;
-    default:
-      return ElementType::undefined;
-  }
+  const std::int64_t number = node.attributes.integer("output_dtype", 0);
+  if (number == 0) return ElementType::u8;
+  return element_type_numbered(number).value_or(ElementType::undefined);
 }
 
 /// The grid of a QuantizeLinear or DequantizeLinear node, or nothing when the node has to stay.

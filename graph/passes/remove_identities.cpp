@@ -1,5 +1,6 @@
 // Drops nodes that return their input: Identity, Dropout at inference, Cast to the same type,
 // Transpose that keeps the order, Concat of one tensor.
+#include "graph/element_numbers.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
 
@@ -19,20 +20,6 @@ bool trains(const Graph& graph, const Node& node) {
   return mode.type() != ElementType::boolean || mode.size() != 1 || mode.data<bool>()[0];
 }
 
-/// ONNX numbers of the types that Cast nodes name most often; others are left to run.
-ElementType cast_target(const Node& node) {
-  switch (node.attributes.integer("to", 0)) {
-    case 1:
-      return ElementType::f32;
-    case 6:
-      return ElementType::s32;
-    case 7:
-      return ElementType::s64;
-    default:
-      return ElementType::undefined;
-  }
-}
-
 bool is_identity(const Graph& graph, const Node& node) {
   if (!node.domain.empty() || !node.has_input(0) || node.outputs[0] == no_value) return false;
   if (node.op == "Identity") return true;
@@ -42,7 +29,8 @@ bool is_identity(const Graph& graph, const Node& node) {
     return node.attributes.has("perm") && is_ascending(node.attributes.integers("perm"));
   if (node.op == "Cast") {
     const ElementType type = graph.value(node.inputs[0]).type;
-    return type != ElementType::undefined && type == cast_target(node);
+    return type != ElementType::undefined &&
+           type == element_type_numbered(node.attributes.integer("to", 0));
   }
   return false;
 }

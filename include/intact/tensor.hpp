@@ -45,7 +45,7 @@ using Shape = std::vector<std::int64_t>;
 std::size_t element_size(ElementType type);
 /// "f32", "u8", ...
 std::string_view element_name(ElementType type);
-/// Integers of any width.
+/// Integers of any width, signed or unsigned; booleans are none.
 bool is_integer(ElementType type);
 
 /// Number of elements; throws Error when an extent is negative or the product overflows int64.

@@ -402,6 +402,17 @@ TEST(RemoveIdentities, BetweenNodesButNotBetweenInputAndOutput) {
   expect_same_meaning(raw, graph, {random_floats({2, 3}, 7)}, 0);
 }
 
+TEST(RemoveIdentities, CastsToTheTypeOfTheirInput) {
+  const auto after = [](ElementType type, std::int64_t to) {
+    ModelBuilder model;
+    const ValueId x = model.input("x", type, {2});
+    const ValueId cast = model.node("Cast", "cast", {x}, {{"to", to}});
+    return operators(canonical(model.build({model.node("Not", "not", {cast})})));
+  };
+  EXPECT_EQ(after(ElementType::boolean, 9), "Not");
+  EXPECT_EQ(after(ElementType::f32, 9), "Cast Not");
+}
+
 TEST(RemoveDeadCode, UnusedNodesAreNamed) {
   ModelBuilder model;
   const ValueId x = model.input("x", ElementType::f32, {2});

@@ -103,9 +103,13 @@ bool lower_blocked_product(Lowering& lowering, const Node& node, const Node& las
 
   BlockedProductOperation operation;
   operation.weights = matrix.weights;
-  for (std::int64_t begin = 0; begin < matrix.terms; begin += matrix.block())
-    append(lowering, product, matrix, begin, std::min(begin + matrix.block(), matrix.terms),
-           operation.blocks);
+  // Without terms there is one block of none, for the bias.
+  std::int64_t begin = 0;
+  do {
+    const std::int64_t end = begin + std::min(matrix.block(), matrix.terms - begin);
+    append(lowering, product, matrix, begin, end, operation.blocks);
+    begin = end;
+  } while (begin < matrix.terms);
   if (product.bias != no_value) {
     const Tensor bias = real_constant(lowering.value(product.bias));
     std::vector<float>& addend = operation.blocks[0].float_bias;

@@ -194,6 +194,18 @@ TEST(SessionShapes, ProductsWithoutTermsOrColumns) {
   }
 }
 
+/// The bias is beyond what the integer epilogue rescales.
+TEST(SessionShapes, ProductsOfABiasOnly) {
+  ModelBuilder builder;
+  const ValueId x =
+      builder.round("r", builder.input("x", ElementType::f32, {2, 0}), 0.1f, std::uint8_t{128});
+  const ValueId y = builder.node("Gemm", "product",
+                                 {x, grid_weights(builder, "w", {0, 3}),
+                                  builder.vector<float>("bias", {1e30f, -1e30f, 1e-5f})});
+  expect_consistent(builder.build({builder.round("y", y, 1e-5f, std::uint8_t{3})}),
+                    {Tensor(ElementType::f32, {2, 0})}, 0);
+}
+
 TEST(SessionThreads, SeveralCallersShareOneSession) {
   const Graph graph = small_network();
   const Session session = session_of(graph, 2);

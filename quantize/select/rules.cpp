@@ -66,7 +66,7 @@ Choice judge_product(const Graph& graph, const Node& node) {
   if (node.is("Gemm") &&
       (node.attributes.integer("transA", 0) != 0 || node.attributes.number("alpha", 1) != 1 ||
        (node.has_input(2) && node.attributes.number("beta", 1) != 1)))
-    return kept("there is no integer kernel for Gemm with transA, alpha or beta");
+    return kept("Gemm with transA, alpha or beta is not quantized");
   const auto axis = static_cast<std::size_t>(output_channel_axis(node));
   if (!has_channel_bias(graph, node, shape[axis]))
     return kept("its bias is not one constant per output channel");
@@ -98,7 +98,7 @@ bool averages_image(const Graph& graph, const Node& node) {
 
 Choice judge_average(const Graph& graph, const Node& node) {
   if (node.is("ReduceMean") && !averages_image(graph, node))
-    return kept("there is an integer kernel only for the mean over all spatial axes");
+    return kept("only the mean over all spatial axes is quantized");
   return chosen(Role::average, {0});
 }
 
@@ -212,7 +212,7 @@ Choice judge(const Graph& graph, const Node& node) {
       return kept("its input is not float");
     return rule.judge(graph, node);
   }
-  return kept(fmt::format("there is no integer kernel for {}", node.op));
+  return kept(fmt::format("nodes of {} are not quantized", node.op));
 }
 
 }  // namespace intact

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "graph/definition.hpp"
 #include "graph/onnx/expand/expand.hpp"
 #include "graph/onnx/upgrade.hpp"
@@ -140,8 +142,11 @@ void GraphReader::name_nodes(const onnx::GraphProto& proto) {
     const std::string base =
         node.name().empty() ? fmt::format("{}_{}", node.op_type(), i) : node.name();
     std::string name = base;
-    for (int k = 2; !file_.node_names.insert(name).second; ++k)
-      name = fmt::format("{}#{}", base, k);
+    auto [taken, fresh] = file_.node_names.try_emplace(base, 1);
+    while (!fresh) {
+      name = fmt::format("{}#{}", base, ++taken->second);
+      fresh = file_.node_names.try_emplace(name, 1).second;
+    }
     graph_.nodes[static_cast<std::size_t>(i)].name = std::move(name);
   }
 }

@@ -3,7 +3,6 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -19,7 +18,8 @@ struct ModelFile {
   std::string label;  ///< for messages
   ExternalData external;
   std::map<std::string, int> opsets;
-  std::set<std::string> node_names;  ///< taken so far: every node of a file has a name of its own
+  /// Taken so far, with the last number behind each: every node of a file has a name of its own.
+  std::map<std::string, int> node_names;
 };
 
 /// raw_data of each initializer, where it was cut out of the encoding.

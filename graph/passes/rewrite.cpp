@@ -29,8 +29,12 @@ FreshNames::FreshNames(const Graph& graph) {
 }
 
 std::string FreshNames::get(const std::string& base) {
-  std::string name = base;
-  for (int i = 1; !taken_.insert(name).second; ++i) name = fmt::format("{}_{}", base, i);
+  if (taken_.insert(base).second) return base;
+  int& number = numbers_[base];
+  std::string name;
+  do {
+    name = fmt::format("{}_{}", base, ++number);
+  } while (!taken_.insert(name).second);
   return name;
 }
 

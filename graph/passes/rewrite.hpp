@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -17,6 +18,7 @@ class FreshNames {
 
  private:
   std::unordered_set<std::string> taken_;
+  std::unordered_map<std::string, int> numbers_;  ///< the last one behind each base
 };
 
 /// Rebuilds a graph's node list in one walk. Nodes are handed over in topological order with their

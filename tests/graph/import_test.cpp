@@ -86,6 +86,18 @@ TEST(Import, NamesOfNodesAreUnique) {
   EXPECT_EQ(read.nodes[3].name, "Relu_2#3");
 }
 
+TEST(Import, ManyEqualNamesTakeLinearTime) {
+  onnx::ModelProto model = relu_model();
+  constexpr int count = 100000;
+  for (int i = 0; i < count; ++i) {
+    onnx::NodeProto& node = *model.mutable_graph()->add_node();
+    node = model.graph().node(0);
+    node.set_output(0, "y" + std::to_string(i));
+  }
+  const Graph read = parse(model);
+  EXPECT_EQ(read.nodes.back().name, "relu#" + std::to_string(count + 1));
+}
+
 TEST(Import, RestoresTopologicalOrder) {
   onnx::ModelProto model = relu_model();
   onnx::GraphProto& graph = *model.mutable_graph();

@@ -57,11 +57,6 @@ std::vector<std::vector<int>> Graph::consumers() const {
   return result;
 }
 
-void Graph::replace_uses(ValueId from, ValueId to) {
-  for (Node& node : nodes) std::replace(node.inputs.begin(), node.inputs.end(), from, to);
-  std::replace(outputs.begin(), outputs.end(), from, to);
-}
-
 void Graph::erase_marked() {
   std::erase_if(nodes, [](const Node& node) { return node.op.empty(); });
 }

@@ -106,8 +106,6 @@ class Graph {
   std::vector<int> producers() const;
   /// Indices into `nodes` of the consumers of each value, one entry per use, in order.
   std::vector<std::vector<int>> consumers() const;
-  /// Every use of `from` (node inputs and graph outputs) becomes `to`.
-  void replace_uses(ValueId from, ValueId to);
   /// Drops nodes marked by an empty `op`.
   void erase_marked();
   /// Restores topological order; throws Error naming a node on a cycle.

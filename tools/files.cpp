@@ -8,14 +8,13 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <limits>
 #include <system_error>
 
 #include "intact/error.hpp"
 
 namespace intact::tools {
 
-std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::size_t limit) {
+std::vector<std::byte> read_bytes(const std::filesystem::path& path) {
   std::error_code code;
   const auto status = std::filesystem::status(path, code);
   if (!std::filesystem::exists(status)) {
@@ -29,19 +28,14 @@ std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::size_t
   // Read in blocks: the length that a special file reports says nothing about its content.
   std::vector<std::byte> bytes;
   constexpr std::size_t block = std::size_t{1} << 20;
-  while (bytes.size() < limit && stream) {
+  while (stream) {
     const std::size_t old = bytes.size();
-    bytes.resize(old + std::min(block, limit - old));
-    stream.read(reinterpret_cast<char*>(bytes.data() + old),
-                static_cast<std::streamsize>(bytes.size() - old));
+    bytes.resize(old + block);
+    stream.read(reinterpret_cast<char*>(bytes.data() + old), std::streamsize{block});
     bytes.resize(old + static_cast<std::size_t>(stream.gcount()));
   }
   if (stream.bad()) throw Error(fmt::format("{}: cannot be read", path.string()));
   return bytes;
-}
-
-std::vector<std::byte> read_bytes(const std::filesystem::path& path) {
-  return read_bytes(path, std::numeric_limits<std::size_t>::max());
 }
 
 std::string read_text(const std::filesystem::path& path) {

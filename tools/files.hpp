@@ -11,8 +11,6 @@ namespace intact::tools {
 
 /// Throws Error when the file is missing, a folder, or unreadable.
 std::vector<std::byte> read_bytes(const std::filesystem::path& path);
-/// At most the first `limit` bytes of a file.
-std::vector<std::byte> read_bytes(const std::filesystem::path& path, std::size_t limit);
 std::string read_text(const std::filesystem::path& path);
 /// Throws Error when the file cannot be written completely.
 void write_text(const std::filesystem::path& path, std::string_view text);

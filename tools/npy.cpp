@@ -253,10 +253,6 @@ Tensor read_npy(const std::filesystem::path& path) {
   return parse_npy(read_bytes(path), path.string());
 }
 
-Shape read_npy_shape(const std::filesystem::path& path) {
-  return read_header(read_bytes(path, std::size_t{1} << 16), path.string()).shape;
-}
-
 void write_npy(const std::filesystem::path& path, const Tensor& tensor) {
   ElementType type = tensor.type();
   Tensor data = tensor;

@@ -18,8 +18,6 @@ namespace intact::tools {
 Tensor read_npy(const std::filesystem::path& path);
 /// The same from memory; `where` names the source in errors.
 Tensor parse_npy(std::span<const std::byte> bytes, const std::string& where);
-/// Only the shape that the file's header declares.
-Shape read_npy_shape(const std::filesystem::path& path);
 
 /// Writes format 1.0, row-major, little endian. bf16 is written as float32 and 4-bit types as
 /// bytes, because NumPy has no such types. Throws Error when the file cannot be written.

@@ -41,15 +41,6 @@ TEST(Graph, KnowsProducersAndConsumers) {
   EXPECT_EQ(chain.graph.consumers(), (std::vector<std::vector<int>>{{0}, {1, 1}, {}}));
 }
 
-TEST(Graph, ReplacesUsesInNodesAndOutputs) {
-  Chain chain;
-  chain.graph.outputs.push_back(chain.y);
-  chain.graph.replace_uses(chain.y, chain.x);
-  EXPECT_EQ(chain.graph.nodes[1].inputs[0], chain.x);
-  EXPECT_EQ(chain.graph.outputs, (std::vector<ValueId>{chain.z, chain.x}));
-  EXPECT_EQ(chain.graph.nodes[0].outputs[0], chain.y);
-}
-
 TEST(Graph, SortsAndKeepsASortedOrder) {
   Chain chain;
   std::swap(chain.graph.nodes[0], chain.graph.nodes[1]);

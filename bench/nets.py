@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Exports the nets that bench/peers.py compares, and quantizes them.
+"""Exports the nets that bench/peers.py compares, and quantizes them; lists those of the test data with them.
 
 Weights are random, so the files serve for time and for dataflow, not for accuracy; batch normalization gets the
 statistics of real activations, so that ranges look like those of trained nets. Needs Debian's python3-torch and
@@ -217,11 +217,31 @@ def form_files(name):
     return files | ({"dynamic": f"{name}-dynamic.onnx"} if name in ENCODERS else {})
 
 
+def test_data_nets(arguments):
+    """The nets of the test data, in the forms they have there; yolox_nano is quantized by Intact."""
+    data = environment.test_data()
+    if data is None:
+        return {}
+    models = (data / "models").resolve()
+    yolox = arguments.output / "yolox_nano-int8.onnx"
+    if not yolox.exists():
+        preprocess = arguments.output / "yolox_nano.json"
+        preprocess.write_text(json.dumps({"resize": 416, "crop": 416, "channels": "bgr"}))
+        subprocess.run([environment.find_intact(arguments.intact), "quantize", models / "yolox_nano.onnx",
+                        "--mode", "static", "--calibration", data / "images" / "coco50", "--preprocess", preprocess,
+                        "--output", yolox], check=True)
+    return {"yolox_nano": {"float": str(models / "yolox_nano.onnx"), "int8": yolox.name},
+            "mobilenetv2-12": {"float": str(models / "mobilenetv2-12-float.onnx"),
+                               "int8": str(models / "mobilenetv2-12-qdq.onnx"),
+                               "dynamic": str(models / "mobilenetv2-12-dynint8-s8w.onnx")}}
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("nets", nargs="*", metavar="NET", help=f"of {', '.join([*NETS, *ENCODERS])} (default: all)")
     parser.add_argument("--output", type=pathlib.Path, default=environment.ROOT / "build" / "nets")
     environment.add_venv_argument(parser)
+    parser.add_argument("--intact", type=pathlib.Path, help="the program (default: build/release/intact)")
     parser.add_argument("--quantize", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     unknown = set(arguments.nets) - set(NETS) - set(ENCODERS)
@@ -264,7 +284,8 @@ def main():
                    check=True)
     manifest = arguments.output / "nets.json"
     known = json.loads(manifest.read_text()) if manifest.exists() else {}
-    manifest.write_text(json.dumps(known | {name: form_files(name) for name in names}, indent=2) + "\n")
+    exported = {name: form_files(name) for name in names}
+    manifest.write_text(json.dumps(known | exported | test_data_nets(arguments), indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ constexpr std::array passes = {
     Pass{"fold_pad", fold_pad},
     Pass{"remove_dead_code", remove_dead_code},
     Pass{"propagate_grids", propagate_grids},
+    // No Round stands between what only moves data any more.
+    Pass{"fold_space_to_depth", fold_space_to_depth},
     Pass{"canonicalize_subgraphs", canonicalize_subgraphs},
 };
 

@@ -24,10 +24,11 @@ void fold_constants(Graph& graph);       ///< nodes with constant inputs
 void cancel_bytes(Graph& graph);  ///< FromBytes(Bytes(x)) on one grid, equal Rounds, moves on bytes
 void fold_bias(Graph& graph);     ///< Add of a constant per channel into the convolution before it
 void fold_batch_normalization(Graph& graph);  ///< into the Conv, ConvTranspose or Gemm before it
-void fold_pad(Graph& graph);           ///< Pad with the real zero into the Conv or pool behind it
-void remove_identities(Graph& graph);  ///< Identity, Dropout, Cast to the same type, ...
-void remove_dead_code(Graph& graph);   ///< nodes that no output needs
-void inline_branches(Graph& graph);    ///< If with a constant condition
+void fold_pad(Graph& graph);             ///< Pad with the real zero into the Conv or pool behind it
+void fold_space_to_depth(Graph& graph);  ///< blocks of pixels as channels into the Conv behind them
+void remove_identities(Graph& graph);    ///< Identity, Dropout, Cast to the same type, ...
+void remove_dead_code(Graph& graph);     ///< nodes that no output needs
+void inline_branches(Graph& graph);      ///< If with a constant condition
 void canonicalize_subgraphs(Graph& graph);  ///< all passes on the subgraphs of control flow
 
 /// Gelu, Swish, HardSwish, Mish, LayerNormalization, RMSNormalization that the file spells out;

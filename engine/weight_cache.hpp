@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -21,6 +22,8 @@ namespace intact {
 class WeightCache {
  public:
   using Block = std::shared_ptr<std::byte>;
+  /// Whether all of a block is written, or much of it is room that stays untouched.
+  enum class Room : std::uint8_t { filled, spare };
 
   /// The constants of `graph` and of its subgraphs have an identity; they must outlive the cache.
   explicit WeightCache(const Graph& graph) { know(graph); }
@@ -28,9 +31,11 @@ class WeightCache {
   /// The same for every plan that reads this constant, whatever its shape; empty when unknown.
   std::string identity(const Tensor& constant) const;
 
-  /// The block of this key, made by `fill` on first use. 64-byte aligned.
+  /// The block of this key, made by `fill` on first use. 64-byte aligned. Filled blocks lie one
+  /// behind the other in the order of first use, which is that of execution: kernels prefetch
+  /// beyond the end of what they read.
   Block get(const std::string& key, std::size_t bytes,
-            const std::function<void(void* target)>& fill);
+            const std::function<void(void* target)>& fill, Room room = Room::filled);
   /// The tensor of this key, made by `make` on first use; it then has an identity itself.
   Tensor tensor(const std::string& key, const std::function<Tensor()>& make);
 
@@ -38,11 +43,14 @@ class WeightCache {
 
  private:
   void know(const Graph& graph);
+  Block place(std::size_t bytes);
 
   mutable std::mutex mutex_;
   std::unordered_set<const void*> known_;
   std::unordered_map<std::string, Block> blocks_;
   std::unordered_map<std::string, Tensor> tensors_;
+  Block slab_;  ///< where the next blocks go
+  std::size_t slab_used_ = 0;
 };
 
 /// `key` continued by the bytes of what the result depends on; empty stays empty.

@@ -1,6 +1,9 @@
 // Every convolution kernel on the layers of MobileNetV2 and ResNet, one thread. Reports GMAC/s and
 // the share of what the instruction set can multiply from registers.
 //   conv_bench --benchmark_filter=avx512vnni.*mobilenet
+// On a CPU with tile registers also every shape of blocks, to compare the cost model with the
+// clock:
+//   conv_bench --benchmark_filter=blocks/
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -11,9 +14,11 @@
 #include <memory>
 #include <new>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "intact/cpu.hpp"
+#include "kernels/conv/block_kernel.hpp"
 #include "kernels/conv/conv.hpp"
 #include "kernels/peak/peak.hpp"
 
@@ -95,7 +100,7 @@ std::unique_ptr<std::byte, Aligned> aligned_bytes(std::size_t size) {
 
 double peak(Isa isa) {
   static std::map<Isa, double> known;
-  if (!known.contains(isa)) known[isa] = peak_macs(isa);
+  if (!known.contains(isa)) known[isa] = kernels::peak_macs(isa);
   return known[isa];
 }
 
@@ -168,20 +173,36 @@ void run(benchmark::State& state, const ConvKernel& kernel, const Layer& layer) 
   state.counters["peak"] = macs / seconds / peak(kernel.isa);
 }
 
-void register_all() {
+template <class Run>
+void add(const std::string& prefix, const ConvKernel& kernel, const Layer& layer, const Run& run) {
+  const std::string name =
+      fmt::format("{}{}/{}/{}x{}s{}g{}/{}x{}/{}to{}{}", prefix, kernel.name, layer.net,
+                  layer.kernel, layer.kernel, layer.stride, layer.groups, layer.size, layer.size,
+                  layer.in, layer.out, layer.residual ? "+residual" : "");
+  benchmark::RegisterBenchmark(name.c_str(), run)->UseManualTime()->Unit(benchmark::kMicrosecond);
+}
+
+void register_list() {
   for (const ConvKernel& kernel : conv_kernels()) {
     if (!cpu_supports(kernel.isa)) continue;
-    for (const Layer& layer : layers) {
-      if (kernel.refuses(shape_of(layer), {}) != nullptr) continue;
-      const std::string name =
-          fmt::format("{}/{}/{}x{}s{}g{}/{}x{}/{}to{}{}", kernel.name, layer.net, layer.kernel,
-                      layer.kernel, layer.stride, layer.groups, layer.size, layer.size, layer.in,
-                      layer.out, layer.residual ? "+residual" : "");
-      benchmark::RegisterBenchmark(
-          name.c_str(), [&kernel, &layer](benchmark::State& state) { run(state, kernel, layer); })
-          ->UseManualTime()
-          ->Unit(benchmark::kMicrosecond);
-    }
+    for (const Layer& layer : layers)
+      if (kernel.refuses(shape_of(layer), {}) == nullptr)
+        add("", kernel, layer,
+            [&kernel, &layer](benchmark::State& state) { run(state, kernel, layer); });
+  }
+}
+
+/// Every shape of blocks on every layer, with the clocks that the cost model expects.
+void register_blocks() {
+  static constexpr BlockShapes shapes = block_shapes({}, nullptr, nullptr);
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const ConvKernel& kernel = conv_block_kernels()[i];
+    if (!cpu_supports(kernel.isa)) continue;
+    for (const Layer& layer : layers)
+      add("blocks/", kernel, layer, [&kernel, &layer, i](benchmark::State& state) {
+        run(state, kernel, layer);
+        state.counters["model_clocks"] = block_clocks(shapes[i], shape_of(layer));
+      });
   }
 }
 
@@ -189,9 +210,10 @@ void register_all() {
 }  // namespace intact::kernels
 
 int main(int argc, char** argv) {
-  intact::kernels::register_all();
+  intact::kernels::register_list();
+  intact::kernels::register_blocks();
   benchmark::Initialize(&argc, argv);
-  for (const intact::Isa isa : {intact::Isa::avx2, intact::Isa::avx512vnni})
+  for (const intact::Isa isa : {intact::Isa::avx2, intact::Isa::avx512vnni, intact::Isa::amx})
     fmt::print(stderr, "peak of {}: {:.1f} GMAC/s\n", intact::isa_name(isa),
                intact::kernels::peak_macs(isa) * 1e-9);
   benchmark::RunSpecifiedBenchmarks();

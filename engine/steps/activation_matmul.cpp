@@ -15,8 +15,8 @@ namespace {
 /// would have no share.
 constexpr std::int64_t most_columns = 256, least_columns = 64;
 /// Rows that go through a row operation at a time: as many floats as leave room for the packed
-/// columns in the first-level cache, and a multiple of what kernels multiply at a time.
-constexpr std::int64_t block_floats = 4096, row_grain = 6;
+/// columns in the first-level cache.
+constexpr std::int64_t block_floats = 4096;
 
 constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -58,7 +58,8 @@ class ActivationMatMulStep : public Step {
     packed_at_ = places.take(multiply_.packed_bytes(widest));
     kernel_at_ = places.take(multiply_.scratch_bytes(widest));
     if (rows_) {
-      const std::int64_t fit = std::max(block_floats / columns / row_grain * row_grain, row_grain);
+      const std::int64_t grain = multiply_.row_grain;
+      const std::int64_t fit = std::max(block_floats / columns / grain * grain, grain);
       block_rows_ = std::min(rows(), fit);
       block_pitch_ = round_up(columns, 16);
       rows_at_ = places.take(static_cast<std::size_t>(rows_->scratch()) * sizeof(float));

@@ -58,11 +58,14 @@ ConvStep::ConvStep(StepContext& context, const Operation& operation, const ConvO
     return candidate.refuses(conv.shape, weights) == nullptr;
   });
   const std::size_t bytes = chosen.packed_bytes(conv.shape);
-  weights_ = context.weights.get(packed_key(chosen, conv), bytes, [&](void* target) {
+  const auto pack = [&](void* target) {
     if (!depthwise) values = conv.weights.values();
     weights.data = values.data();
     chosen.pack(conv.shape, weights, target);
-  });
+  };
+  weights_ = context.weights.get(
+      packed_key(chosen, conv), bytes, pack,
+      chosen.packs_spare_room ? WeightCache::Room::spare : WeightCache::Room::filled);
   kernel_ = &chosen;
   kernel = chosen.name;
   isa = chosen.isa;

@@ -49,11 +49,15 @@ const char* refuses_blocks(const ConvShape& shape, const ConvWeights&) {
   return fastest_blocks(shapes, shape) == index ? nullptr : "blocks of another shape are faster";
 }
 
+inline const char* refuses_nothing_to_multiply(const ConvShape& shape, const ConvWeights&) {
+  return shape.in_channels == 0 ? "no input channels" : nullptr;
+}
+
 template <const BlockShapes& shapes, std::size_t index>
-ConvKernel block_kernel(const char* name, Isa isa) {
+ConvKernel block_kernel(const char* name, Isa isa, decltype(ConvKernel::refuses) refuses) {
   return {name,
           isa,
-          refuses_blocks<shapes, index>,
+          refuses,
           [](const ConvShape& shape) { return packed_conv_bytes(shapes[index], shape); },
           [](const ConvShape& shape, const ConvWeights& weights, void* packed) {
             (weights.matrix ? pack_matrix : pack_conv)(shapes[index], shape, weights, packed);
@@ -61,7 +65,17 @@ ConvKernel block_kernel(const char* name, Isa isa) {
           [](const ConvShape& shape) { return conv_blocks_scratch_bytes(shapes[index], shape); },
           [](const ConvShape& shape, const ConvArgs& args, Part part) {
             run_conv_blocks(shapes[index], shape, args, part);
-          }};
+          },
+          false,
+          block_rows(shapes[index].widths[0])};
+}
+
+/// One for each shape of blocks, for whatever it can multiply.
+template <const BlockShapes& shapes>
+std::array<ConvKernel, 3> every_block_kernel(const std::array<const char*, 3>& names, Isa isa) {
+  return {block_kernel<shapes, 0>(names[0], isa, refuses_nothing_to_multiply),
+          block_kernel<shapes, 1>(names[1], isa, refuses_nothing_to_multiply),
+          block_kernel<shapes, 2>(names[2], isa, refuses_nothing_to_multiply)};
 }
 
 }  // namespace intact::kernels

@@ -36,16 +36,30 @@ ConvKernel tiled_kernel(const char* name, Isa isa) {
           [](const ConvShape& shape) { return conv_scratch_bytes(tiles, shape); },
           [](const ConvShape& shape, const ConvArgs& args, Part part) {
             run_conv(tiles, shape, args, part);
-          }};
+          },
+          tiles.keeps_rests};
+}
+
+constexpr std::array amx_names = {"conv_amx_16x64", "conv_amx_32x32", "conv_amx_64x16"};
+
+template <std::size_t index>
+ConvKernel amx_kernel() {
+  return block_kernel<amx_blocks, index>(amx_names[index], Isa::amx,
+                                         refuses_blocks<amx_blocks, index>);
 }
 
 }  // namespace
 
+std::span<const ConvKernel> conv_block_kernels() {
+  static const auto list = every_block_kernel<amx_blocks>(amx_names, Isa::amx);
+  return list;
+}
+
 std::span<const ConvKernel> conv_kernels() {
   static const std::array list = {
-      block_kernel<amx_blocks, 0>("conv_amx_16x64", Isa::amx),
-      block_kernel<amx_blocks, 1>("conv_amx_32x32", Isa::amx),
-      block_kernel<amx_blocks, 2>("conv_amx_64x16", Isa::amx),
+      amx_kernel<0>(),
+      amx_kernel<1>(),
+      amx_kernel<2>(),
       tiled_kernel<avx512_vnni_tiles>("conv_avx512vnni_6x64", Isa::avx512vnni),
       tiled_kernel<avxvnni_tiles>("conv_avxvnni_6x16", Isa::avxvnni),
       tiled_kernel<avx2_tiles>("conv_avx2_6x16", Isa::avx2),

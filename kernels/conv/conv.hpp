@@ -88,8 +88,14 @@ struct ConvKernel {
   std::size_t (*scratch_bytes)(const ConvShape&);
   /// Computes this thread's share. The shares of all parts together write every output once.
   void (*run)(const ConvShape&, const ConvArgs&, Part part);
+  bool packs_spare_room = false;  ///< much of packed_bytes is for the worst case and not written
+  std::int64_t row_grain = 6;  ///< who runs a few pixels at a time does best with multiples of it
 };
 
 std::span<const ConvKernel> conv_kernels();
+
+/// The kernels of the list that multiply blocks, without preferring one shape of blocks to another:
+/// for tests, and to compare the cost model with the clock.
+std::span<const ConvKernel> conv_block_kernels();
 
 }  // namespace intact::kernels

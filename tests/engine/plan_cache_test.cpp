@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <cstring>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "engine/weight_cache.hpp"
 #include "intact/error.hpp"
@@ -70,6 +74,32 @@ TEST(WeightCache, knows_the_constants_of_its_graph_by_identity_and_form) {
   EXPECT_EQ(fills, 1);
   EXPECT_NE(cache.get("", 8, fill), cache.get("", 8, fill));
   EXPECT_EQ(fills, 3);
+}
+
+TEST(WeightCache, filled_blocks_lie_in_the_order_of_first_use) {
+  const Graph graph;
+  WeightCache cache(graph);
+  const auto get = [&](const char* key, std::size_t bytes, WeightCache::Room room) {
+    return cache.get(
+        key, bytes, [&](void* to) { std::memset(to, 7, bytes); }, room);
+  };
+  using enum WeightCache::Room;
+  const auto first = get("first", 100, filled), apart = get("apart", 100, spare),
+             second = get("second", 64, filled), third = get("third", 1, filled);
+  EXPECT_EQ(second.get(), first.get() + 128);
+  EXPECT_EQ(third.get(), second.get() + 64);
+  EXPECT_EQ(get("first", 100, filled), first);
+  EXPECT_GT(std::abs(apart.get() - first.get()), 192);
+  // Too many for what is mapped at a time, and one that is too large for it.
+  std::vector<WeightCache::Block> many;
+  for (int i = 0; i < 5; ++i)
+    many.push_back(get(("many" + std::to_string(i)).c_str(), std::size_t{20} << 20, filled));
+  many.push_back(get("large", std::size_t{40} << 20, filled));
+  for (const auto& block : many) {
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block.get()) % 64, 0u);
+    EXPECT_EQ(*block, std::byte{7});
+  }
+  EXPECT_EQ(*first, std::byte{7});
 }
 
 TEST(WeightCache, rearranged_weights_have_another_identity) {

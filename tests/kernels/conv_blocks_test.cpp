@@ -32,11 +32,12 @@ ConvShape square(std::int64_t size, std::int64_t in, std::int64_t out, std::int6
   return shape;
 }
 
-/// The emulated kernels, and the reference behind them.
+/// The kernels with blocks on the CPU, if it has tile registers, and emulated; then the reference.
 bool check(const ConvShape& shape, const ConvOptions& options = {}, unsigned seed = 1) {
   static const std::vector<ConvKernel> kernels = [] {
     const auto emulated = emulated_amx_kernels();
     std::vector<ConvKernel> all(emulated.begin(), emulated.end());
+    all.insert(all.end(), conv_block_kernels().begin(), conv_block_kernels().end());
     all.push_back(conv_kernels().back());
     return all;
   }();

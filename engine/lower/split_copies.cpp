@@ -27,6 +27,18 @@ bool is_pointwise(const Program& program, const Operation& operation, TensorId x
   });
 }
 
+/// Whether the operator means the same on a part: operands with one element per channel need parts
+/// that have all channels.
+bool applies_to(const Program& program, const Operation& operation, TensorId x, TensorId part) {
+  const Shape& whole = program.tensor(x).shape;
+  const Shape& own = program.tensor(part).shape;
+  const bool all_channels = own.size() == whole.size() && (own.size() < 2 || own[1] == whole[1]);
+  return all_channels ||
+         std::all_of(operation.inputs.begin(), operation.inputs.end(), [&](TensorId id) {
+           return id == x || element_count(program.tensor(id).shape) == 1;
+         });
+}
+
 /// Copies that write `x` from parts of which each is read by its copy alone; empty for tensors that
 /// are written in another way.
 std::vector<std::size_t> copies_into(const Program& program, TensorId x) {
@@ -106,7 +118,11 @@ void split_copies(Program& program) {
         to.layout != program.tensor(x).layout)
       continue;
     const std::vector<std::size_t> copies = copies_into(program, x);
-    if (copies.empty() || copies.back() > static_cast<std::size_t>(reader)) continue;
+    if (copies.empty() || copies.back() > static_cast<std::size_t>(reader) ||
+        !std::all_of(copies.begin(), copies.end(), [&](std::size_t k) {
+          return applies_to(program, whole, x, program.operations[k].inputs[0]);
+        }))
+      continue;
     program.operations.erase(program.operations.begin() + reader);
     for (std::size_t k = copies.size(); k-- > 0;) {
       Operation operation = on_part(program, whole, x, program.operations[copies[k]]);

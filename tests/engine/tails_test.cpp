@@ -218,6 +218,25 @@ TEST(Sums, ProductOfScalesBeyondFloats) {
   for (const float y : outputs[0].data<float>()) EXPECT_EQ(y, 0.0f);
 }
 
+/// An operator moves in front of the copies of a Concat only where it means the same there.
+TEST(Copies, OperatorsBehindAConcatOfFloats) {
+  const auto run = [](const Shape& part, std::int64_t axis, const Shape& factors) {
+    ModelBuilder builder;
+    const ValueId a = builder.input("a", ElementType::f32, part);
+    const ValueId b = builder.input("b", ElementType::f32, part);
+    const ValueId whole = builder.node("Concat", "concat", {a, b}, {{"axis", axis}});
+    const ValueId m = builder.constant("m", random_floats(factors, 3));
+    expect_consistent(builder.build({builder.node("Mul", "product", {whole, m})}),
+                      {random_floats(part, 1), random_floats(part, 2)}, 0);
+  };
+  run({1, 4, 6, 6}, 1, {1, 8, 1, 1});
+  run({1, 4, 6, 6}, 1, {8, 1, 1});
+  run({1, 4, 6, 6}, 1, {1});
+  run({1, 4, 6, 6}, 2, {4, 1, 1});
+  run({5, 4}, 1, {8});
+  run({5, 4}, 0, {4});
+}
+
 /// Shapes whose elements lie in the same order in both layouts: [N, C, 1, 1] and [N, 1, H, W].
 TEST(Layouts, OperandsOfOnePixelOrOneChannel) {
   for (const std::int64_t out : {1, 5}) {

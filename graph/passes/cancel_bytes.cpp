@@ -171,6 +171,14 @@ std::optional<double> single(const Graph& graph, ValueId id) {
   return convert(real_constant(graph.value(id)), ElementType::f64).data<double>()[0];
 }
 
+/// Whether `x` with the constant broadcast to it has the rank of `x`, as far as the file tells.
+bool keeps_rank(const Graph& graph, ValueId x, ValueId constant) {
+  const auto rank = static_cast<std::size_t>(graph.value(constant).constant.rank());
+  const Value& value = graph.value(x);
+  return rank == 0 || (value.shape && value.shape->size() >= rank) ||
+         (value.declared && value.declared->size() >= rank);
+}
+
 std::optional<IntegerClamp> integer_clamp(const Graph& graph, const Node& node) {
   if (!node.has_input(0)) return std::nullopt;
   IntegerClamp clamp{node.inputs[0], std::nullopt, std::nullopt};
@@ -188,6 +196,7 @@ std::optional<IntegerClamp> integer_clamp(const Graph& graph, const Node& node) 
   clamp.x = node.inputs[1 - constant];
   (node.is("Max") ? clamp.low : clamp.high) = single(graph, node.inputs[constant]);
   if (!clamp.low && !clamp.high) return std::nullopt;
+  if (!keeps_rank(graph, clamp.x, node.inputs[constant])) return std::nullopt;
   return clamp;
 }
 

@@ -36,10 +36,6 @@ T load(const Tensor& tensor, std::int64_t index) {
   return value;
 }
 
-}  // namespace
-
-namespace {
-
 /// Sign, exponent and `fraction` bits; `fnuz`: no infinities, the negative zero is NaN.
 double float8_value(std::uint8_t bits, int fraction, int bias, bool fnuz) {
   const int exponent = (bits & 0x7f) >> fraction, whole = bits & ((1 << fraction) - 1);

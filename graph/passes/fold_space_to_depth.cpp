@@ -130,7 +130,8 @@ bool takes_blocks(const Graph& graph, const Node& conv, const Blocks& blocks) {
   const auto dilations = conv.attributes.integers("dilations");
   const Value& value = graph.value(conv.inputs[1]);
   const Shape& weights = value.constant.shape();
-  if (value.grid && !value.grid->per_tensor() && *value.grid->axis != 0) return false;
+  const bool per_channel = value.grid && !value.grid->per_tensor();
+  if (per_channel && (*value.grid->axis != 0 || value.grid->block != 0)) return false;
   return (automatic == "NOTSET" || automatic == "VALID") &&
          conv.attributes.integer("group", 1) == 1 &&
          std::all_of(dilations.begin(), dilations.end(), [](std::int64_t d) { return d == 1; }) &&

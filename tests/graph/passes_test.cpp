@@ -477,6 +477,21 @@ TEST(FoldSpaceToDepth, NotWithARepeatedPhaseAnEarlyEndOrSeveralReaders) {
             slices + "Conv");
 }
 
+TEST(FoldSpaceToDepth, NotForWeightsWithScalesPerBlock) {
+  Focus focus;
+  ModelBuilder& model = focus.model;
+  const ValueId w = model.node(
+      "DequantizeLinear", "w",
+      {model.constant("w.q",
+                      Tensor::from<std::int8_t>({5, 12, 3, 3}, std::vector<std::int8_t>(540, 3))),
+       model.constant("w.s", random_floats({1, 12, 3, 3}, 1, 0.01f, 0.1f))},
+      {{"axis", std::int64_t{0}}, {"block_size", std::int64_t{5}}});
+  const Graph raw = model.build({model.node("Conv", "conv", {focus.channels(), w})});
+  const Graph graph = canonical(raw);
+  EXPECT_NE(operators(graph), "Conv");
+  expect_same_meaning(raw, graph, {random_floats({1, 3, 8, 6}, 7)}, 1e-5);
+}
+
 TEST(CancelBytes, ClampsByConstantsOfHigherRankStay) {
   const auto after = [](const Shape& bound) {
     ModelBuilder model;

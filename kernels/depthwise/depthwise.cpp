@@ -6,7 +6,7 @@
 namespace intact::kernels {
 
 extern const ConvKernel depthwise_avx512_vnni_3x3, depthwise_avx512_vnni_strip,
-    depthwise_avx512_vnni, depthwise_avx2, depthwise_reference;
+    depthwise_avx512_vnni, depthwise_avx2_rows, depthwise_avx2, depthwise_reference;
 
 namespace {
 
@@ -29,10 +29,12 @@ ConvKernel with_tiles() {
 }  // namespace
 
 std::span<const ConvKernel> depthwise_kernels() {
-  static const ConvKernel kernels[] = {
-      with_tiles<depthwise_avx512_vnni_3x3>(), with_tiles<depthwise_avx512_vnni_strip>(),
-      with_tiles<depthwise_avx512_vnni>(), with_tiles<depthwise_avx2>(),
-      with_tiles<depthwise_reference>()};
+  static const ConvKernel kernels[] = {with_tiles<depthwise_avx512_vnni_3x3>(),
+                                       with_tiles<depthwise_avx512_vnni_strip>(),
+                                       with_tiles<depthwise_avx512_vnni>(),
+                                       with_tiles<depthwise_avx2_rows>(),
+                                       with_tiles<depthwise_avx2>(),
+                                       with_tiles<depthwise_reference>()};
   return kernels;
 }
 

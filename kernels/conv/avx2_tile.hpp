@@ -36,7 +36,8 @@ template <class Products, int quads, int groups>
 
 /// The products of rests, in runs of 16-bit sums.
 template <int rows>
-void add_rests(const ConvTile& tile, std::int64_t row, __m256i (&accumulator)[rows][vectors]) {
+[[gnu::noinline]] void add_rests(const ConvTile& tile, std::int64_t row,
+                                 __m256i (&accumulator)[rows][vectors]) {
   for (int v = 0; v < vectors; ++v) {
     const ConvRests& rests = tile.rests[v];
     const std::int32_t* offset = rests.offsets;
@@ -65,8 +66,8 @@ void add_rests(const ConvTile& tile, std::int64_t row, __m256i (&accumulator)[ro
 }
 
 template <EpilogueForm form>
-void finish_one(const __m256i (*rows)[vectors], const ConvTile& tile, const EpilogueVectors& e,
-                std::int64_t row) {
+[[gnu::always_inline]] inline void finish_one(const __m256i (*rows)[vectors], const ConvTile& tile,
+                                              const EpilogueVectors& e, std::int64_t row) {
   const __m256i accumulator[4] = {rows[0][0], rows[0][1], rows[1][0], rows[1][1]};
   EpilogueTarget target = tile.target;
   constexpr std::ptrdiff_t element = output_bytes(form);
@@ -119,7 +120,9 @@ template <class Products, int quads>
   alignas(32) __m256i done[rows][vectors];  // a copy, so that the products stay in registers
   for (int i = 0; i < rows * vectors; ++i)
     done[i / vectors][i % vectors] = accumulator[i / vectors][i % vectors];
-  if constexpr (Products::keeps_rests) add_rests(tile, row, done);
+  if constexpr (Products::keeps_rests) {
+    if (tile.rests[0].run_count + tile.rests[1].run_count > 0) add_rests(tile, row, done);
+  }
   switch (form) {
     case EpilogueForm::bytes:
       return finish<EpilogueForm::bytes>(done, quads, tile, e, row);

@@ -15,7 +15,6 @@ namespace {
 /// in the first-level cache with the pixels.
 constexpr std::int64_t pointers_at_a_time = 1024, least_pixels = 48, most_pixels = 384;
 constexpr std::int64_t pointer_slack = 4;  // tiles read whole quads
-constexpr std::int64_t line_slack = 64;
 
 constexpr std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -35,14 +34,11 @@ struct Chunking {
                                        std::max<std::int64_t>(shape.out[1], 1));
       pixels = lines * shape.out[2];
       padded_lines = (lines - 1) * shape.stride[1] + (shape.kernel[1] - 1) * shape.dilation[1] + 1;
-      line_bytes = round_up(
-          ((shape.out[2] - 1) * shape.stride[2] + shape.kernel[2]) * shape.in_channels + line_slack,
-          64);
     }
     row_stride = pixels + pointer_slack;
     sums_at = round_up(blocking.taps * row_stride * static_cast<std::int64_t>(sizeof(void*)), 64);
     lines_at = sums_at + round_up(row_stride * 4, 64);
-    padding_at = lines_at + shape.kernel[0] * padded_lines * line_bytes;
+    padding_at = lines_at + shape.kernel[0] * padded_lines * blocking.line_bytes;
     bias_at = padding_at + round_up(shape.in_channels + 64, 64);
     multiplier_at = bias_at + round_up(blocking.total_columns() * 4, 64);
     tile_at = multiplier_at + round_up(blocking.total_columns() * 4, 64);
@@ -50,7 +46,7 @@ struct Chunking {
   }
 
   std::int64_t pixels, row_stride;
-  std::int64_t lines = 0, padded_lines = 0, line_bytes = 0;  ///< folded shapes only
+  std::int64_t lines = 0, padded_lines = 0;  ///< folded shapes only
   std::int64_t sums_at, lines_at, padding_at, bias_at, multiplier_at, tile_at, bytes;
 };
 
@@ -174,15 +170,15 @@ class Run {
                         static_cast<std::uint8_t>(grid_.src_zero_point)};
     for (std::int64_t kz = 0; kz < s.kernel[0]; ++kz) {
       const std::int64_t in_z = z * s.stride[0] - s.pad_begin[0] + kz * s.dilation[0];
-      std::uint8_t* copies = lines_ + kz * chunking_.padded_lines * chunking_.line_bytes;
+      std::uint8_t* copies = lines_ + kz * chunking_.padded_lines * blocking_.line_bytes;
       for (std::int64_t i = 0; i < used; ++i)
         copy_line(s, copy, image, in_z, y * s.stride[1] - s.pad_begin[1] + i,
-                  copies + i * chunking_.line_bytes);
+                  copies + i * blocking_.line_bytes);
       for (std::int64_t ky = 0; ky < s.kernel[1]; ++ky) {
         const std::uint8_t** rows = rows_ + (kz * s.kernel[1] + ky) * chunking_.row_stride;
         for (std::int64_t i = 0; i < lines; ++i) {
           const std::uint8_t* from =
-              copies + (i * s.stride[1] + ky * s.dilation[1]) * chunking_.line_bytes;
+              copies + (i * s.stride[1] + ky * s.dilation[1]) * blocking_.line_bytes;
           for (std::int64_t x = 0; x < s.out[2]; ++x)
             *rows++ = from + x * s.stride[2] * s.in_channels;
         }

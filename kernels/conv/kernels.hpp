@@ -15,12 +15,12 @@ ConvKernel conv_reference();
 /// columns, in runs whose sums fit 16 bits as well. See rests.hpp.
 constexpr int chain_groups = 2;
 struct ConvRestRun {
-  std::int32_t tap = 0, count = 0;  ///< count entries of one tap
+  std::int32_t tap = 0, count = 0;  ///< whose row pointers lead to `count` entries
 };
 struct ConvRests {
   const ConvRestRun* runs = nullptr;
   std::int32_t run_count = 0;
-  const std::int32_t* offsets = nullptr;  ///< per entry: 4 * k_group
+  const std::int32_t* offsets = nullptr;  ///< per entry: bytes from the run's row pointers
   const std::int8_t* weights = nullptr;   ///< per entry: [8][4]
 };
 

@@ -159,6 +159,12 @@ ConvBlocking::ConvBlocking(const ConvPacking& packing, const ConvShape& shape) {
   group_out = shape.out_channels / groups;
   const bool copied = packing.copies_lines || (shape.groups == 1 && shape.in_channels <= 16);
   folds_width = copied && shape.kernel[2] > 1 && shape.dilation[2] == 1;
+  if (folds_width) {
+    constexpr std::int64_t slack = 64;
+    const std::int64_t pixels = (shape.out[2] - 1) * shape.stride[2] + shape.kernel[2];
+    line_bytes = round_up(pixels * shape.in_channels + slack, 64);
+    if (shape.kernel[0] == 1) tap_step = shape.dilation[1] * line_bytes;
+  }
   taps = folds_width ? shape.kernel[0] * shape.kernel[1] : shape.taps();
   tap_bytes = folds_width ? shape.kernel[2] * group_in : group_in;
   const auto steps_of = [&](std::int64_t bytes) {

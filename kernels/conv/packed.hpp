@@ -30,6 +30,8 @@ struct ConvBlocking {
   std::int64_t steps = 0;        ///< of one tap
   std::int64_t step_groups = 0;  ///< of 4 bytes in one step
   std::int64_t k_groups = 0;     ///< steps * step_groups
+  std::int64_t line_bytes = 0;   ///< of a copied line, of shapes that fold their width
+  std::int64_t tap_step = 0;     ///< bytes from a tap to the next, where that is the same for all
   std::int64_t padded_out = 0;   ///< group_out rounded up to 16
 
   std::int64_t column_bytes() const { return taps * k_groups * 4; }

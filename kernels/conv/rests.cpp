@@ -47,11 +47,14 @@ class Lists {
     rests_ = packed_.rests + vector;
     *rests_ = {run_, entry_, 0};
   }
-  /// The next entry starts a run.
-  void start_tap() { open_ = false; }
+  /// The next entries are reached from the row pointers of `tap`.
+  void start_tap(std::int64_t tap) {
+    tap_ = tap;
+    open_ = false;
+  }
 
-  /// Lists the weights of a k_group, in as many entries as fit 16 bits each.
-  void add(std::int64_t tap, std::int64_t k_group, std::int8_t* weights) {
+  /// Lists weights, in as many entries as fit 16 bits each.
+  void add(std::int64_t offset, std::int8_t* weights) {
     constexpr std::array<std::int8_t, rest_bytes> none = {};
     while (std::memcmp(weights, none.data(), rest_bytes) != 0) {
       std::int8_t* const entry = packed_.rest_weights + entry_ * rest_bytes;
@@ -60,17 +63,17 @@ class Lists {
         int positive = limit, negative = limit;
         move_pair(weights + pair, entry + pair, positive, negative);
       }
-      packed_.rest_offsets[entry_++] = static_cast<std::int32_t>(4 * k_group);
-      extend_run(tap, entry);
+      packed_.rest_offsets[entry_++] = static_cast<std::int32_t>(offset);
+      extend_run(entry);
     }
   }
 
  private:
-  void extend_run(std::int64_t tap, const std::int8_t* entry) {
+  void extend_run(const std::int8_t* entry) {
     SignedSums sums = sums_;
     sums.add(entry);
     if (!open_ || !sums.fit()) {
-      packed_.rest_runs[run_++] = {static_cast<std::int32_t>(tap), 0};
+      packed_.rest_runs[run_++] = {static_cast<std::int32_t>(tap_), 0};
       ++rests_->run_count;
       sums = {};
       sums.add(entry);
@@ -82,14 +85,13 @@ class Lists {
 
   PackedConv& packed_;
   PackedRests* rests_ = nullptr;
-  std::int64_t run_ = 0, entry_ = 0;
+  std::int64_t run_ = 0, entry_ = 0, tap_ = 0;
   bool open_ = false;  ///< the last run takes more entries
   SignedSums sums_;    ///< of the last run
 };
 
 /// Bounds a chain of groups and lists its rest, from as few of its groups as possible.
-void pack_chain(std::int8_t* weights, int count, std::int64_t tap, std::int64_t k_group,
-                Lists& lists) {
+void pack_chain(std::int8_t* weights, int count, std::int64_t offset, Lists& lists) {
   SignedSums sums;
   for (int i = 0; i < count; ++i) sums.add(weights + i * panel_bytes);
   if (sums.fit()) return;
@@ -109,7 +111,7 @@ void pack_chain(std::int8_t* weights, int count, std::int64_t tap, std::int64_t 
       move_pair(weights + order[i] * panel_bytes + 2 * pair, rest[order[i]].data() + 2 * pair,
                 positive, negative);
   }
-  for (int i = 0; i < count; ++i) lists.add(tap, k_group + i, rest[i].data());
+  for (int i = 0; i < count; ++i) lists.add(offset + 4 * i, rest[i].data());
 }
 
 }  // namespace
@@ -121,12 +123,13 @@ void pack_rests(const ConvBlocking& blocking, PackedConv& packed) {
     std::int8_t* weights =
         packed.weights + vector / 2 * 16 * blocking.column_bytes() + vector % 2 * rest_bytes;
     lists.start_vector(vector);
+    lists.start_tap(0);
     for (std::int64_t tap = 0; tap < blocking.taps; ++tap) {
-      lists.start_tap();
+      if (blocking.tap_step == 0) lists.start_tap(tap);
       for (std::int64_t k = 0; k < blocking.k_groups;) {
         const auto count =
             static_cast<int>(std::min<std::int64_t>(chain_groups, blocking.k_groups - k));
-        pack_chain(weights, count, tap, k, lists);
+        pack_chain(weights, count, tap * blocking.tap_step + 4 * k, lists);
         weights += count * panel_bytes;
         k += count;
       }

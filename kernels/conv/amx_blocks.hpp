@@ -144,23 +144,26 @@ class Finisher {
 
   void start(const std::int32_t* sums, const RowBlock& block, const BlockPanel& panel,
              const BlockStage& stage) {
+    constexpr std::ptrdiff_t element = output_bytes(form);
     sums_ = sums;
     at_ = block.quads;
     end_ = block.quads + block.quad_count;
     first_row_ = block.first_row;
     target_ = panel.target;
-    first_pixel_ = 0;
+    target_.dst =
+        static_cast<std::uint8_t*>(target_.dst) + block.first_pixel * target_.dst_pitch * element;
+    if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
+      target_.residual += block.first_pixel * target_.residual_pitch;
     zero_point_ = panel.zero_point;
     channels_ = load_channels<width>(panel.multiplier, panel.float_bias);
     unroll<0, width / 16>([&]<int v>() __attribute__((always_inline)) {
       bias_[v] = _mm512_load_si512(panel.bias + 16 * v);
     });
     if constexpr (form == EpilogueForm::floats) {
+      if (epilogue_.tiles == nullptr) return;
       channel_ = panel.channel;
-      if (epilogue_.tiles == nullptr || done()) return;
-      first_pixel_ = at_->pixel;
-      stage_pixel_ = stage.first_pixel + first_pixel_;
-      stage_pixels_ = end_[-1].pixel + end_[-1].rows - first_pixel_;
+      stage_pixel_ = stage.first_pixel + block.first_pixel;
+      stage_pixels_ = end_[-1].pixel + end_[-1].rows;
       target_.dst = stage.floats;
       target_.dst_pitch = target_.columns;
     }
@@ -179,10 +182,9 @@ class Finisher {
     if (zero_point_ != nullptr) [[unlikely]]
       subtract_row_sums(sums, first_row_ + quad.row);
     EpilogueTarget target = target_;
-    const std::ptrdiff_t pixel = quad.pixel - first_pixel_;
-    target.dst = static_cast<std::uint8_t*>(target.dst) + pixel * target.dst_pitch * element;
+    target.dst = static_cast<std::uint8_t*>(target.dst) + quad.pixel * target.dst_pitch * element;
     if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
-      target.residual += pixel * target.residual_pitch;
+      target.residual += quad.pixel * target.residual_pitch;
     target.rows = quad.rows;
     finish_quad<form, width>(sums, channels_, constants_, target);
   }
@@ -220,7 +222,6 @@ class Finisher {
   const BlockQuad *at_ = nullptr, *end_ = nullptr;
   std::int64_t first_row_ = 0;
   EpilogueTarget target_;
-  std::int64_t first_pixel_ = 0;
   std::int64_t channel_ = 0, stage_pixel_ = 0, stage_pixels_ = 0;
 };
 
@@ -271,7 +272,6 @@ template <class Tiles, int width, EpilogueForm form>
     NextWeights next(panel, rows.block_count * rows.k_steps);
     for (std::int64_t b = 0; b < rows.block_count; ++b) {
       const RowBlock& block = rows.blocks[b];
-      if (block.quad_count == 0) continue;
       unroll<0, 4>([&]<int i>() __attribute__((always_inline)) { Tiles::template zero<i>(); });
       const std::uint8_t* row[row_tiles<width>];
       unroll<0, row_tiles<width>>([&]<int i>() __attribute__((always_inline)) {

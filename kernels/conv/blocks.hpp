@@ -17,9 +17,9 @@ constexpr int block_rows(int width) {
 
 /// Outputs that the epilogue takes at a time: `rows` neighbouring pixels, at most 64 / width.
 struct BlockQuad {
-  std::int16_t row = 0;  ///< of the block
-  std::int16_t rows = 0;
-  std::int32_t pixel = 0;  ///< of the chunk
+  std::uint8_t row = 0;  ///< of the block
+  std::uint8_t rows = 0;
+  std::uint8_t pixel = 0;  ///< counted from the block's first one
 };
 
 /// Rows [rows + i * BlockRows::step]; all blocks of a chunk have the same number of them. Which of
@@ -27,8 +27,9 @@ struct BlockQuad {
 struct RowBlock {
   const std::uint8_t* rows = nullptr;
   const BlockQuad* quads = nullptr;
-  std::int32_t quad_count = 0;  ///< 0 where no row is an output
-  std::int32_t first_row = 0;   ///< index into row_sums
+  std::int32_t quad_count = 0;   ///< at least 1
+  std::int32_t first_row = 0;    ///< index into row_sums
+  std::int64_t first_pixel = 0;  ///< of the first quad, counted from the chunk's first one
 };
 
 /// The rows of a chunk.

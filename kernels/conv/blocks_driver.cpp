@@ -208,37 +208,42 @@ class BlockRun {
         // The last block overlaps the one before; of a short piece, it ends beyond.
         const std::int64_t last = piece.rows - rows.height;
         const std::int64_t begin = std::max<std::int64_t>(std::min(row, last), 0);
-        const auto count = list_quads(piece, row, std::min(row + rows.height, piece.rows), begin,
-                                      64 / width, quads);
-        blocks[rows.block_count++] = {piece.first + begin * rows.step + in_group_, quads,
-                                      static_cast<std::int32_t>(count),
-                                      static_cast<std::int32_t>(before + begin)};
-        quads += count;
+        RowBlock& block = blocks[rows.block_count];
+        block.rows = piece.first + begin * rows.step + in_group_;
+        block.first_row = static_cast<std::int32_t>(before + begin);
+        list_quads(piece, row, std::min(row + rows.height, piece.rows), begin, 64 / width, quads,
+                   block);
+        quads += block.quad_count;
+        if (block.quad_count > 0) ++rows.block_count;
       }
     }
     return rows;
   }
 
   /// The outputs among rows [row, end) of a piece, for a block that starts at row `begin`.
-  std::int64_t list_quads(const Piece& piece, std::int64_t row, std::int64_t end,
-                          std::int64_t begin, std::int64_t most, BlockQuad* to) const {
+  void list_quads(const Piece& piece, std::int64_t row, std::int64_t end, std::int64_t begin,
+                  std::int64_t most, BlockQuad* to, RowBlock& block) const {
     const std::int64_t width = layout_.in_place ? piece.rows : shape_.out[2];
-    const std::int64_t first = piece.pixel - pieces_[0].pixel;
-    std::int64_t y = row / layout_.pitch, x = row % layout_.pitch, count = 0;
+    std::int64_t y = row / layout_.pitch, x = row % layout_.pitch, pixel = 0;
+    if (x >= width) {
+      row += layout_.pitch - x;
+      x = 0;
+      ++y;
+    }
+    block.quads = to;
+    block.quad_count = 0;
+    block.first_pixel = piece.pixel - pieces_[0].pixel + y * width + x;
     while (row < end) {
       const std::int64_t rows = std::min({most, end - row, width - x});
-      if (rows <= 0) {
-        row += layout_.pitch - x;
-        x = 0;
-        ++y;
-        continue;
-      }
-      to[count++] = {static_cast<std::int16_t>(row - begin), static_cast<std::int16_t>(rows),
-                     static_cast<std::int32_t>(first + y * width + x)};
+      to[block.quad_count++] = {static_cast<std::uint8_t>(row - begin),
+                                static_cast<std::uint8_t>(rows), static_cast<std::uint8_t>(pixel)};
+      pixel += rows;
       row += rows;
       x += rows;
+      if (x < width) continue;
+      row += layout_.pitch - x;
+      x = 0;
     }
-    return count;
   }
 
   void run_panels(std::int64_t pixel, Range panels, Position position) {

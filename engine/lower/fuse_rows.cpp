@@ -11,6 +11,9 @@
 namespace intact {
 namespace {
 
+/// With an addend, a plan lists where each row's begins.
+constexpr std::int64_t most_listed_rows = std::int64_t{1} << 22;
+
 /// Elements in the order of the shape, without gaps between rows.
 bool is_plain(const StoredTensor& tensor) {
   return tensor.dense() && (tensor.layout == Layout::plain || same_order(tensor.shape));
@@ -80,8 +83,8 @@ class Builder {
 
   bool absorb_addend(std::size_t writer, const FloatBinaryOperation& binary) {
     if (row().scale != kernels::RowScale::none || row().has_addend ||
-        binary.operation != kernels::FloatBinary::add || std::isfinite(binary.lower) ||
-        std::isfinite(binary.upper))
+        row().rows > most_listed_rows || binary.operation != kernels::FloatBinary::add ||
+        std::isfinite(binary.lower) || std::isfinite(binary.upper))
       return false;
     const std::vector<TensorId> inputs = program_.operations[writer].inputs;
     // Of two tensors of the full shape, the one that leads on is the source.

@@ -103,6 +103,20 @@ TEST(Flow, FloatOperatorBetweenIntegerOnesIsCounted) {
   EXPECT_TRUE(found);
 }
 
+/// What a plan holds does not grow with shapes that a file only claims.
+TEST(Flow, ManyRowsAreAddedApart) {
+  const auto nodes = [](std::int64_t rows) {
+    ModelBuilder builder;
+    const ValueId x = builder.input("x", ElementType::f32, {rows, 4});
+    const ValueId mask = builder.constant("mask", random_floats({4}, 1));
+    const ValueId sum = builder.node("Add", "add", {x, mask});
+    const Graph graph = builder.build({builder.node("Softmax", "softmax", {sum})});
+    return session_of(graph).flow().nodes.size();
+  };
+  EXPECT_EQ(nodes(8), 1u);
+  EXPECT_EQ(nodes((std::int64_t{1} << 22) + 1), 2u);
+}
+
 /// Float at the edges of the model is no round trip.
 TEST(Flow, FloatHeadAndTailAreNoRoundTrips) {
   ModelBuilder builder;

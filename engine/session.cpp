@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <optional>
 
 #include "engine/runner.hpp"
 #include "graph/definition.hpp"
@@ -29,6 +30,15 @@ TensorInfo info_of(const Value& value) {
     info.symbols.push_back(dimension.value >= 0 ? "" : dimension.symbol);
   }
   return info;
+}
+
+/// The declared shape, where a first unknown extent counts as 1; nothing when more is unknown.
+std::optional<Shape> assumed_shape(const TensorInfo& input) {
+  if (!input.rank_known) return std::nullopt;
+  Shape shape = input.shape;
+  if (!shape.empty() && shape[0] < 0) shape[0] = 1;
+  const bool known = std::all_of(shape.begin(), shape.end(), [](std::int64_t e) { return e >= 0; });
+  return known ? std::optional(std::move(shape)) : std::nullopt;
 }
 
 void count(const Graph& graph, std::map<std::string, int>& operators, ModelInfo& info) {
@@ -144,21 +154,16 @@ struct Session::State {
   /// For flow and planning ahead, where there are no values yet: zeros of these shapes.
   std::vector<Datum> examples_of(std::span<const Shape> shapes) const;
 
-  /// Plans at load when the model declares all shapes (a first unknown extent counts as 1), so that
-  /// the first run is as fast as the others. Other models are planned by their first run.
+  /// Plans at load when the model declares all shapes but for first extents, so that the first run
+  /// is as fast as the others. Other models are planned by their first run.
   void plan_declared_shapes() {
     std::vector<Datum> examples;
     bool guessed = false;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      Shape shape = inputs[i].shape;
-      if (!shape.empty() && shape[0] < 0) {
-        shape[0] = 1;
-        guessed = true;
-      }
-      const bool known = inputs[i].rank_known && std::all_of(shape.begin(), shape.end(),
-                                                             [](std::int64_t e) { return e >= 0; });
-      if (!known || inputs[i].is_sequence || runner->keyed_by_value(i)) return;
-      examples.emplace_back(Tensor::borrow(inputs[i].type, shape, nullptr));
+      const std::optional<Shape> shape = assumed_shape(inputs[i]);
+      if (!shape || inputs[i].is_sequence || runner->keyed_by_value(i)) return;
+      guessed = guessed || *shape != inputs[i].shape;
+      examples.emplace_back(Tensor::borrow(inputs[i].type, *shape, nullptr));
     }
     try {
       runner->stage_for(examples);
@@ -226,15 +231,13 @@ std::vector<Shape> Session::default_shapes() const {
     if (input.is_sequence)
       throw Error(
           fmt::format("input '{}' is a sequence of tensors, which has no shape", input.name));
-    Shape shape = input.shape;
-    if (!shape.empty() && shape[0] < 0) shape[0] = 1;
-    if (!input.rank_known ||
-        std::any_of(shape.begin(), shape.end(), [](std::int64_t extent) { return extent < 0; }))
+    const std::optional<Shape> shape = assumed_shape(input);
+    if (!shape)
       throw Error(
           fmt::format("the shape of input '{}' is not known beyond its first extent; give an input "
                       "of the wanted shape",
                       input.name));
-    shapes.push_back(std::move(shape));
+    shapes.push_back(*shape);
   }
   return shapes;
 }

@@ -31,7 +31,23 @@ std::vector<std::int64_t> StoredTensor::strides() const {
 }
 
 std::int32_t StoredTensor::zero_point() const {
-  return grid->zero_point[0] + (grid->type == ElementType::s8 ? 128 : 0);
+  return stored_zero_point(*grid);
+}
+
+bool has_words(const Grid& grid) {
+  return grid.type == ElementType::u16 || grid.type == ElementType::s16;
+}
+
+ElementType stored_type(const Grid& grid) {
+  return has_words(grid) ? ElementType::u16 : ElementType::u8;
+}
+
+std::int32_t stored_zero_point(const Grid& grid) {
+  return grid.zero_point[0] - lowest(grid.type);
+}
+
+std::int32_t stored_highest(const Grid& grid) {
+  return has_words(grid) ? 65535 : 255;
 }
 
 TensorId Program::root(TensorId id) const {

@@ -25,8 +25,16 @@ constexpr TensorId no_tensor = -1;
 /// axis 1 innermost, for tensors of rank 3 and above.
 enum class Layout : std::uint8_t { plain, channels_last };
 
-/// One stored tensor. Byte grids are stored as u8 whatever the file says: an s8 grid with its zero
-/// point raised by 128.
+/// On a 16-bit grid, whatever its sign.
+bool has_words(const Grid& grid);
+/// What tensors on a per-tensor grid of 8 or 16 bits are stored as: u8 or u16, whatever the file
+/// says; signed integers and their zero point are raised by 128 or 32768.
+ElementType stored_type(const Grid& grid);
+std::int32_t stored_zero_point(const Grid& grid);
+/// The greatest stored integer.
+std::int32_t stored_highest(const Grid& grid);
+
+/// One stored tensor.
 struct StoredTensor {
   std::string name;
   ElementType type = ElementType::f32;
@@ -45,7 +53,9 @@ struct StoredTensor {
   std::int64_t pitch() const { return pitch_elements != 0 ? pitch_elements : channels(); }
   bool dense() const { return pitch() == channels(); }
   std::vector<std::int64_t> strides() const;  ///< in elements, in the order of `shape`
-  std::int32_t zero_point() const;            ///< of the stored bytes
+  std::int32_t zero_point() const;            ///< of the stored integers
+  /// Integers of a grid, not of the model itself.
+  bool on_grid() const { return grid.has_value() && type != ElementType::f32; }
 };
 
 /// What a byte-writing operation does behind its arithmetic (kernels::Epilogue, owning its table).
@@ -73,10 +83,12 @@ struct AffineOperation {
   OutputStage stage;
 };
 
-/// A unary function of a grid: 256 bytes, or 256 floats when the output is f32. Inputs: x.
+/// A unary function of a grid: an entry for each stored integer. Bytes to bytes are `bytes`, what
+/// becomes f32 `floats`, and all others `words` (with one more entry, for the kernel). Inputs: x.
 struct TableOperation {
   std::vector<std::uint8_t> bytes;
   std::vector<float> floats;
+  std::vector<std::uint16_t> words = {};
 };
 
 /// Float arithmetic with the broadcasting of ByteBinaryOperation. Inputs: a, b.
@@ -90,7 +102,7 @@ struct FloatUnaryOperation {
   float alpha = 0, beta = 0;
 };
 
-/// Float to bytes; may change the layout. Inputs: x.
+/// Float to bytes or words; may change the layout. Inputs: x.
 struct QuantizeOperation {
   float scale = 1;
   std::int32_t zero_point = 0, lower = 0, upper = 255;

@@ -4,6 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "intact/cpu.hpp"
@@ -23,8 +24,9 @@ template <class Element>
 std::vector<Element> numbers(std::int64_t count) {
   std::vector<Element> result(static_cast<std::size_t>(count) + 64);
   for (std::size_t i = 0; i < result.size(); ++i) {
-    result[i] = static_cast<Element>(static_cast<int>(i * 37 % 251) - (sizeof(Element) > 1) * 125);
-    if constexpr (sizeof(Element) > 1) result[i] *= 0.03f;
+    constexpr bool real = std::is_floating_point_v<Element>;
+    result[i] = static_cast<Element>(static_cast<int>(i * 37 % 251) - (real ? 125 : 0));
+    if constexpr (real) result[i] *= 0.03f;
   }
   return result;
 }
@@ -88,6 +90,16 @@ void add_table(const TableKernel& kernel, Size size) {
       });
 }
 
+void add_word_table(const WordTableKernel& kernel, Size size) {
+  const auto src = numbers<std::uint16_t>(size.elements());
+  const auto table = numbers<std::uint16_t>(65537);
+  add(std::string(kernel.name) + "/" + size.name(), 4 * size.elements(), [=, dst = src]() mutable {
+    kernel.run({size.rows, size.channels, Element::u16, Element::u16, src.data(), size.channels,
+                table.data(), dst.data(), size.channels},
+               {});
+  });
+}
+
 void add_float_binary(const FloatBinaryKernel& kernel, Size size) {
   const auto a = numbers<float>(size.elements()), b = a;
   add(std::string(kernel.name) + "/add_relu/" + size.name(), 12 * size.elements(),
@@ -123,6 +135,9 @@ const bool registered = [] {
   }
   for (const TableKernel& kernel : table_kernels()) {
     if (cpu_supports(kernel.isa)) add_table(kernel, {112 * 112, 16});
+  }
+  for (const WordTableKernel& kernel : word_table_kernels()) {
+    if (cpu_supports(kernel.isa)) add_word_table(kernel, {112 * 112, 16});
   }
   for (const FloatBinaryKernel& kernel : float_binary_kernels()) {
     if (cpu_supports(kernel.isa)) add_float_binary(kernel, {56 * 56, 256});

@@ -1,9 +1,10 @@
 // Times quantize, range and dequantize between float tensors of either layout and channels-last
-// bytes.
+// bytes and words.
 
 #include <benchmark/benchmark.h>
 
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "intact/cpu.hpp"
@@ -39,23 +40,30 @@ void add(const Kernel& kernel, Size size, Args args) {
         const std::size_t elements = static_cast<std::size_t>(size.elements());
         std::vector<float> floats(elements);
         for (std::size_t i = 0; i < elements; ++i) floats[i] = static_cast<float>(i % 400) * 0.01f;
-        std::vector<std::uint8_t> bytes(elements);
+        using Integer = std::conditional_t < requires {
+          args.src_strides;
+        }
+        , std::remove_pointer_t<decltype(args.dst)>,
+            std::remove_const_t < std::remove_pointer_t < decltype(args.src) >>>
+            ;
+        std::vector<Integer> integers(elements);
         if constexpr (requires { args.src_strides; }) {
           size.set_strides(args.src_strides);
           args.dst_pitch = size.channels;
           args.src = floats.data();
-          args.dst = bytes.data();
+          args.dst = integers.data();
         } else {
           size.set_strides(args.dst_strides);
           args.src_pitch = size.channels;
-          args.src = bytes.data();
+          args.src = integers.data();
           args.dst = floats.data();
         }
         for (auto _ : state) {
           kernel.run(args, {});
           benchmark::ClobberMemory();
         }
-        state.SetBytesProcessed(state.iterations() * 5 * size.elements());
+        state.SetBytesProcessed(state.iterations() *
+                                static_cast<std::int64_t>(4 + sizeof(Integer)) * size.elements());
       });
 }
 
@@ -77,11 +85,17 @@ const bool registered = [] {
     for (const QuantizeKernel& kernel : quantize_kernels()) {
       if (cpu_supports(kernel.isa)) add(kernel, size, QuantizeArgs{});
     }
+    for (const QuantizeWordsKernel& kernel : quantize_words_kernels()) {
+      if (cpu_supports(kernel.isa)) add(kernel, size, QuantizeWordsArgs{});
+    }
     for (const RangeKernel& kernel : range_kernels()) {
       if (cpu_supports(kernel.isa)) add_range(kernel, size);
     }
     for (const DequantizeKernel& kernel : dequantize_kernels()) {
       if (cpu_supports(kernel.isa)) add(kernel, size, DequantizeArgs{});
+    }
+    for (const DequantizeWordsKernel& kernel : dequantize_words_kernels()) {
+      if (cpu_supports(kernel.isa)) add(kernel, size, DequantizeWordsArgs{});
     }
   }
   return true;

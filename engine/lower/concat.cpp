@@ -10,7 +10,7 @@ bool lower_concat(Lowering& lowering, const Node& node) {
   const Value& y = lowering.value(node.outputs[0]);
   for (const ValueId input : node.inputs)
     if (lowering.value(input).type != y.type) return false;
-  const bool bytes = lowering.on_byte_grid(node.outputs[0]);
+  const bool bytes = lowering.on_stored_grid(node.outputs[0]);
   const Layout layout = lowering.layout_of(node.inputs[0]);
   std::vector<TensorId> sources;
   for (const ValueId input : node.inputs) {
@@ -20,8 +20,8 @@ bool lower_concat(Lowering& lowering, const Node& node) {
       sources.push_back(y.type == ElementType::f32 ? lowering.real(input, layout)
                                                    : lowering.plain(input));
   }
-  const TensorId target = lowering.new_tensor(y.name, bytes ? ElementType::u8 : y.type, *y.shape,
-                                              layout, bytes ? y.grid : std::nullopt);
+  const TensorId target = lowering.new_tensor(y.name, bytes ? stored_type(*y.grid) : y.type,
+                                              *y.shape, layout, bytes ? y.grid : std::nullopt);
   lowering.bind(node.outputs[0], target);
   const auto strides = lowering.program().tensor(target).strides();
   const auto rank = static_cast<std::int64_t>(y.shape->size());

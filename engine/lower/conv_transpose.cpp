@@ -225,6 +225,8 @@ bool lower_conv_transpose(Lowering& lowering, const Node& node) {
         "its strides split the output into more than {} convolutions; strides whose product is "
         "smaller run on integers",
         most_phases);
+  else if (!lowering.on_byte_grid(node.inputs[0]))
+    reason = lowering.no_grid_reason(node, 0);
   else if (read_weights(lowering, node, w, 1, whole, reason))
     convs = convolutions(lowering, node, phases, whole, reason);
   if (convs.empty())

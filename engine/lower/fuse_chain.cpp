@@ -250,9 +250,12 @@ class Builder {
   }
 
   bool reads_bytes() const {
-    return any_operand([&](const FloatChain::Link&, const StoredTensor& tensor) {
-      return tensor.type == ElementType::u8 && !tensor.constant.defined();
-    });
+    return any_operand(
+        [&](const FloatChain::Link&, const StoredTensor& tensor) { return is_read(tensor); });
+  }
+  /// Integers that the run brings.
+  static bool is_read(const StoredTensor& tensor) {
+    return (tensor.type == ElementType::u8 || tensor.on_grid()) && !tensor.constant.defined();
   }
   /// Whether `holds` for any link and stored operand.
   template <class Holds>
@@ -269,8 +272,7 @@ class Builder {
   bool saves_floats() const {
     if (chain_.links.size() > 1) return reads_bytes();
     return any_operand([](const FloatChain::Link& link, const StoredTensor& tensor) {
-      return tensor.type == ElementType::u8 && !tensor.constant.defined() &&
-             std::holds_alternative<FloatBinaryOperation>(link.kind);
+      return is_read(tensor) && std::holds_alternative<FloatBinaryOperation>(link.kind);
     });
   }
 

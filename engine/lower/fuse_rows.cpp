@@ -107,7 +107,8 @@ class Builder {
 
   bool absorb_table(std::size_t writer, const TableOperation& table) {
     const TensorId bytes = program_.operations[writer].inputs[0];
-    if (table.floats.empty() || !fits(bytes)) return false;
+    if (table.floats.empty() || program_.tensor(bytes).type != ElementType::u8 || !fits(bytes))
+      return false;
     row().table = table.floats;
     take(writer, bytes);
     return true;
@@ -153,7 +154,7 @@ class Builder {
   void take(std::size_t writer, TensorId source) {
     Operation& before = program_.operations[writer];
     const bool converts = std::holds_alternative<DequantizeOperation>(before.kind);
-    const bool bytes = program_.tensor(source).type == ElementType::u8;
+    const bool bytes = program_.tensor(source).type != ElementType::f32;
     Operation& here = operation();
     const Precision precision = here.precision;
     std::string reason = std::move(here.reason);

@@ -34,7 +34,7 @@ bool weights_are_bytes(const Value& weights, std::string& reason) {
 
 bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, int axis,
                   IntegerProduct& product, std::string& reason) {
-  if (!lowering.on_byte_grid(product.activation)) {
+  if (!lowering.on_stored_grid(product.activation)) {
     reason = lowering.no_grid_reason(node, 0);
     return false;
   }
@@ -170,8 +170,7 @@ ConvOperation without_weights(const Lowering& lowering, const Node& last,
 }
 
 /// Copies the bytes of a matrix [K, M] as [M, K].
-TensorId transposed_bytes(Lowering& lowering, const Node& node, ValueId matrix) {
-  const TensorId from = lowering.bytes(matrix, Layout::plain);
+TensorId transposed_bytes(Lowering& lowering, const Node& node, TensorId from) {
   const StoredTensor& source = lowering.program().tensor(from);
   const std::int64_t k = source.shape[0], m = source.shape[1];
   CopyOperation copy;
@@ -231,10 +230,10 @@ void emit_with_addend(Lowering& lowering, const Node& node, const IntegerProduct
   operation.reason = fmt::format("the operand C of {} is not a constant per column", node.op);
 }
 
-/// The product with the tail behind `last`, as one operation.
-void emit_with_tail(Lowering& lowering, const Node& node, const Node& last, OperationKind kind,
-                    std::vector<TensorId> inputs, Layout layout, std::int64_t macs) {
-  Tail tail = lowering.take_tail(last);
+/// The product with its tail behind `last`, as one operation.
+void emit_with_tail(Lowering& lowering, const Node& node, const Node& last, Tail tail,
+                    OperationKind kind, std::vector<TensorId> inputs, Layout layout,
+                    std::int64_t macs) {
   if (&last != &node) {
     lowering.mark_done(last);
     tail.sources.insert(tail.sources.begin(), node.sources.begin(), node.sources.end());
@@ -248,8 +247,9 @@ void emit_with_tail(Lowering& lowering, const Node& node, const Node& last, Oper
 
 TensorId activation_bytes(Lowering& lowering, const Node& node, const IntegerProduct& product,
                           Layout layout) {
-  return product.transposed ? transposed_bytes(lowering, node, product.activation)
-                            : lowering.bytes(product.activation, layout);
+  const TensorId bytes =
+      lowering.bytes(product.activation, product.transposed ? Layout::plain : layout);
+  return product.transposed ? transposed_bytes(lowering, node, bytes) : bytes;
 }
 
 void emit_product(Lowering& lowering, const Node& node, const Node& last,
@@ -258,7 +258,8 @@ void emit_product(Lowering& lowering, const Node& node, const Node& last,
   if (product.addend != no_value)
     emit_with_addend(lowering, node, product, std::move(kind), std::move(inputs), macs);
   else
-    emit_with_tail(lowering, node, last, std::move(kind), std::move(inputs), layout, macs);
+    emit_with_tail(lowering, node, last, lowering.take_tail(last), std::move(kind),
+                   std::move(inputs), layout, macs);
 }
 
 namespace {
@@ -302,8 +303,81 @@ std::optional<ConvOperation> convolution_of(const Lowering& lowering, const Node
   return conv;
 }
 
+namespace {
+
+/// The product of one plane of the activation's bytes, times `factor`, as floats.
+TensorId plane_product(Lowering& lowering, const Node& node, const IntegerProduct& product,
+                       ConvOperation conv, Layout layout, int which) {
+  TensorId plane =
+      lowering.plane(product.activation, product.transposed ? Layout::plain : layout, which);
+  conv.src_zero_point = lowering.program().tensor(plane).zero_point();
+  if (product.transposed) plane = transposed_bytes(lowering, node, plane);
+  const float factor = which == 1 ? 256.0f : 1.0f;
+  conv.multiplier.assign(static_cast<std::size_t>(conv.shape.out_channels), factor);
+  const std::int64_t macs = multiply_adds(conv.shape);
+  const TensorId sum =
+      lowering.new_tensor(fmt::format("{} of {} bytes", node.name, which == 1 ? "high" : "low"),
+                          ElementType::f32, lowering.shape(node.outputs[0]), layout);
+  Operation& operation = lowering.emit(node, std::move(conv), {plane}, sum);
+  operation.macs = macs;
+  operation.sources.clear();
+  return sum;
+}
+
+/// The scales and the bias that turn the sum of both planes into reals.
+AffineOperation scales_of(const Lowering& lowering, const IntegerProduct& product) {
+  const float scale_x = lowering.value(product.activation).grid->scale[0];
+  AffineOperation affine;
+  for (const float scale_w : product.weight_scale)
+    affine.factor.push_back(scale_x * scale_w * product.factor);
+  affine.addend.assign(affine.factor.size(), -0.0f);
+  if (product.bias != no_value) {
+    const Tensor bias = real_constant(lowering.value(product.bias));
+    for (std::size_t c = 0; c < affine.addend.size(); ++c)
+      affine.addend[c] = bias.data<float>()[bias.size() == 1 ? 0 : c] * product.bias_factor;
+  }
+  affine.stage.output = kernels::Output::f32;
+  return affine;
+}
+
+/// Of an activation on a 16-bit grid: one product for its high bytes and one for its low ones.
+bool lower_word_product(Lowering& lowering, const Node& node, const Node& last,
+                        IntegerProduct& product, Layout layout, std::string& reason) {
+  ConvOperation conv;
+  conv.shape = product.shape;
+  conv.weights = std::move(product.weights);
+  conv.weight_zero_point = product.weight_zero_point;
+  conv.stage.output = kernels::Output::f32;
+  conv.bias.assign(static_cast<std::size_t>(conv.shape.out_channels), 0);
+  conv.multiplier.assign(conv.bias.size(), 1.0f);
+  if (!accumulator_fits(lowering, conv, reason)) return false;
+  const Layout plane_layout = product.transposed ? Layout::plain : layout;
+  for (const int which : {1, 0}) lowering.plane(product.activation, plane_layout, which);
+  const TensorId high = plane_product(lowering, node, product, conv, layout, 1);
+  const TensorId low = plane_product(lowering, node, product, std::move(conv), layout, 0);
+  const TensorId sum = lowering.new_tensor(node.name + " of words", ElementType::f32,
+                                           lowering.shape(node.outputs[0]), layout);
+  Operation& addition =
+      lowering.emit(node, FloatBinaryOperation{kernels::FloatBinary::add}, {high, low}, sum);
+  addition.op = "Add";
+  addition.sources.clear();
+  AffineOperation affine = scales_of(lowering, product);
+  if (product.addend != no_value) {
+    emit_with_addend(lowering, node, product, std::move(affine), {sum}, 0);
+    return true;
+  }
+  Tail tail = lowering.take_float_tail(last);
+  affine.stage = lowering.stage_of(tail);
+  emit_with_tail(lowering, node, last, std::move(tail), std::move(affine), {sum}, layout, 0);
+  return true;
+}
+
+}  // namespace
+
 bool lower_integer_product(Lowering& lowering, const Node& node, const Node& last,
                            IntegerProduct& product, Layout layout, std::string& reason) {
+  if (lowering.on_word_grid(product.activation))
+    return lower_word_product(lowering, node, last, product, layout, reason);
   std::optional<ConvOperation> conv = convolution_of(lowering, last, product, reason);
   if (!conv) return false;
   const std::int64_t macs = multiply_adds(conv->shape);

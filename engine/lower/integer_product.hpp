@@ -23,7 +23,7 @@ struct IntegerProduct {
 
 /// Fills weights (in the file's order, as s8), zero points and scales of a constant on an 8-bit
 /// grid whose channels run along `axis` (for every group again where it has those of one group
-/// only). False, with the reason, when the operands are not on byte grids.
+/// only). False, with the reason, when the activation is not on a grid of 8 or 16 bits.
 bool read_weights(const Lowering& lowering, const Node& node, ValueId weights, int axis,
                   IntegerProduct& product, std::string& reason);
 

@@ -94,7 +94,7 @@ bool lower_interpolation(Lowering& lowering, const Node& node) {
   auto interpolation = interpolation_of(*axes);
   if (!interpolation) return false;
   interpolation->operation.extrapolation = node.attributes.number("extrapolation_value", 0.0f);
-  const bool on_bytes = lowering.on_byte_grid(x);
+  const bool on_bytes = lowering.on_stored_grid(x);
   const TensorId input = on_bytes ? arranged_bytes(lowering, x, interpolation->order)
                                   : arranged_real(lowering, x, interpolation->order);
   const Tail tail = lowering.take_round(node);

@@ -19,12 +19,8 @@ bool same_order(const Shape& shape) {
                      [](std::int64_t extent) { return extent == 1; });
 }
 
-std::int32_t stored_zero_point(const Grid& grid) {
-  return grid.zero_point[0] + (grid.type == ElementType::s8 ? 128 : 0);
-}
-
 QuantizeOperation quantize_to(const Grid& grid) {
-  return {grid.scale[0], stored_zero_point(grid), 0, 255};
+  return {grid.scale[0], stored_zero_point(grid), 0, stored_highest(grid)};
 }
 
 Lowering::Lowering(const Graph& graph, WeightCache& weights, Program& program)
@@ -56,15 +52,19 @@ void Lowering::lower_node(const Node& node) {
   const auto empty = [&](ValueId id) {
     return id == no_value || (value(id).shape && element_count(shape(id)) == 0);
   };
-  if (empty(node.outputs[0]) || (node.has_input(0) && empty(node.inputs[0]))) {
+  if (empty(node.outputs[0]) || (node.has_input(0) && empty(node.inputs[0])))
     lower_reference(*this, node);
-    return;
-  }
-  for (const auto family : {lower_quantization, lower_unary, lower_conv, lower_conv_transpose,
-                            lower_matmul, lower_dynamic, lower_pool, lower_reduce, lower_affine,
-                            lower_sum, lower_binary, lower_concat, lower_rows, lower_recurrent,
-                            lower_interpolation, lower_movement, lower_reference})
-    if (family(*this, node)) return;
+  else
+    for (const auto family : {lower_quantization, lower_unary, lower_conv, lower_conv_transpose,
+                              lower_matmul, lower_dynamic, lower_pool, lower_reduce, lower_affine,
+                              lower_sum, lower_binary, lower_concat, lower_rows, lower_recurrent,
+                              lower_interpolation, lower_movement, lower_reference})
+      if (family(*this, node)) break;
+  // What was computed as floats although the graph passes its grid on.
+  for (const ValueId output : node.outputs)
+    if (on_stored_grid(output) && find(output, stored_type(*value(output).grid), {}) == no_tensor)
+      if (const TensorId real = find(output, ElementType::f32, {}); real != no_tensor)
+        requantize(output, real);
 }
 
 void Lowering::bind_inputs() {
@@ -89,6 +89,11 @@ bool Lowering::on_byte_grid(ValueId id) const {
   if (id == no_value || !value(id).grid) return false;
   const Grid& grid = *value(id).grid;
   return grid.per_tensor() && (grid.type == ElementType::u8 || grid.type == ElementType::s8);
+}
+
+bool Lowering::on_word_grid(ValueId id) const {
+  return id != no_value && value(id).grid && value(id).grid->per_tensor() &&
+         has_words(*value(id).grid);
 }
 
 const Node* Lowering::only_consumer(ValueId id) const {
@@ -176,14 +181,21 @@ TensorId Lowering::relayout(TensorId source, Layout layout, ValueId id) {
 
 namespace {
 
-/// Of a constant on a byte grid, as StoredTensor wants them.
-Tensor stored_bytes(const Value& operand) {
-  Tensor data(ElementType::u8, operand.constant.shape());
-  const auto* source = static_cast<const std::uint8_t*>(operand.constant.raw());
-  const std::uint8_t flip = operand.grid->type == ElementType::s8 ? 0x80 : 0;
-  std::uint8_t* const target = data.data<std::uint8_t>().data();
-  for (std::size_t i = 0, count = data.bytes(); i < count; ++i) target[i] = source[i] ^ flip;
+template <class Integer>
+Tensor raised(const Value& operand) {
+  const ElementType type = stored_type(*operand.grid);
+  Tensor data(type, operand.constant.shape());
+  const auto* source = static_cast<const Integer*>(operand.constant.raw());
+  const auto raise = static_cast<Integer>(-lowest(operand.grid->type));
+  Integer* const target = data.data<Integer>().data();
+  const auto count = static_cast<std::size_t>(data.size());
+  for (std::size_t i = 0; i < count; ++i) target[i] = static_cast<Integer>(source[i] + raise);
   return data;
+}
+
+/// Of a constant on a grid, as StoredTensor wants them.
+Tensor stored_integers(const Value& operand) {
+  return has_words(*operand.grid) ? raised<std::uint16_t>(operand) : raised<std::uint8_t>(operand);
 }
 
 }  // namespace
@@ -200,23 +212,43 @@ Tensor Lowering::real_constant_of(ValueId id) const {
 }
 
 TensorId Lowering::bytes(ValueId id, Layout layout) {
-  if (const TensorId exact =
-          find(id, ElementType::u8, shape(id).size() < 3 ? Layout::plain : layout);
+  const Value& operand = value(id);
+  const ElementType type = operand.grid ? stored_type(*operand.grid) : ElementType::u8;
+  if (const TensorId exact = find(id, type, shape(id).size() < 3 ? Layout::plain : layout);
       exact != no_tensor)
     return exact;
-  if (const TensorId other = find(id, ElementType::u8, std::nullopt); other != no_tensor)
+  if (const TensorId other = find(id, type, std::nullopt); other != no_tensor)
     return relayout(other, layout, id);
-  const Value& operand = value(id);
   if (!operand.is_constant())
-    throw Error(fmt::format("internal: '{}' is not stored as bytes", operand.name));
+    throw Error(fmt::format("internal: '{}' is not stored as integers", operand.name));
   std::string key = weights_.identity(operand.constant);
-  extend_key(key, "stored bytes of " + std::string(element_name(operand.grid->type)));
-  const Tensor data = weights_.tensor(key, [&] { return stored_bytes(operand); });
-  const TensorId tensor =
-      new_tensor(operand.name, ElementType::u8, data.shape(), Layout::plain, operand.grid);
+  extend_key(key, "stored integers of " + std::string(element_name(operand.grid->type)));
+  const Tensor data = weights_.tensor(key, [&] { return stored_integers(operand); });
+  const TensorId tensor = new_tensor(operand.name, type, data.shape(), Layout::plain, operand.grid);
   program_.tensor(tensor).constant = data;
   bind(id, tensor);
   return relayout(tensor, layout, id);
+}
+
+TensorId Lowering::plane(ValueId id, Layout layout, int which) {
+  const auto known = planes_.find({id, layout, which});
+  if (known != planes_.end()) return known->second;
+  const TensorId source = bytes(id, layout_of(id));
+  const StoredTensor from = program_.tensor(source);
+  const std::int32_t zero_point = stored_zero_point(*from.grid);
+  const Grid grid = {ElementType::u8,
+                     {which == 1 ? 256 * from.grid->scale[0] : from.grid->scale[0]},
+                     {which == 1 ? zero_point >> 8 : zero_point & 255}};
+  const std::string name = fmt::format("{} bytes of {}", which == 1 ? "high" : "low", from.name);
+  const TensorId target = new_tensor(name, ElementType::u8, from.shape, layout, grid);
+  CopyOperation copy;  // of bytes, of which a word has two
+  copy.extents = from.shape;
+  copy.src_strides = from.strides();
+  for (std::int64_t& stride : copy.src_strides) stride *= 2;
+  copy.src_offset = which;
+  copy.dst_strides = program_.tensor(target).strides();
+  append_conversion(std::move(copy), source, target, name, "Layout");
+  return planes_[{id, layout, which}] = target;
 }
 
 TensorId Lowering::real(ValueId id, Layout layout) {
@@ -238,12 +270,13 @@ TensorId Lowering::real(ValueId id, Layout layout) {
 }
 
 TensorId Lowering::dequantize(ValueId id, Layout layout) {
-  TensorId source = find(id, ElementType::u8, std::nullopt);
-  if (source == no_tensor || !on_byte_grid(id))
+  if (!on_stored_grid(id))
     throw Error(
-        fmt::format("internal: '{}' is stored neither as float nor as bytes", value(id).name));
-  // The kernel reads rows of bytes: channels come last before it, where fewer bytes move.
-  if (layout == Layout::channels_last) source = relayout(source, layout, id);
+        fmt::format("internal: '{}' is stored neither as float nor as integers", value(id).name));
+  TensorId source = bytes(id, layout_of(id));
+  // The kernel reads rows of bytes: channels come last before it, where fewer bytes move. Words it
+  // reads in their order only.
+  if (layout == Layout::channels_last || on_word_grid(id)) source = relayout(source, layout, id);
   const TensorId target = new_tensor(value(id).name, ElementType::f32, shape(id), layout);
   append_conversion(DequantizeOperation{}, source, target, value(id).name + " to float",
                     "Dequantize");
@@ -253,9 +286,9 @@ TensorId Lowering::dequantize(ValueId id, Layout layout) {
 
 void Lowering::requantize(ValueId id, TensorId tensor) {
   const Grid& grid = *value(id).grid;
-  const TensorId target =
-      new_tensor(value(id).name, ElementType::u8, shape(id), Layout::plain, grid);
-  append_conversion(quantize_to(grid), tensor, target, value(id).name + " to bytes", "Quantize");
+  const TensorId target = new_tensor(value(id).name, stored_type(grid), shape(id),
+                                     program_.tensor(tensor).layout, grid);
+  append_conversion(quantize_to(grid), tensor, target, value(id).name + " to integers", "Quantize");
   bind(id, target);
 }
 
@@ -270,7 +303,7 @@ void Lowering::append_conversion(OperationKind kind, TensorId source, TensorId t
 }
 
 TensorId Lowering::plain(ValueId id) {
-  if (on_byte_grid(id)) return bytes(id, Layout::plain);
+  if (on_stored_grid(id)) return bytes(id, Layout::plain);
   const Value& operand = value(id);
   if (operand.type == ElementType::f32) return real(id, Layout::plain);
   if (const TensorId found = find(id, operand.type, Layout::plain); found != no_tensor)
@@ -345,7 +378,7 @@ void explain_copy(const StoredTensor& from, Operation& copy) {
   if (from.type == ElementType::f32) {
     copy.precision = Precision::floating;
     copy.reason = fmt::format("'{}' is float", from.name);
-  } else if (from.type != ElementType::u8) {
+  } else if (from.type != ElementType::u8 && !from.on_grid()) {
     copy.precision = Precision::shape;
   }
 }
@@ -413,9 +446,14 @@ Tail Lowering::take_float_tail(const Node& node) {
 }
 
 Tail Lowering::take_round(const Node& node) {
+  Tail tail = no_tail(node);
   const Node* next = only_consumer(node.outputs[0]);
-  const bool rounded = next != nullptr && next->is_round() && on_byte_grid(next->outputs[0]);
-  return rounded ? take_tail(node) : no_tail(node);
+  if (next == nullptr || !next->is_round() || !on_stored_grid(next->outputs[0])) return tail;
+  tail.grid = value(next->outputs[0]).grid;
+  tail.result = next->outputs[0];
+  tail.sources.insert(tail.sources.end(), next->sources.begin(), next->sources.end());
+  mark_done(*next);
+  return tail;
 }
 
 void Lowering::mark_tail_done(const Node& node, const Tail& tail) {
@@ -455,8 +493,9 @@ Tail Lowering::follow(const Node& node, bool through_round) const {
 
 TensorId Lowering::result_tensor(const Tail& tail, Layout layout) {
   const Value& result = value(tail.result);
-  const TensorId tensor = new_tensor(result.name, tail.grid ? ElementType::u8 : ElementType::f32,
-                                     *result.shape, layout, tail.grid);
+  const TensorId tensor =
+      new_tensor(result.name, tail.grid ? stored_type(*tail.grid) : ElementType::f32, *result.shape,
+                 layout, tail.grid);
   bind(tail.result, tensor);
   return tensor;
 }

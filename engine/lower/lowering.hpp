@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "engine/program.hpp"
@@ -44,6 +45,10 @@ class Lowering {
   const Shape& shape(ValueId id) const { return *graph_.value(id).shape; }
   /// On a per-tensor grid of 8-bit integers: stored as bytes.
   bool on_byte_grid(ValueId id) const;
+  /// On a per-tensor grid of 16-bit integers: stored as words (u16).
+  bool on_word_grid(ValueId id) const;
+  /// Either: stored as integers.
+  bool on_stored_grid(ValueId id) const { return on_byte_grid(id) || on_word_grid(id); }
   bool is_constant(ValueId id) const { return graph_.is_constant(id); }
   const std::vector<int>& consumers(ValueId id) const {
     return consumers_[static_cast<std::size_t>(id)];
@@ -61,10 +66,12 @@ class Lowering {
   std::string wide_grid_reason(ValueId id) const;
 
   // --- stored forms of values; operations that convert are emitted on demand and shared
+  /// The integers of a tensor on a grid: bytes, or words of a 16-bit grid.
   TensorId bytes(ValueId id, Layout layout);
+  /// The high (`which` 1) or low (0) bytes of a tensor on a 16-bit grid. Each is a tensor on a byte
+  /// grid, and their reals add up to the tensor's.
+  TensorId plane(ValueId id, Layout layout, int which);
   TensorId real(ValueId id, Layout layout);
-  /// Writes the float `tensor` of a value that lies on a byte grid as bytes too.
-  void requantize(ValueId id, TensorId tensor);
   /// As it is stored for plain reference code: bytes of a grid, else its own type.
   TensorId plain(ValueId id);
   /// Layout in which a value is (first) stored.
@@ -88,8 +95,8 @@ class Lowering {
   static Tail no_tail(const Node& node);
   /// For operators that write float: stops before the Round.
   Tail take_float_tail(const Node& node);
-  /// The node and, if that is the only consumer, a Round to a byte grid, marked as done: for
-  /// operators that do not clamp.
+  /// The node and, if that is the only consumer, a Round to a byte or 16-bit grid, marked as done:
+  /// for operators that do not clamp.
   Tail take_round(const Node& node);
   /// A new stored tensor for the tail's result: bytes on its grid, else f32.
   TensorId result_tensor(const Tail& tail, Layout layout);
@@ -127,6 +134,8 @@ class Lowering {
   TensorId dequantize(ValueId id, Layout layout);
   void append_conversion(OperationKind kind, TensorId source, TensorId target, std::string name,
                          const char* op);
+  /// Writes the float `tensor` of a value that lies on a grid as integers too.
+  void requantize(ValueId id, TensorId tensor);
   Tail follow(const Node& node, bool through_round) const;
   void mark_tail_done(const Node& node, const Tail& tail);
   void lower_node(const Node& node);
@@ -144,6 +153,7 @@ class Lowering {
   /// By tensor, from the operations before number `looked_at_`.
   mutable std::vector<int> written_at_;
   mutable std::size_t looked_at_ = 0;
+  std::map<std::tuple<ValueId, Layout, int>, TensorId> planes_;
 };
 
 // The families, in the order in which they are asked. False: not this case.
@@ -167,9 +177,7 @@ bool lower_reference(Lowering&, const Node&);      ///< anything: the reference 
 
 /// Bounds of a Relu, or of a Clip with constant scalar bounds; nothing for other nodes.
 std::optional<std::pair<float, float>> clamp_bounds(const Graph& graph, const Node& node);
-/// Zero point of the stored bytes of a byte grid.
-std::int32_t stored_zero_point(const Grid& grid);
-/// Round to a byte grid, without clamps.
+/// Round to a grid of 8 or 16 bits, without clamps.
 QuantizeOperation quantize_to(const Grid& grid);
 
 /// The program for a canonical graph whose shapes are inferred. `weights`: what is made of

@@ -12,7 +12,7 @@ namespace intact {
 TensorId moved(Lowering& lowering, const Node& node, std::size_t input) {
   const ValueId id = node.inputs[input];
   const Layout layout = lowering.layout_of(id);
-  if (lowering.on_byte_grid(node.outputs[0]) && lowering.on_byte_grid(id))
+  if (lowering.on_stored_grid(node.outputs[0]) && lowering.on_stored_grid(id))
     return lowering.bytes(id, layout);
   if (lowering.value(id).type == ElementType::f32) return lowering.real(id, layout);
   return lowering.plain(id);
@@ -24,7 +24,7 @@ StoredTensor output_like(const Lowering& lowering, const Node& node, const Store
   output.type = source.type;
   output.grid = lowering.value(node.outputs[0]).grid;
   output.shape = lowering.shape(node.outputs[0]);
-  if (source.type != ElementType::u8) output.grid.reset();
+  if (!source.on_grid()) output.grid.reset();
   return output;
 }
 
@@ -51,9 +51,9 @@ bool lower_reshape(Lowering& lowering, const Node& node) {
   TensorId source = moved(lowering, node, 0);
   if (lowering.program().tensor(source).layout == Layout::channels_last) {
     const ValueId id = node.inputs[0];
-    source = lowering.program().tensor(source).type == ElementType::u8
-                 ? lowering.bytes(id, Layout::plain)
-                 : lowering.real(id, Layout::plain);
+    source = lowering.program().tensor(source).type == ElementType::f32
+                 ? lowering.real(id, Layout::plain)
+                 : lowering.bytes(id, Layout::plain);
   }
   StoredTensor view = output_like(lowering, node, lowering.program().tensor(source));
   view.root = source;
@@ -179,7 +179,7 @@ bool lower_split(Lowering& lowering, const Node& node) {
     output.type = from.type;
     output.shape = lowering.shape(id);
     output.layout = from.layout;
-    if (from.type == ElementType::u8) output.grid = lowering.value(id).grid;
+    if (from.on_grid()) output.grid = lowering.value(id).grid;
     CopyOperation copy{
         output.shape, from.strides(), output.strides(), offset * from.strides()[along], 0, 0,
         std::nullopt};
@@ -228,15 +228,16 @@ std::optional<float> pad_number(const Lowering& lowering, const Node& node) {
   return real_constant(fill).data<float>()[0];
 }
 
-/// The byte that repeated gives an element of this number in a stored tensor; nothing where there
-/// is none.
-std::optional<std::uint8_t> fill_byte(const StoredTensor& tensor, float number) {
-  if (tensor.type != ElementType::u8 || !tensor.grid)
-    return number == 0.0f ? std::optional<std::uint8_t>(0) : std::nullopt;
+/// The bytes of an element of this number in a stored tensor; nothing where it is not known.
+std::optional<std::vector<std::uint8_t>> fill_bytes(const StoredTensor& tensor, float number) {
+  std::vector<std::uint8_t> bytes(element_size(tensor.type), 0);
+  if (!tensor.on_grid()) return number == 0.0f ? std::optional(bytes) : std::nullopt;
   // Grids pass a Pad only if the number lies on them.
   const double steps = static_cast<double>(number) / static_cast<double>(tensor.grid->scale[0]);
-  return static_cast<std::uint8_t>(
-      std::clamp(std::nearbyint(steps) + tensor.zero_point(), 0.0, 255.0));
+  const auto q = static_cast<std::uint32_t>(std::clamp(std::nearbyint(steps) + tensor.zero_point(),
+                                                       0.0, double{stored_highest(*tensor.grid)}));
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(q >> (8 * i));
+  return bytes;
 }
 
 /// Pad with a constant.
@@ -251,13 +252,13 @@ bool lower_pad(Lowering& lowering, const Node& node) {
     return false;
   const TensorId source = moved(lowering, node, 0);
   const StoredTensor from = lowering.program().tensor(source);
-  const auto fill = fill_byte(from, *number);
+  const auto fill = fill_bytes(from, *number);
   if (!fill) return false;
   StoredTensor output = output_like(lowering, node, from);
   output.layout = from.layout;
   CopyOperation copy{from.shape, from.strides(), output.strides(), 0, 0, 0, std::nullopt};
   for (std::size_t i = 0; i < rank; ++i) copy.dst_offset += (*pads)[i] * copy.dst_strides[i];
-  copy.fill = std::vector<std::uint8_t>(element_size(from.type), *fill);
+  copy.fill = fill;
   const TensorId target = add_moved(lowering, node, std::move(output));
   lowering.emit_move(node, std::move(copy), source, target);
   return true;

@@ -16,9 +16,9 @@ bool is_shape_type(ElementType type) {
 /// Operators that ask which element is greater: bytes are in the order of the reals that they stand
 /// for.
 bool orders_bytes(const Lowering& lowering, const Node& node) {
-  if (!node.has_input(0) || !lowering.on_byte_grid(node.inputs[0])) return false;
+  if (!node.has_input(0) || !lowering.on_stored_grid(node.inputs[0])) return false;
   return node.is("ArgMax") || node.is("ArgMin") ||
-         (node.is("TopK") && lowering.on_byte_grid(node.outputs[0]));
+         (node.is("TopK") && lowering.on_stored_grid(node.outputs[0]));
 }
 
 bool pads_with_elements(const Node& node) {
@@ -29,11 +29,11 @@ bool pads_with_elements(const Node& node) {
 bool moves_bytes(const Lowering& lowering, const Node& node) {
   if (orders_bytes(lowering, node)) return true;
   if (!moves_data(node) && !mixes_data(node) && !pads_with_elements(node)) return false;
-  if (!lowering.on_byte_grid(node.outputs[0])) return false;
+  if (!lowering.on_stored_grid(node.outputs[0])) return false;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const ValueId input = node.inputs[i];
     if (input != no_value && is_data_input(node, i) &&
-        (!lowering.on_byte_grid(input) ||
+        (!lowering.on_stored_grid(input) ||
          lowering.value(input).grid != lowering.value(node.outputs[0]).grid))
       return false;
   }
@@ -135,11 +135,11 @@ bool lower_reference(Lowering& lowering, const Node& node) {
       continue;
     }
     const Value& output = lowering.value(id);
-    const bool bytes = on_bytes && lowering.on_byte_grid(id);
+    const bool bytes = on_bytes && lowering.on_stored_grid(id);
     all_shapes = all_shapes && is_shape_type(output.type);
-    outputs.push_back(lowering.new_tensor(output.name, bytes ? ElementType::u8 : output.type,
-                                          *output.shape, Layout::plain,
-                                          bytes ? output.grid : std::nullopt));
+    outputs.push_back(
+        lowering.new_tensor(output.name, bytes ? stored_type(*output.grid) : output.type,
+                            *output.shape, Layout::plain, bytes ? output.grid : std::nullopt));
     lowering.bind(id, outputs.back());
   }
   Operation& operation = lowering.emit(node, std::move(reference), std::move(inputs), outputs[0]);
@@ -147,10 +147,6 @@ bool lower_reference(Lowering& lowering, const Node& node) {
   if (on_bytes) return true;
   operation.precision = all_shapes ? Precision::shape : Precision::floating;
   explain(lowering, node, operation);
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-    const ValueId id = node.outputs[i];
-    if (id != no_value && lowering.on_byte_grid(id)) lowering.requantize(id, outputs[i]);
-  }
   return true;
 }
 

@@ -155,7 +155,7 @@ bool lower_rows(Lowering& lowering, const Node& node) {
     return false;
   Rows rows;
   if (!read_rows(lowering, node, lowering.shape(x), rows)) return false;
-  const bool on_bytes = lowering.on_byte_grid(x);
+  const bool on_bytes = lowering.on_stored_grid(x);
   std::vector<TensorId> inputs = {on_bytes ? arranged_bytes(lowering, x, rows.order)
                                            : arranged_real(lowering, x, rows.order)};
   for (std::size_t i = 1; i < node.inputs.size(); ++i)

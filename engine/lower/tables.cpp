@@ -1,4 +1,4 @@
-// Byte tables and float functions.
+// Tables and float functions.
 #include "engine/lower/tables.hpp"
 
 #include <fmt/format.h>
@@ -28,12 +28,13 @@ Tensor in_double(const Tensor& tensor) {
   return result;
 }
 
-/// Values of the function at the 256 stored bytes.
+/// Values of the function at all stored integers.
 std::vector<double> tabulate(const Lowering& lowering, ValueId id, ValueId source,
                              const std::vector<const Node*>& nodes) {
   const Grid& grid = *lowering.value(source).grid;
-  Tensor reals(ElementType::f64, {256});
-  for (int q = 0; q < 256; ++q)
+  const std::int32_t highest = stored_highest(grid);
+  Tensor reals(ElementType::f64, {highest + 1});
+  for (int q = 0; q <= highest; ++q)
     reals.data<double>()[static_cast<std::size_t>(q)] =
         static_cast<double>(grid.scale[0]) * (q - stored_zero_point(grid));
   std::map<ValueId, Tensor> known{{source, reals}};
@@ -74,11 +75,12 @@ void emit_table(Lowering& lowering, const Node& last, ValueId source,
                 const std::vector<const Node*>& nodes, TableOperation table) {
   const ValueId y = last.outputs[0];
   const Layout layout = lowering.layout_of(source);
-  const bool to_bytes = table.floats.empty();
+  const bool to_grid = table.floats.empty();
+  const std::optional<Grid> grid = to_grid ? lowering.value(y).grid : std::nullopt;
   const TensorId x = lowering.bytes(source, layout);
-  const TensorId target = lowering.new_tensor(
-      lowering.value(y).name, to_bytes ? ElementType::u8 : ElementType::f32, lowering.shape(y),
-      layout, to_bytes ? lowering.value(y).grid : std::nullopt);
+  const TensorId target =
+      lowering.new_tensor(lowering.value(y).name, grid ? stored_type(*grid) : ElementType::f32,
+                          lowering.shape(y), layout, grid);
   auto sources = claim(lowering, nodes);
   Operation& operation = lowering.emit(last, std::move(table), {x}, target);
   operation.op = nodes.empty() ? "Requantize" : joined_ops(nodes);
@@ -119,7 +121,7 @@ bool needed_as_float(const Lowering& lowering, const Node& node) {
   if (lowering.graph().is_output(y)) return true;
   for (const int index : lowering.consumers(y)) {
     const Node& consumer = lowering.graph().nodes[static_cast<std::size_t>(index)];
-    const bool into_table = consumer.is_round() ? lowering.on_byte_grid(consumer.outputs[0])
+    const bool into_table = consumer.is_round() ? lowering.on_stored_grid(consumer.outputs[0])
                                                 : lowering.unary_source(consumer.outputs[0]) ==
                                                       lowering.unary_source(y);
     if (!into_table) return true;
@@ -134,7 +136,7 @@ std::vector<ValueId> find_unary_sources(const Lowering& lowering) {
   std::vector<ValueId> sources(graph.values.size(), no_value);
   std::vector<int> depth(graph.values.size(), 0);
   for (std::size_t i = 0; i < sources.size(); ++i)
-    if (lowering.on_byte_grid(static_cast<ValueId>(i))) sources[i] = static_cast<ValueId>(i);
+    if (lowering.on_stored_grid(static_cast<ValueId>(i))) sources[i] = static_cast<ValueId>(i);
   for (const Node& node : graph.nodes) {
     if (node.outputs.size() != 1 || sources[static_cast<std::size_t>(node.outputs[0])] != no_value)
       continue;
@@ -155,10 +157,16 @@ bool lower_table(Lowering& lowering, const Node& round) {
   std::vector<const Node*> nodes;
   collect(lowering, x, source, nodes);
   TableOperation table;
-  const int raise = grid.type == ElementType::s8 ? 128 : 0;
-  for (const double real : tabulate(lowering, x, source, nodes))
-    table.bytes.push_back(static_cast<std::uint8_t>(
-        round_to_integer(real, grid.scale[0], grid.zero_point[0], grid.type) + raise));
+  const bool bytes = lowering.on_byte_grid(source) && !has_words(grid);
+  for (const double real : tabulate(lowering, x, source, nodes)) {
+    const auto q =
+        round_to_integer(real, grid.scale[0], grid.zero_point[0], grid.type) - lowest(grid.type);
+    if (bytes)
+      table.bytes.push_back(static_cast<std::uint8_t>(q));
+    else
+      table.words.push_back(static_cast<std::uint16_t>(q));
+  }
+  if (!bytes) table.words.push_back(0);
   emit_table(lowering, round, source, nodes, std::move(table));
   return true;
 }
@@ -197,7 +205,7 @@ std::optional<FloatUnaryOperation> float_function(const Node& node) {
 bool lower_unary(Lowering& lowering, const Node& node) {
   const ValueId y = node.outputs[0];
   const Definition* definition = find_definition(node.op, node.domain);
-  if (definition == nullptr || !definition->elementwise || lowering.on_byte_grid(y)) return false;
+  if (definition == nullptr || !definition->elementwise || lowering.on_stored_grid(y)) return false;
   if (const ValueId source = lowering.unary_source(y); source != no_value) {
     if (!needed_as_float(lowering, node)) return true;
     std::vector<const Node*> nodes;

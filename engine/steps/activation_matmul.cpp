@@ -137,7 +137,7 @@ class ActivationMatMulStep : public Step {
     const kernels::ConvShape shape = part_of(count, matmul_.product.shape.out_channels);
     multiply(frame, matrix, row, shape, scratch, block, block_pitch_);
     kernels::RowArgs args = rows_->bind(frame, matrix * rows() + row, count);
-    args.input = kernels::Output::f32;
+    args.input = kernels::Element::f32;
     args.src = block;
     args.src_pitch = block_pitch_;
     args.scratch = reinterpret_cast<float*>(scratch + rows_at_);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "engine/steps/real_form.hpp"
 #include "engine/steps/steps.hpp"
 
 namespace intact {
@@ -51,10 +52,13 @@ TileChain::TileChain(StepContext& context, const FloatChain& chain, const Operat
       binary_(select_kernel(kernels::float_binary_kernels(), context.isa)),
       quantize_(select_kernel(kernels::quantize_kernels(), context.isa)),
       dequantize_(select_kernel(kernels::dequantize_kernels(), context.isa)),
+      quantize_words_(select_kernel(kernels::quantize_words_kernels(), context.isa)),
+      dequantize_words_(select_kernel(kernels::dequantize_words_kernels(), context.isa)),
       table_(select_kernel(kernels::table_kernels(), context.isa,
                            [](const kernels::TableKernel& kernel) {
                              return kernel.output == kernels::Output::f32;
                            })),
+      word_table_(select_kernel(kernels::word_table_kernels(), context.isa)),
       byte_binary_(select_kernel(kernels::byte_binary_kernels(), context.isa)),
       affine_(select_kernel(kernels::affine_kernels(), context.isa)) {
   place_values(chain);
@@ -78,11 +82,7 @@ TileChain::Place TileChain::stored(TensorId id) const {
   place.tensor = id;
   place.walk = *walk;
   place.one_row = walk->pitch == 0;
-  if (tensor.type == ElementType::u8 && tensor.grid) {
-    place.bytes = true;
-    place.scale = tensor.grid->scale[0];
-    place.zero_point = tensor.zero_point();
-  }
+  if (tensor.on_grid()) place.form = real_form(tensor, place.scale, place.zero_point);
   return place;
 }
 
@@ -106,7 +106,7 @@ void TileChain::place_values(const FloatChain& chain) {
       const auto value = static_cast<std::size_t>(operand.value);
       link.operands.push_back(operand.stored == no_tensor ? values[value] : stored(operand.stored));
       Place& place = link.operands.back();
-      if (place.bytes && !reads_bytes) lent.push_back(place.buffer = buffers.take());
+      if (place.integers() && !reads_bytes) lent.push_back(place.buffer = buffers.take());
       if (operand.stored == no_tensor && last[value] == static_cast<int>(i) &&
           place.tensor == no_tensor && place.buffer > 0 &&
           std::find(dead.begin(), dead.end(), place.buffer) == dead.end())
@@ -172,39 +172,35 @@ void BoundChain::run_links(const kernels::Tile& tile) const {
   }
 }
 
-const std::uint8_t* BoundChain::bytes_of(const TileChain::Place& place,
-                                         const kernels::Tile& tile) const {
-  return frame_.at<std::uint8_t>(place.tensor) + place.walk.at(tile.pixel) +
-         tile.channel * place.walk.step;
-}
-
 BoundChain::Rows BoundChain::rows_of(const TileChain::Place& place,
                                      const kernels::Tile& tile) const {
-  if (place.tensor != no_tensor && place.bytes) return dequantized(place, tile);
+  if (place.form == kernels::Element::u8) return dequantized(chain_.dequantize_, place, tile);
+  if (place.form == kernels::Element::u16)
+    return dequantized(chain_.dequantize_words_, place, tile);
   if (place.tensor != no_tensor)
-    return {
-        frame_.at<float>(place.tensor) + place.walk.at(tile.pixel) + tile.channel * place.walk.step,
-        place.walk.pitch, static_cast<int>(place.walk.step)};
+    return {first_of<float>(place, tile), place.walk.pitch, static_cast<int>(place.walk.step)};
   if (place.buffer == 0) return {tile.data, tile.pitch};
   if (place.buffer == other_buffer) return {tile.other, tile.pitch};
   return {buffers_ + (place.buffer - 1) * kernels::TileStage::most_elements,
           place.one_row ? 0 : tile.columns};
 }
 
-BoundChain::Rows BoundChain::dequantized(const TileChain::Place& place,
+template <class Integer>
+BoundChain::Rows BoundChain::dequantized(const kernels::DequantizeKernelOf<Integer>& kernel,
+                                         const TileChain::Place& place,
                                          const kernels::Tile& tile) const {
   const bool repeats = place.walk.step == 0;
-  kernels::DequantizeArgs args;
+  kernels::DequantizeArgsOf<Integer> args;
   args.channels = repeats ? 1 : tile.columns;
   args.pixels = place.one_row ? 1 : tile.rows;
-  args.src = bytes_of(place, tile);
+  args.src = first_of<Integer>(place, tile);
   args.src_pitch = place.walk.pitch;
   args.scale = place.scale;
   args.zero_point = place.zero_point;
   args.dst = buffers_ + (place.buffer - 1) * kernels::TileStage::most_elements;
   args.dst_strides[1] = 1;
   args.dst_strides[2] = args.channels;
-  chain_.dequantize_.run(args, Part{});
+  kernel.run(args, Part{});
   return {args.dst, place.one_row ? 0 : args.channels, repeats ? 0 : 1};
 }
 
@@ -243,8 +239,18 @@ void BoundChain::apply(const FloatBinaryOperation& arithmetic, const Link& link,
 
 void BoundChain::apply(const QuantizeOperation& round, const Link& link,
                        const kernels::Tile& tile) const {
+  if (link.result.form == kernels::Element::u16)
+    quantize(chain_.quantize_words_, round, link, tile);
+  else
+    quantize(chain_.quantize_, round, link, tile);
+}
+
+template <class Integer>
+void BoundChain::quantize(const kernels::QuantizeKernelOf<Integer>& kernel,
+                          const QuantizeOperation& round, const Link& link,
+                          const kernels::Tile& tile) const {
   const Rows x = rows_of(link.operands[0], tile);
-  kernels::QuantizeArgs args;
+  kernels::QuantizeArgsOf<Integer> args;
   args.channels = tile.columns;
   args.pixels = tile.rows;
   args.src = x.data;
@@ -255,30 +261,41 @@ void BoundChain::apply(const QuantizeOperation& round, const Link& link,
   args.lower = round.lower;
   args.upper = round.upper;
   args.dst =
-      frame_.at<std::uint8_t>(link.result.tensor) + link.result.walk.at(tile.pixel) + tile.channel;
+      frame_.at<Integer>(link.result.tensor) + link.result.walk.at(tile.pixel) + tile.channel;
   args.dst_pitch = link.result.walk.pitch;
-  chain_.quantize_.run(args, Part{});
+  kernel.run(args, Part{});
 }
 
 void BoundChain::apply(const TableOperation& table, const Link& link,
                        const kernels::Tile& tile) const {
+  const TileChain::Place& from = link.operands[0];
   const Rows to = rows_of(link.result, tile);
-  kernels::TableArgs args;
-  args.rows = tile.rows;
-  args.channels = tile.columns;
-  args.src = bytes_of(link.operands[0], tile);
-  args.src_pitch = link.operands[0].walk.pitch;
-  args.table = table.floats.data();
-  args.dst = to.data;
-  args.dst_pitch = to.pitch;
-  chain_.table_.run(args, Part{});
+  const auto look_up = [&](auto args, const auto& kernel) {
+    args.rows = tile.rows;
+    args.channels = tile.columns;
+    args.src_pitch = from.walk.pitch;
+    args.table = table.floats.data();
+    args.dst = to.data;
+    args.dst_pitch = to.pitch;
+    kernel.run(args, Part{});
+  };
+  if (from.form == kernels::Element::u16) {
+    kernels::WordTableArgs args;
+    args.output = kernels::Element::f32;
+    args.src = first_of<std::uint16_t>(from, tile);
+    look_up(args, chain_.word_table_);
+  } else {
+    kernels::TableArgs args;
+    args.src = first_of<std::uint8_t>(from, tile);
+    look_up(args, chain_.table_);
+  }
 }
 
 void BoundChain::apply(const ByteBinaryOperation& arithmetic, const Link& link,
                        const kernels::Tile& tile) const {
   const Rows to = rows_of(link.result, tile);
   const auto operand = [&](const TileChain::Place& place, std::int32_t zero_point) {
-    return kernels::ByteOperand{bytes_of(place, tile), place.walk.pitch,
+    return kernels::ByteOperand{first_of<std::uint8_t>(place, tile), place.walk.pitch,
                                 static_cast<int>(place.walk.step), zero_point};
   };
   kernels::ByteBinaryArgs args;
@@ -303,8 +320,8 @@ void BoundChain::apply(const AffineOperation& affine, const Link& link,
   kernels::AffineArgs args;
   args.rows = tile.rows;
   args.channels = tile.columns;
-  if (from.bytes) {
-    args.src = bytes_of(from, tile);
+  if (from.integers()) {
+    args.src = first_of<std::uint8_t>(from, tile);
     args.src_pitch = from.walk.pitch;
   } else {
     const Rows x = rows_of(from, tile);

@@ -24,11 +24,13 @@ class TileChain {
   struct Place {
     int buffer = -1;
     TensorId tensor = no_tensor;
-    PixelWalk walk;      ///< of a tensor
-    bool bytes = false;  ///< the tensor's: dequantized into `buffer` if there is one
-    float scale = 1;     ///< of bytes
+    PixelWalk walk;  ///< of a tensor
+    /// Of the tensor: integers are dequantized into `buffer` if there is one.
+    kernels::Element form = kernels::Element::f32;
+    float scale = 1;  ///< of integers
     std::int32_t zero_point = 0;
     bool one_row = false;  ///< all pixels of a tile have the same
+    bool integers() const { return form != kernels::Element::f32; }
   };
   struct Link {
     decltype(FloatChain::Link::kind) kind;
@@ -49,7 +51,10 @@ class TileChain {
   const kernels::FloatBinaryKernel& binary_;
   const kernels::QuantizeKernel& quantize_;
   const kernels::DequantizeKernel& dequantize_;
+  const kernels::QuantizeWordsKernel& quantize_words_;
+  const kernels::DequantizeWordsKernel& dequantize_words_;
   const kernels::TableKernel& table_;
+  const kernels::WordTableKernel& word_table_;
   const kernels::ByteBinaryKernel& byte_binary_;
   const kernels::AffineKernel& affine_;
 };
@@ -80,8 +85,18 @@ class BoundChain : public kernels::TileStage {
   void apply(const AffineOperation&, const Link&, const kernels::Tile&) const;
   /// The rows of a place that belong to a tile, as floats.
   Rows rows_of(const TileChain::Place& place, const kernels::Tile& tile) const;
-  Rows dequantized(const TileChain::Place& place, const kernels::Tile& tile) const;
-  const std::uint8_t* bytes_of(const TileChain::Place& place, const kernels::Tile& tile) const;
+  template <class Integer>
+  Rows dequantized(const kernels::DequantizeKernelOf<Integer>& kernel,
+                   const TileChain::Place& place, const kernels::Tile& tile) const;
+  template <class Integer>
+  void quantize(const kernels::QuantizeKernelOf<Integer>& kernel, const QuantizeOperation&,
+                const Link&, const kernels::Tile&) const;
+  /// The first element of a stored place that belongs to a tile.
+  template <class Element>
+  Element* first_of(const TileChain::Place& place, const kernels::Tile& tile) const {
+    return frame_.at<Element>(place.tensor) + place.walk.at(tile.pixel) +
+           tile.channel * place.walk.step;
+  }
 
   const TileChain& chain_;
   const Frame& frame_;

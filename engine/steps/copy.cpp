@@ -1,4 +1,5 @@
 // Strided copies.
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 
@@ -41,7 +42,7 @@ class CopyStep : public Step {
     if (!fill_.empty()) {
       // The fill has to be complete before the copy: one thread does both.
       if (part.index != 0) return;
-      std::memset(frame.at<std::byte>(dst_), fill_[0], static_cast<std::size_t>(fill_bytes_));
+      fill(frame.at<std::byte>(dst_));
       part = {};
     }
     kernels::CopyArgs args = args_;
@@ -51,6 +52,17 @@ class CopyStep : public Step {
   }
 
  private:
+  void fill(std::byte* dst) const {
+    const std::size_t element = fill_.size();
+    const auto same = [&](std::uint8_t byte) { return byte == fill_[0]; };
+    if (std::all_of(fill_.begin(), fill_.end(), same)) {
+      std::memset(dst, fill_[0], static_cast<std::size_t>(fill_bytes_));
+      return;
+    }
+    for (std::int64_t i = 0; i < fill_bytes_; i += static_cast<std::int64_t>(element))
+      std::memcpy(dst + i, fill_.data(), element);
+  }
+
   void (*run_)(const kernels::CopyArgs&, Part);
   kernels::CopyArgs args_;
   std::vector<std::uint8_t> fill_;

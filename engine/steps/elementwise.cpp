@@ -1,5 +1,6 @@
 // Element-wise steps: byte arithmetic, tables, float arithmetic and functions.
 #include "engine/steps/broadcast.hpp"
+#include "engine/steps/real_form.hpp"
 #include "engine/steps/steps.hpp"
 
 namespace intact {
@@ -128,6 +129,12 @@ class AffineStep : public Step {
   TensorId src_, dst_;
 };
 
+const void* entries_of(const TableOperation& table) {
+  if (!table.bytes.empty()) return table.bytes.data();
+  if (!table.words.empty()) return table.words.data();
+  return table.floats.data();
+}
+
 template <class Args>
 class UnaryStep : public Step {
  public:
@@ -148,9 +155,7 @@ class UnaryStep : public Step {
 
   void run(const Frame& frame, Part part) const override {
     Args args = args_;
-    if constexpr (std::is_same_v<Args, kernels::TableArgs>)
-      args.table = table_.bytes.empty() ? static_cast<const void*>(table_.floats.data())
-                                        : table_.bytes.data();
+    if constexpr (requires { args.table; }) args.table = entries_of(table_);
     args.src = frame.at<std::remove_pointer_t<decltype(args.src)>>(src_);
     args.dst = frame.at<std::remove_pointer_t<decltype(args.dst)>>(dst_);
     run_(args, part);
@@ -203,6 +208,16 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
                            TableOperation& table) {
+  const ElementType from = context.program.tensor(operation.inputs[0]).type;
+  if (from == ElementType::u16 || !table.words.empty()) {
+    const auto& kernel = select_kernel(kernels::word_table_kernels(), context.isa);
+    kernels::WordTableArgs args;
+    args.input = element_form(from);
+    args.output = element_form(context.program.tensor(operation.outputs[0]).type);
+    return named(std::make_unique<UnaryStep<kernels::WordTableArgs>>(
+                     kernel.run, args, std::move(table), context.program, operation),
+                 kernel);
+  }
   const auto output = table.bytes.empty() ? kernels::Output::f32 : kernels::Output::u8;
   const auto& kernel = select_kernel(
       kernels::table_kernels(), context.isa,

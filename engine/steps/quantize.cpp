@@ -57,17 +57,27 @@ class ConversionStep : public Step {
 
 }  // namespace
 
-kernels::QuantizeArgs quantize_args(const StoredTensor& from, const StoredTensor& to) {
+namespace {
+
+template <class Integer>
+kernels::QuantizeArgsOf<Integer> quantize_args_of(const StoredTensor& from,
+                                                  const StoredTensor& to) {
   const bool split = from.layout != to.layout;
   if (split && to.layout == Layout::plain) throw Error("internal: bytes are written channels last");
   const Planes planes = planes_of(from, split);
-  kernels::QuantizeArgs args;
+  kernels::QuantizeArgsOf<Integer> args;
   args.batch = planes.batch;
   args.channels = planes.channels;
   args.pixels = planes.pixels;
   std::copy(planes.strides, planes.strides + 3, args.src_strides);
   args.dst_pitch = to.pitch();
   return args;
+}
+
+}  // namespace
+
+kernels::QuantizeArgs quantize_args(const StoredTensor& from, const StoredTensor& to) {
+  return quantize_args_of<std::uint8_t>(from, to);
 }
 
 RunTimeGrid::Found RunTimeGrid::find(const Frame& frame, Part part) const {
@@ -136,19 +146,35 @@ class DynamicQuantizeStep : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
-                           QuantizeOperation& quantize) {
-  const auto& kernel = select_kernel(kernels::quantize_kernels(), context.isa);
-  kernels::QuantizeArgs args = quantize_args(context.program.tensor(operation.inputs[0]),
-                                             context.program.tensor(operation.outputs[0]));
+namespace {
+
+template <class Integer>
+std::unique_ptr<Step> quantize_step(const kernels::QuantizeKernelOf<Integer>& kernel,
+                                    const Program& program, const Operation& operation,
+                                    const QuantizeOperation& quantize) {
+  using Args = kernels::QuantizeArgsOf<Integer>;
+  Args args = quantize_args_of<Integer>(program.tensor(operation.inputs[0]),
+                                        program.tensor(operation.outputs[0]));
   args.scale = quantize.scale;
   args.zero_point = quantize.zero_point;
   args.lower = quantize.lower;
   args.upper = quantize.upper;
-  auto step = std::make_unique<ConversionStep<kernels::QuantizeArgs>>(kernel.run, args, operation);
+  auto step = std::make_unique<ConversionStep<Args>>(kernel.run, args, operation);
   step->kernel = kernel.name;
   step->isa = kernel.isa;
   return step;
+}
+
+}  // namespace
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           QuantizeOperation& quantize) {
+  const Program& program = context.program;
+  if (program.tensor(operation.outputs[0]).type == ElementType::u16)
+    return quantize_step(select_kernel(kernels::quantize_words_kernels(), context.isa), program,
+                         operation, quantize);
+  return quantize_step(select_kernel(kernels::quantize_kernels(), context.isa), program, operation,
+                       quantize);
 }
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
@@ -162,14 +188,18 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
       element_count(from.shape));
 }
 
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation, DequantizeOperation&) {
-  const StoredTensor& from = context.program.tensor(operation.inputs[0]);
-  const StoredTensor& to = context.program.tensor(operation.outputs[0]);
+namespace {
+
+template <class Integer>
+std::unique_ptr<Step> dequantize_step(const kernels::DequantizeKernelOf<Integer>& kernel,
+                                      const Program& program, const Operation& operation) {
+  using Args = kernels::DequantizeArgsOf<Integer>;
+  const StoredTensor& from = program.tensor(operation.inputs[0]);
+  const StoredTensor& to = program.tensor(operation.outputs[0]);
   const bool split = from.layout != to.layout;
   if (split && from.layout == Layout::plain) throw Error("internal: bytes are read channels last");
   const Planes planes = planes_of(to, split);
-  const auto& kernel = select_kernel(kernels::dequantize_kernels(), context.isa);
-  kernels::DequantizeArgs args;
+  Args args;
   args.batch = planes.batch;
   args.channels = planes.channels;
   args.pixels = planes.pixels;
@@ -177,11 +207,21 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Deq
   args.src_pitch = from.pitch();
   args.scale = from.grid->scale[0];
   args.zero_point = from.zero_point();
-  auto step =
-      std::make_unique<ConversionStep<kernels::DequantizeArgs>>(kernel.run, args, operation);
+  auto step = std::make_unique<ConversionStep<Args>>(kernel.run, args, operation);
   step->kernel = kernel.name;
   step->isa = kernel.isa;
   return step;
+}
+
+}  // namespace
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation, DequantizeOperation&) {
+  const Program& program = context.program;
+  if (program.tensor(operation.inputs[0]).type == ElementType::u16)
+    return dequantize_step(select_kernel(kernels::dequantize_words_kernels(), context.isa), program,
+                           operation);
+  return dequantize_step(select_kernel(kernels::dequantize_kernels(), context.isa), program,
+                         operation);
 }
 
 }  // namespace intact

@@ -31,6 +31,7 @@ RowStage::RowStage(StepContext& context, const RowOperation& row, const Shape& s
                    std::vector<TensorId> operands, TensorId dst)
     : kernel_(select_kernel(kernels::rows_kernels(), context.isa)), table_(row.table), dst_(dst) {
   const StoredTensor& out = context.program.tensor(dst);
+  element_bytes_ = static_cast<std::ptrdiff_t>(element_size(out.type));
   args_.function = row.function;
   args_.epsilon = row.epsilon;
   args_.rows = row.rows;
@@ -54,8 +55,7 @@ kernels::RowArgs RowStage::bind(const Frame& frame, std::int64_t first, std::int
   kernels::RowArgs args = args_;
   args.rows = count;
   args.first_row = first;
-  const std::ptrdiff_t element = args.output == kernels::Output::f32 ? sizeof(float) : 1;
-  args.dst = frame.at<std::byte>(dst_) + first * args.dst_pitch * element;
+  args.dst = frame.at<std::byte>(dst_) + first * args.dst_pitch * element_bytes_;
   if (!table_.empty()) args.table = table_.data();
   if (gamma_ != no_tensor) args.gamma = frame.at<float>(gamma_);
   if (beta_ != no_tensor) args.beta = frame.at<float>(beta_);

@@ -32,6 +32,7 @@ class RowStage {
  private:
   const kernels::RowKernel& kernel_;
   kernels::RowArgs args_;
+  std::ptrdiff_t element_bytes_ = 0;  ///< of the output
   std::vector<float> table_;
   std::vector<std::int64_t> addend_row_;
   TensorId gamma_ = no_tensor, beta_ = no_tensor, addend_ = no_tensor, dst_;

@@ -37,7 +37,7 @@ class RowStep : public Step {
   RowStage stage_;
   TensorId src_;
   std::ptrdiff_t src_pitch_ = 0;
-  kernels::Output input_ = kernels::Output::f32;
+  kernels::Element input_ = kernels::Element::f32;
   float src_scale_ = 1;
   std::int32_t src_zero_point_ = 0;
 };

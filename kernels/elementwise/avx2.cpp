@@ -19,6 +19,9 @@ void affine(const AffineArgs& args) {
 void table_to_bytes(const TableArgs& args) {
   table_to_bytes_all(args);
 }
+void word_table(const WordTableArgs& args) {
+  word_table_all(args);
+}
 void float_binary(const FloatBinaryArgs& args) {
   float_binary_all(args);
 }

@@ -49,6 +49,9 @@ bool joins_rows(const FloatBinaryArgs& args) {
 bool joins_rows(const TableArgs& args) {
   return args.src_pitch == args.channels && args.dst_pitch == args.channels;
 }
+bool joins_rows(const WordTableArgs& args) {
+  return args.src_pitch == args.channels && args.dst_pitch == args.channels;
+}
 bool joins_rows(const FloatUnaryArgs& args) {
   return args.src_pitch == args.channels && args.dst_pitch == args.channels;
 }
@@ -88,6 +91,12 @@ void advance(FloatBinaryArgs& args, std::int64_t rows, std::int64_t channels, Ou
 void advance(TableArgs& args, std::int64_t rows, std::int64_t channels, Output output) {
   args.src += rows * args.src_pitch + channels;
   advance_dst(args.dst, output, rows * args.dst_pitch + channels);
+}
+void advance(WordTableArgs& args, std::int64_t rows, std::int64_t channels, Output) {
+  args.src = static_cast<const std::byte*>(args.src) +
+             (rows * args.src_pitch + channels) * bytes_of(args.input);
+  args.dst = static_cast<std::byte*>(args.dst) +
+             (rows * args.dst_pitch + channels) * bytes_of(args.output);
 }
 void advance(FloatUnaryArgs& args, std::int64_t rows, std::int64_t channels, Output) {
   args.src += rows * args.src_pitch + channels;
@@ -182,6 +191,12 @@ constexpr TableKernel table_list[] = {
     {"table_f32_reference", Isa::scalar, Output::f32, reference::table_to_floats},
 };
 
+constexpr WordTableKernel word_table_list[] = {
+    {"table_u16_avx512vnni", Isa::avx512vnni, run_share<WordTableArgs, avx512_vnni::word_table>},
+    {"table_u16_avx2", Isa::avx2, run_share<WordTableArgs, avx2::word_table>},
+    {"table_u16_reference", Isa::scalar, reference::word_table},
+};
+
 constexpr FloatBinaryKernel float_binary_list[] = {
     {"float_binary_avx512vnni", Isa::avx512vnni,
      run_share<FloatBinaryArgs, compute_repeated<FloatBinaryArgs, avx512_vnni::float_binary>>},
@@ -210,6 +225,9 @@ std::span<const AffineKernel> affine_kernels() {
 }
 std::span<const TableKernel> table_kernels() {
   return table_list;
+}
+std::span<const WordTableKernel> word_table_kernels() {
+  return word_table_list;
 }
 std::span<const FloatBinaryKernel> float_binary_kernels() {
   return float_binary_list;

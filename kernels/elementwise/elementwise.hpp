@@ -11,6 +11,7 @@
 
 #include "core/thread_team.hpp"
 #include "intact/isa.hpp"
+#include "kernels/element.hpp"
 #include "kernels/epilogue.hpp"
 
 namespace intact::kernels {
@@ -116,6 +117,25 @@ struct TableKernel {
   void (*run)(const TableArgs&, Part part);
 };
 std::span<const TableKernel> table_kernels();
+
+/// dst = table[src] where integers of 16 bits are on one side: u8 -> u16; u16 -> u8, u16 or f32. As
+/// many entries as the source has integers: floats for f32, else u16, readable for 2 bytes beyond
+/// the last one.
+struct WordTableArgs {
+  std::int64_t rows = 0, channels = 0;
+  Element input = Element::u16, output = Element::u16;
+  const void* src = nullptr;
+  std::ptrdiff_t src_pitch = 0;
+  const void* table = nullptr;
+  void* dst = nullptr;
+  std::ptrdiff_t dst_pitch = 0;
+};
+struct WordTableKernel {
+  const char* name;
+  Isa isa;
+  void (*run)(const WordTableArgs&, Part part);
+};
+std::span<const WordTableKernel> word_table_kernels();
 
 /// Float arithmetic, one rounding per operation, the same on every ISA. prelu: a * b for negative
 /// a, else a.

@@ -12,6 +12,7 @@ void byte_sum(const ByteSumArgs& args);
 void affine(const AffineArgs& args);
 void table_to_bytes(const TableArgs& args);
 void table_to_floats(const TableArgs& args);
+void word_table(const WordTableArgs& args);
 void float_binary(const FloatBinaryArgs& args);
 void float_unary(const FloatUnaryArgs& args);
 }  // namespace avx512_vnni
@@ -22,6 +23,7 @@ void byte_sum(const ByteSumArgs& args);
 void affine(const AffineArgs& args);
 void table_to_bytes(const TableArgs& args);
 void table_to_floats(const TableArgs& args);
+void word_table(const WordTableArgs& args);
 void float_binary(const FloatBinaryArgs& args);
 void float_unary(const FloatUnaryArgs& args);
 }  // namespace avx2
@@ -33,6 +35,7 @@ void byte_sum(const ByteSumArgs& args, Part part);
 void affine(const AffineArgs& args, Part part);
 void table_to_bytes(const TableArgs& args, Part part);
 void table_to_floats(const TableArgs& args, Part part);
+void word_table(const WordTableArgs& args, Part part);
 void float_binary(const FloatBinaryArgs& args, Part part);
 void float_unary(const FloatUnaryArgs& args, Part part);
 }  // namespace reference

@@ -324,6 +324,29 @@ constexpr int lane_count = 2;
   store_small(dst + 8, static_cast<std::uint64_t>(_mm_extract_epi64(x, 1)), count - 8);
 }
 
+/// 8 integers of 16 bits, or the first `count` of them.
+[[gnu::always_inline]] inline Ints widen(const std::uint16_t* src) {
+  return {_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src)))};
+}
+[[gnu::always_inline]] inline Ints widen_first(const std::uint16_t* src, int count) {
+  return {
+      _mm256_cvtepu16_epi32(load_16_first(reinterpret_cast<const std::uint8_t*>(src), 2 * count))};
+}
+/// 8 integers between 0 and 65535, or the first `count` of them.
+[[gnu::always_inline]] inline void store_first(std::uint16_t* dst, Ints a, int count) {
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packus_epi32(a.value, a.value), 0x08);
+  const __m128i packed = _mm256_castsi256_si128(words);
+  if (count == 8)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), packed);
+  else
+    store_16_first(reinterpret_cast<std::uint8_t*>(dst), packed, 2 * count);
+}
+/// table[index] per lane. The table is readable for 2 bytes beyond its last entry.
+[[gnu::always_inline]] inline Ints lookup(const std::uint16_t* table, Ints index) {
+  const __m256i pairs = _mm256_i32gather_epi32(reinterpret_cast<const int*>(table), index.value, 2);
+  return {_mm256_and_si256(pairs, _mm256_set1_epi32(0xffff))};
+}
+
 /// 16 bytes from each of two places.
 [[gnu::always_inline]] inline Ints load_lanes(const std::uint8_t* src, std::ptrdiff_t stride) {
   const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(src));

@@ -242,6 +242,23 @@ struct ByteTable {
 
 constexpr int lane_count = 4;
 
+/// 16 integers of 16 bits, or the first `count` of them.
+[[gnu::always_inline]] inline Ints widen(const std::uint16_t* src) {
+  return {_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(src)))};
+}
+[[gnu::always_inline]] inline Ints widen_first(const std::uint16_t* src, int count) {
+  return {_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first_lanes(count), src))};
+}
+/// 16 integers between 0 and 65535, or the first `count` of them.
+[[gnu::always_inline]] inline void store_first(std::uint16_t* dst, Ints a, int count) {
+  _mm512_mask_cvtepi32_storeu_epi16(dst, first_lanes(count), a.value);
+}
+/// table[index] per lane. The table is readable for 2 bytes beyond its last entry.
+[[gnu::always_inline]] inline Ints lookup(const std::uint16_t* table, Ints index) {
+  return {
+      _mm512_and_si512(_mm512_i32gather_epi32(index.value, table, 2), _mm512_set1_epi32(0xffff))};
+}
+
 /// 16 bytes from each of four places.
 [[gnu::always_inline]] inline Ints load_lanes(const std::uint8_t* src, std::ptrdiff_t stride) {
   const auto at = [&](int lane) __attribute__((always_inline)) {

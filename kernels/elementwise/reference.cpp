@@ -161,6 +161,27 @@ void table_to_floats(const TableArgs& args, Part part) {
   });
 }
 
+namespace {
+
+template <class From, class To>
+void look_up(const WordTableArgs& args, Part part) {
+  using Entry = std::conditional_t<std::is_same_v<To, float>, float, std::uint16_t>;
+  for_each_element(args.rows, args.channels, part, [&](std::int64_t row, std::int64_t channel) {
+    const From index = static_cast<const From*>(args.src)[row * args.src_pitch + channel];
+    static_cast<To*>(args.dst)[row * args.dst_pitch + channel] =
+        static_cast<To>(static_cast<const Entry*>(args.table)[index]);
+  });
+}
+
+}  // namespace
+
+void word_table(const WordTableArgs& args, Part part) {
+  if (args.input == Element::u8) return look_up<std::uint8_t, std::uint16_t>(args, part);
+  if (args.output == Element::u8) return look_up<std::uint16_t, std::uint8_t>(args, part);
+  if (args.output == Element::f32) return look_up<std::uint16_t, float>(args, part);
+  look_up<std::uint16_t, std::uint16_t>(args, part);
+}
+
 void float_binary(const FloatBinaryArgs& args, Part part) {
   for_each_element(args.rows, args.channels, part, [&](std::int64_t row, std::int64_t channel) {
     const Floats a = {element(args.a, row, channel)};

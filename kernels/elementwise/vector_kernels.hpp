@@ -3,6 +3,8 @@
 // remainder in vectors of which only the first lanes are read and written.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/elementwise/functions.hpp"
 
 namespace intact::kernels {
@@ -290,6 +292,42 @@ void table_to_bytes_all(const TableArgs& args) {
       store_first(dst + i, lookup(table, bytes), count);
     }
   }
+}
+
+[[gnu::always_inline]] inline void look_up(const float* table, Ints index, float* dst, int count) {
+  store_first(dst, lookup(table, index), count);
+}
+[[gnu::always_inline]] inline void look_up(const std::uint16_t* table, Ints index,
+                                           std::uint16_t* dst, int count) {
+  store_first(dst, lookup(table, index), count);
+}
+[[gnu::always_inline]] inline void look_up(const std::uint16_t* table, Ints index,
+                                           std::uint8_t* dst, int count) {
+  store_first(dst, narrow(lookup(table, index), 0), count);
+}
+
+template <class From, class To>
+void look_up_rows(const WordTableArgs& args) {
+  using Entry = std::conditional_t<std::is_same_v<To, float>, float, std::uint16_t>;
+  constexpr int width = Floats::size;
+  const Entry* table = static_cast<const Entry*>(args.table);
+  for (std::int64_t row = 0; row < args.rows; ++row) {
+    const From* src = static_cast<const From*>(args.src) + row * args.src_pitch;
+    To* dst = static_cast<To*>(args.dst) + row * args.dst_pitch;
+    std::int64_t i = 0;
+    for (; i + width <= args.channels; i += width) look_up(table, widen(src + i), dst + i, width);
+    if (i < args.channels) {
+      const int count = static_cast<int>(args.channels - i);
+      look_up(table, widen_first(src + i, count), dst + i, count);
+    }
+  }
+}
+
+void word_table_all(const WordTableArgs& args) {
+  if (args.input == Element::u8) return look_up_rows<std::uint8_t, std::uint16_t>(args);
+  if (args.output == Element::u8) return look_up_rows<std::uint16_t, std::uint8_t>(args);
+  if (args.output == Element::f32) return look_up_rows<std::uint16_t, float>(args);
+  look_up_rows<std::uint16_t, std::uint16_t>(args);
 }
 
 /// Applies `compute(Floats a, Floats b)` to rows; for a unary function both operands are the same.

@@ -10,10 +10,16 @@ namespace intact::kernels::avx2 {
 void quantize_rows(const QuantizeArgs& args) {
   quantize_rows_all(args);
 }
+void quantize_rows(const QuantizeWordsArgs& args) {
+  quantize_rows_all(args);
+}
 void quantize_planes(const QuantizeArgs& args) {
   quantize_planes_all(args);
 }
 void dequantize_rows(const DequantizeArgs& args) {
+  dequantize_rows_all(args);
+}
+void dequantize_rows(const DequantizeWordsArgs& args) {
   dequantize_rows_all(args);
 }
 void dequantize_planes(const DequantizeArgs& args) {

@@ -9,7 +9,9 @@ namespace intact::kernels {
 namespace avx512_vnni {
 /// Channel stride 1.
 void quantize_rows(const QuantizeArgs& args);
+void quantize_rows(const QuantizeWordsArgs& args);
 void dequantize_rows(const DequantizeArgs& args);
+void dequantize_rows(const DequantizeWordsArgs& args);
 /// Pixel stride 1.
 void quantize_planes(const QuantizeArgs& args);
 void dequantize_planes(const DequantizeArgs& args);
@@ -18,7 +20,9 @@ ValueRange range(const RangeArgs& args);
 
 namespace avx2 {
 void quantize_rows(const QuantizeArgs& args);
+void quantize_rows(const QuantizeWordsArgs& args);
 void dequantize_rows(const DequantizeArgs& args);
+void dequantize_rows(const DequantizeWordsArgs& args);
 void quantize_planes(const QuantizeArgs& args);
 void dequantize_planes(const DequantizeArgs& args);
 ValueRange range(const RangeArgs& args);
@@ -27,7 +31,9 @@ ValueRange range(const RangeArgs& args);
 /// The scalar definition, for any strides.
 namespace reference {
 void quantize(const QuantizeArgs& args, Part part);
+void quantize(const QuantizeWordsArgs& args, Part part);
 void dequantize(const DequantizeArgs& args, Part part);
+void dequantize(const DequantizeWordsArgs& args, Part part);
 ValueRange range(const RangeArgs& args);
 }  // namespace reference
 

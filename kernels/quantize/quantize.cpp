@@ -58,18 +58,20 @@ void for_each_piece(const Geometry& geometry, Part part, const Body& body) {
   }
 }
 
-/// Takes `rows` for channel stride 1, `planes` for pixel stride 1 and `other` for the rest. (With a
-/// single channel or pixel its stride has no meaning; simplified() left one that serves.)
+/// Takes `rows` for channel stride 1, `planes` (if there is one) for pixel stride 1 and `other` for
+/// the rest. (With a single channel or pixel its stride has no meaning; simplified() left one that
+/// serves.)
 template <class Args>
 void run_piece(const Args& args, const std::ptrdiff_t (&strides)[3], void (*rows)(const Args&),
                void (*planes)(const Args&), void (*other)(const Args&, Part)) {
   if (strides[1] == 1) return rows(args);
-  if (strides[2] == 1) return planes(args);
+  if (strides[2] == 1 && planes != nullptr) return planes(args);
   other(args, Part{});
 }
 
-template <void (*rows)(const QuantizeArgs&), void (*planes)(const QuantizeArgs&)>
-void quantize(const QuantizeArgs& args, Part part) {
+template <class Integer, void (*rows)(const QuantizeArgsOf<Integer>&),
+          void (*planes)(const QuantizeArgsOf<Integer>&)>
+void quantize(const QuantizeArgsOf<Integer>& args, Part part) {
   const std::ptrdiff_t(&strides)[3] = args.src_strides;
   for_each_piece(
       {args.batch,
@@ -78,7 +80,7 @@ void quantize(const QuantizeArgs& args, Part part) {
        {strides[0], strides[1], strides[2]},
        args.dst_pitch},
       part, [&](const Geometry& piece, std::ptrdiff_t float_offset, std::ptrdiff_t byte_offset) {
-        QuantizeArgs share = args;
+        QuantizeArgsOf<Integer> share = args;
         share.batch = 1;
         share.channels = piece.channels;
         share.pixels = piece.pixels;
@@ -90,8 +92,9 @@ void quantize(const QuantizeArgs& args, Part part) {
       });
 }
 
-template <void (*rows)(const DequantizeArgs&), void (*planes)(const DequantizeArgs&)>
-void dequantize(const DequantizeArgs& args, Part part) {
+template <class Integer, void (*rows)(const DequantizeArgsOf<Integer>&),
+          void (*planes)(const DequantizeArgsOf<Integer>&)>
+void dequantize(const DequantizeArgsOf<Integer>& args, Part part) {
   const std::ptrdiff_t(&strides)[3] = args.dst_strides;
   for_each_piece(
       {args.batch,
@@ -100,7 +103,7 @@ void dequantize(const DequantizeArgs& args, Part part) {
        {strides[0], strides[1], strides[2]},
        args.src_pitch},
       part, [&](const Geometry& piece, std::ptrdiff_t float_offset, std::ptrdiff_t byte_offset) {
-        DequantizeArgs share = args;
+        DequantizeArgsOf<Integer> share = args;
         share.batch = 1;
         share.channels = piece.channels;
         share.pixels = piece.pixels;
@@ -127,16 +130,32 @@ constexpr RangeKernel range_list[] = {
 
 constexpr QuantizeKernel quantize_list[] = {
     {"quantize_avx512vnni", Isa::avx512vnni,
-     quantize<avx512_vnni::quantize_rows, avx512_vnni::quantize_planes>},
-    {"quantize_avx2", Isa::avx2, quantize<avx2::quantize_rows, avx2::quantize_planes>},
+     quantize<std::uint8_t, avx512_vnni::quantize_rows, avx512_vnni::quantize_planes>},
+    {"quantize_avx2", Isa::avx2,
+     quantize<std::uint8_t, avx2::quantize_rows, avx2::quantize_planes>},
     {"quantize_reference", Isa::scalar, reference::quantize},
+};
+
+constexpr QuantizeWordsKernel quantize_words_list[] = {
+    {"quantize_u16_avx512vnni", Isa::avx512vnni,
+     quantize<std::uint16_t, avx512_vnni::quantize_rows, nullptr>},
+    {"quantize_u16_avx2", Isa::avx2, quantize<std::uint16_t, avx2::quantize_rows, nullptr>},
+    {"quantize_u16_reference", Isa::scalar, reference::quantize},
 };
 
 constexpr DequantizeKernel dequantize_list[] = {
     {"dequantize_avx512vnni", Isa::avx512vnni,
-     dequantize<avx512_vnni::dequantize_rows, avx512_vnni::dequantize_planes>},
-    {"dequantize_avx2", Isa::avx2, dequantize<avx2::dequantize_rows, avx2::dequantize_planes>},
+     dequantize<std::uint8_t, avx512_vnni::dequantize_rows, avx512_vnni::dequantize_planes>},
+    {"dequantize_avx2", Isa::avx2,
+     dequantize<std::uint8_t, avx2::dequantize_rows, avx2::dequantize_planes>},
     {"dequantize_reference", Isa::scalar, reference::dequantize},
+};
+
+constexpr DequantizeWordsKernel dequantize_words_list[] = {
+    {"dequantize_u16_avx512vnni", Isa::avx512vnni,
+     dequantize<std::uint16_t, avx512_vnni::dequantize_rows, nullptr>},
+    {"dequantize_u16_avx2", Isa::avx2, dequantize<std::uint16_t, avx2::dequantize_rows, nullptr>},
+    {"dequantize_u16_reference", Isa::scalar, reference::dequantize},
 };
 
 }  // namespace
@@ -144,11 +163,17 @@ constexpr DequantizeKernel dequantize_list[] = {
 std::span<const QuantizeKernel> quantize_kernels() {
   return quantize_list;
 }
+std::span<const QuantizeWordsKernel> quantize_words_kernels() {
+  return quantize_words_list;
+}
 std::span<const RangeKernel> range_kernels() {
   return range_list;
 }
 std::span<const DequantizeKernel> dequantize_kernels() {
   return dequantize_list;
+}
+std::span<const DequantizeWordsKernel> dequantize_words_kernels() {
+  return dequantize_words_list;
 }
 
 }  // namespace intact::kernels

@@ -8,14 +8,15 @@
 namespace intact::kernels::reference {
 namespace {
 
-std::uint8_t quantized(float x, const QuantizeArgs& args) {
+template <class Integer>
+Integer quantized(float x, const QuantizeArgsOf<Integer>& args) {
   const float t = x / args.scale;
-  if (std::isnan(t)) return static_cast<std::uint8_t>(args.lower);
+  if (std::isnan(t)) return static_cast<Integer>(args.lower);
   // The bounds are integers, so clamping may come before rounding, where it cannot overflow.
   const float bounded = std::clamp(t, static_cast<float>(args.lower - args.zero_point),
                                    static_cast<float>(args.upper - args.zero_point));
-  return static_cast<std::uint8_t>(static_cast<std::int32_t>(std::nearbyintf(bounded)) +
-                                   args.zero_point);
+  return static_cast<Integer>(static_cast<std::int32_t>(std::nearbyintf(bounded)) +
+                              args.zero_point);
 }
 
 /// Calls `body(batch, channel, pixel)` for every element of this part's pixels.
@@ -30,9 +31,8 @@ void for_each_element(std::int64_t batch, std::int64_t channels, std::int64_t pi
   }
 }
 
-}  // namespace
-
-void quantize(const QuantizeArgs& args, Part part) {
+template <class Integer>
+void quantize_elements(const QuantizeArgsOf<Integer>& args, Part part) {
   for_each_element(
       args.batch, args.channels, args.pixels, part,
       [&](std::int64_t b, std::int64_t c, std::int64_t p) {
@@ -42,7 +42,8 @@ void quantize(const QuantizeArgs& args, Part part) {
       });
 }
 
-void dequantize(const DequantizeArgs& args, Part part) {
+template <class Integer>
+void dequantize_elements(const DequantizeArgsOf<Integer>& args, Part part) {
   for_each_element(
       args.batch, args.channels, args.pixels, part,
       [&](std::int64_t b, std::int64_t c, std::int64_t p) {
@@ -50,6 +51,21 @@ void dequantize(const DequantizeArgs& args, Part part) {
         args.dst[b * args.dst_strides[0] + c * args.dst_strides[1] + p * args.dst_strides[2]] =
             static_cast<float>(q - args.zero_point) * args.scale;
       });
+}
+
+}  // namespace
+
+void quantize(const QuantizeArgs& args, Part part) {
+  quantize_elements(args, part);
+}
+void quantize(const QuantizeWordsArgs& args, Part part) {
+  quantize_elements(args, part);
+}
+void dequantize(const DequantizeArgs& args, Part part) {
+  dequantize_elements(args, part);
+}
+void dequantize(const DequantizeWordsArgs& args, Part part) {
+  dequantize_elements(args, part);
 }
 
 ValueRange range(const RangeArgs& args) {

@@ -20,7 +20,8 @@ struct Quantizer {
   Floats lowest, greatest;
   std::int32_t zero_point;
 
-  [[gnu::always_inline]] explicit Quantizer(const QuantizeArgs& args)
+  template <class Integer>
+  [[gnu::always_inline]] explicit Quantizer(const QuantizeArgsOf<Integer>& args)
       : divide(args.scale), zero_point(args.zero_point) {
     broadcast(lowest, static_cast<float>(args.lower - args.zero_point));
     broadcast(greatest, static_cast<float>(args.upper - args.zero_point));
@@ -57,7 +58,31 @@ void quantize_rows_by(const QuantizeArgs& args) {
   }
 }
 
-void quantize_rows_all(const QuantizeArgs& args) {
+template <class Divide>
+void quantize_rows_by(const QuantizeWordsArgs& args) {
+  constexpr int width = Floats::size;
+  const Quantizer<Divide> quantizer(args);
+  Ints zero_point;
+  broadcast(zero_point, args.zero_point);
+  for (std::int64_t pixel = 0; pixel < args.pixels; ++pixel) {
+    const float* src = args.src + pixel * args.src_strides[2];
+    std::uint16_t* dst = args.dst + pixel * args.dst_pitch;
+    std::int64_t i = 0;
+    Floats x;
+    for (; i + width <= args.channels; i += width) {
+      load(x, src + i);
+      store_first(dst + i, quantizer(x) + zero_point, width);
+    }
+    if (i < args.channels) {
+      const int count = static_cast<int>(args.channels - i);
+      load_first(x, src + i, count);
+      store_first(dst + i, quantizer(x) + zero_point, count);
+    }
+  }
+}
+
+template <class Integer>
+void quantize_rows_all(const QuantizeArgsOf<Integer>& args) {
   has_reciprocal(args.scale) ? quantize_rows_by<Quotient>(args)
                              : quantize_rows_by<SlowQuotient>(args);
 }
@@ -180,7 +205,8 @@ struct Dequantizer {
   Floats scale;
   Ints zero_point;
 
-  [[gnu::always_inline]] explicit Dequantizer(const DequantizeArgs& args) {
+  template <class Integer>
+  [[gnu::always_inline]] explicit Dequantizer(const DequantizeArgsOf<Integer>& args) {
     broadcast(scale, args.scale);
     broadcast(zero_point, args.zero_point);
   }
@@ -189,11 +215,12 @@ struct Dequantizer {
   }
 };
 
-void dequantize_rows_all(const DequantizeArgs& args) {
+template <class Integer>
+void dequantize_rows_all(const DequantizeArgsOf<Integer>& args) {
   constexpr int width = Floats::size;
   const Dequantizer dequantizer(args);
   for (std::int64_t pixel = 0; pixel < args.pixels; ++pixel) {
-    const std::uint8_t* src = args.src + pixel * args.src_pitch;
+    const Integer* src = args.src + pixel * args.src_pitch;
     float* dst = args.dst + pixel * args.dst_strides[2];
     std::int64_t i = 0;
     for (; i + width <= args.channels; i += width) store(dst + i, dequantizer(widen(src + i)));

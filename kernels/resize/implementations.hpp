@@ -6,7 +6,7 @@
 
 namespace intact::kernels {
 
-// Output rows [begin, end), counted over images, depth and height.
+// Element rows [begin, end), counted over images, depth and height.
 namespace avx512_vnni {
 void resize_rows(const ResizeArgs& args, std::int64_t begin, std::int64_t end);
 }

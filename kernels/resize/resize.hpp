@@ -10,11 +10,11 @@
 
 #include "core/thread_team.hpp"
 #include "intact/isa.hpp"
-#include "kernels/epilogue.hpp"
+#include "kernels/element.hpp"
 
 namespace intact::kernels {
 
-/// Output position i is w[0] * x[index[0]], then fma(w[k], x[index[k]], sum) for the other taps k,
+/// Element position i is w[0] * x[index[0]], then fma(w[k], x[index[k]], sum) for the other taps k,
 /// of weights and indices from i * taps on. One tap copies: its weight does not count.
 struct ResizeTaps {
   std::int64_t in = 1, out = 1, taps = 1;
@@ -26,13 +26,13 @@ struct ResizeTaps {
 /// Pixel p = ((image * depth + d) * height + h) * width + w is at data + p * pitch, in elements.
 struct ResizeArgs {
   std::int64_t batch = 1, channels = 1;
-  ResizeTaps axis[3];         ///< depth, height, width, in this order
-  Output input = Output::u8;  ///< type of the source
+  ResizeTaps axis[3];           ///< depth, height, width, in this order
+  Element input = Element::u8;  ///< type of the source
   const void* src = nullptr;
   std::ptrdiff_t src_pitch = 0;
   float src_scale = 1;  ///< u8: x = float(q - src_zero_point) * src_scale
   std::int32_t src_zero_point = 0;
-  Output output = Output::u8;
+  Element output = Element::u8;
   void* dst = nullptr;
   std::ptrdiff_t dst_pitch = 0;
   float dst_scale = 1;  ///< u8: q = clamp(half_even(y / dst_scale) + dst_zero_point, 0, 255)

@@ -84,7 +84,7 @@ void join_rows(const ResizeArgs& args, const RealSource& source, std::int64_t im
   }
 }
 
-/// Output pixels from the line of sums.
+/// Element pixels from the line of sums.
 void pick_pixels(const ResizeArgs& args, const RealSink& sink, std::int64_t row, bool extrapolated,
                  const float* line) {
   const ResizeTaps& width = args.axis[2];

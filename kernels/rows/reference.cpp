@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/elementwise/lanes_scalar.hpp"
+#include "kernels/real_reference.hpp"
 #include "kernels/rows/implementations.hpp"
 // Over the lanes included above.
 #include "kernels/elementwise/functions.hpp"
@@ -11,9 +12,8 @@ namespace intact::kernels::reference {
 namespace {
 
 float loaded(const RowArgs& args, std::ptrdiff_t at) {
-  if (args.input == Output::f32) return static_cast<const float*>(args.src)[at];
-  const int q = static_cast<const std::uint8_t*>(args.src)[at];
-  return args.table ? args.table[q] : static_cast<float>(q - args.src_zero_point) * args.src_scale;
+  if (args.table != nullptr) return args.table[static_cast<const std::uint8_t*>(args.src)[at]];
+  return read_real(args.input, args.src, at, args.src_scale, args.src_zero_point);
 }
 
 float element(const RowArgs& args, std::int64_t row, std::int64_t i) {
@@ -24,18 +24,8 @@ float element(const RowArgs& args, std::int64_t row, std::int64_t i) {
 }
 
 void write(const RowArgs& args, std::int64_t row, std::int64_t i, float y) {
-  const std::ptrdiff_t at = row * args.dst_pitch + i;
-  if (args.output == Output::f32) {
-    static_cast<float*>(args.dst)[at] = y;
-    return;
-  }
-  const float steps = y / args.dst_scale;
-  const float bounded = std::isnan(steps)
-                            ? static_cast<float>(-args.dst_zero_point)
-                            : std::clamp(steps, static_cast<float>(-args.dst_zero_point),
-                                         static_cast<float>(255 - args.dst_zero_point));
-  static_cast<std::uint8_t*>(args.dst)[at] = static_cast<std::uint8_t>(
-      static_cast<std::int32_t>(std::nearbyintf(bounded)) + args.dst_zero_point);
+  write_real(args.output, args.dst, row * args.dst_pitch + i, y, args.dst_scale,
+             args.dst_zero_point);
 }
 
 /// partial = add(partial, i) for the sum that element i belongs to; then all of them.

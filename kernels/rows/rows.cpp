@@ -4,15 +4,6 @@
 namespace intact::kernels {
 namespace {
 
-template <class Element>
-const void* source_row(const RowArgs& args, std::int64_t row) {
-  return static_cast<const Element*>(args.src) + row * args.src_pitch;
-}
-template <class Element>
-void* destination_row(const RowArgs& args, std::int64_t row) {
-  return static_cast<Element*>(args.dst) + row * args.dst_pitch;
-}
-
 template <void (*compute)(const RowArgs&)>
 void run_share(const RowArgs& args, Part part) {
   const Range range = split(args.rows, part);
@@ -21,10 +12,10 @@ void run_share(const RowArgs& args, Part part) {
   share.rows = range.end - range.begin;
   share.first_row = args.first_row + range.begin;
   if (args.addend_row != nullptr) share.addend_row += range.begin;
-  share.src = args.input == Output::u8 ? source_row<std::uint8_t>(args, range.begin)
-                                       : source_row<float>(args, range.begin);
-  share.dst = args.output == Output::u8 ? destination_row<std::uint8_t>(args, range.begin)
-                                        : destination_row<float>(args, range.begin);
+  share.src =
+      static_cast<const std::byte*>(args.src) + range.begin * args.src_pitch * bytes_of(args.input);
+  share.dst =
+      static_cast<std::byte*>(args.dst) + range.begin * args.dst_pitch * bytes_of(args.output);
   compute(share);
 }
 

@@ -1,9 +1,9 @@
 // Operators along the innermost axis: softmax and normalizations of `rows` rows of `length`
 // elements each, after a scale and an addition if wanted. Row r of the source and destination is at
-// data + r * pitch (in elements). Bytes in are dequantized, bytes out are quantized, in between is
-// one row of floats in scratch: byte forms equal dequantize, the float form and quantize to the
-// bit. Nothing outside [row][0, length) of dst is written, nothing outside of it is read. dst may
-// be the source where both have one type. Plain header.
+// data + r * pitch (in elements). Integers (u8 or u16) in are dequantized, integers out are
+// quantized, in between is one row of floats in scratch: these forms equal dequantize, the float
+// form and quantize to the bit. Nothing outside [row][0, length) of dst is written, nothing outside
+// of it is read. dst may be the source where both have one type. Plain header.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 #include "core/thread_team.hpp"
 #include "intact/isa.hpp"
-#include "kernels/epilogue.hpp"
+#include "kernels/element.hpp"
 
 namespace intact::kernels {
 
@@ -36,10 +36,10 @@ enum class RowScale : std::uint8_t { none, multiply, divide };
 struct RowArgs {
   RowFunction function = RowFunction::softmax;
   std::int64_t rows = 0, length = 0;  ///< length >= 1
-  Output input = Output::u8;          ///< type of the source
+  Element input = Element::u8;        ///< type of the source
   const void* src = nullptr;
   std::ptrdiff_t src_pitch = 0;
-  float src_scale = 1;  ///< u8: x = float(q - src_zero_point) * src_scale
+  float src_scale = 1;  ///< u8, u16: x = float(q - src_zero_point) * src_scale
   std::int32_t src_zero_point = 0;
   const float* table = nullptr;  ///< u8: x = table[q] instead, 256 entries
   /// Then x = x * factor or x / factor, then x = x + addend[addend_row[r] + i] for row r, where
@@ -48,10 +48,11 @@ struct RowArgs {
   float factor = 1;
   const float* addend = nullptr;
   const std::int64_t* addend_row = nullptr;  ///< [rows]
-  Output output = Output::u8;
+  Element output = Element::u8;
   void* dst = nullptr;
   std::ptrdiff_t dst_pitch = 0;
-  float dst_scale = 1;  ///< u8: q = clamp(half_even(y / dst_scale) + dst_zero_point, 0, 255)
+  /// u8, u16: q = clamp(half_even(y / dst_scale) + dst_zero_point, 0, 255 or 65535)
+  float dst_scale = 1;
   std::int32_t dst_zero_point = 0;  ///< NaN becomes 0
   /// Element i of row r has gamma[r % period * (length / repeat) + i / repeat]: period 1 and repeat
   /// 1 for one factor per element of a row; repeat = length for one per row.

@@ -81,7 +81,8 @@ template <class Combine>
   return count < Floats::size ? static_cast<int>(count) : Floats::size;
 }
 
-[[gnu::always_inline]] inline Ints widen_lanes(const std::uint8_t* src, int count) {
+template <class Integer>
+[[gnu::always_inline]] inline Ints widen_lanes(const Integer* src, int count) {
   return count == Floats::size ? widen(src) : widen_first(src, count);
 }
 
@@ -107,7 +108,7 @@ template <class Load>
 
 void load_row(const RowArgs& args, std::int64_t row) {
   const auto* const bytes = static_cast<const std::uint8_t*>(args.src);
-  if (args.input == Output::f32)
+  if (args.input == Element::f32)
     return load_row_from(args, row, [&](std::ptrdiff_t at, int count) {
       Floats x;
       load_first(x, static_cast<const float*>(args.src) + at, count);
@@ -119,6 +120,11 @@ void load_row(const RowArgs& args, std::int64_t row) {
     });
   const Ints zero_point = integer_constant(args.src_zero_point);
   const Floats scale = constant(args.src_scale);
+  if (args.input == Element::u16)
+    return load_row_from(args, row, [&](std::ptrdiff_t at, int count) {
+      const auto* const words = static_cast<const std::uint16_t*>(args.src);
+      return to_floats(widen_lanes(words + at, count) - zero_point) * scale;
+    });
   load_row_from(args, row, [&](std::ptrdiff_t at, int count) {
     return to_floats(widen_lanes(bytes + at, count) - zero_point) * scale;
   });
@@ -166,11 +172,15 @@ template <class Body>
   constexpr int size = Floats::size;
   const RowQuotient steps(args.dst_scale);
   const float unit = steps.divides ? 1.0f : args.dst_scale;
+  const bool to_bytes = args.output == Element::u8, to_words = args.output == Element::u16;
   const Floats lowest = constant(static_cast<float>(-args.dst_zero_point) * unit);
-  const Floats greatest = constant(static_cast<float>(255 - args.dst_zero_point) * unit);
-  const bool to_bytes = args.output == Output::u8;
-  auto* const bytes = static_cast<std::uint8_t*>(args.dst) + (to_bytes ? row * args.dst_pitch : 0);
-  auto* const floats = static_cast<float*>(args.dst) + (to_bytes ? 0 : row * args.dst_pitch);
+  const Floats greatest =
+      constant(static_cast<float>(greatest_of(args.output) - args.dst_zero_point) * unit);
+  const Ints zero_point = integer_constant(args.dst_zero_point);
+  const std::ptrdiff_t first = row * args.dst_pitch;
+  auto* const bytes = static_cast<std::uint8_t*>(args.dst) + (to_bytes ? first : 0);
+  auto* const words = static_cast<std::uint16_t*>(args.dst) + (to_words ? first : 0);
+  auto* const floats = static_cast<float*>(args.dst) + (to_bytes || to_words ? 0 : first);
   // Quotients of the bounds round to the integers that they stand for, so clamping may come first,
   // where nothing overflows. What is too small for an exact remainder rounds to 0 all the same.
   const auto rounded = [&](Floats y) __attribute__((always_inline)) {
@@ -187,6 +197,9 @@ template <class Body>
     if (to_bytes) {
       const Ints q[4] = {rounded(y[0]), rounded(y[1]), rounded(y[2]), rounded(y[3])};
       store(bytes + i, narrow(q, args.dst_zero_point));
+    } else if (to_words) {
+      for (int k = 0; k < 4; ++k)
+        store_first(words + i + k * size, rounded(y[k]) + zero_point, size);
     } else {
       for (int k = 0; k < 4; ++k) store(floats + i + k * size, y[k]);
     }
@@ -198,6 +211,8 @@ template <class Body>
     const Floats y = body(i, count, x);
     if (to_bytes)
       store_first(bytes + i, narrow(rounded(y), args.dst_zero_point), count);
+    else if (to_words)
+      store_first(words + i, rounded(y) + zero_point, count);
     else
       store_first(floats + i, y, count);
   }
@@ -268,7 +283,7 @@ void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
         args.scratch, padded, sums, [&](Floats x) { return normal_exponential(x - shift); },
         [](Floats e, Floats sum) { return sum + e; });
     const RowQuotient share(total(sums));
-    if (args.output == Output::u8 && has_reciprocal(args.dst_scale)) {
+    if (args.output == Element::u8 && has_reciprocal(args.dst_scale)) {
       // What is too small for an exact remainder rounds to 0 all the same.
       store_row(args, row, [&](std::int64_t, int, Floats e) { return share.of_normal(e); });
     } else {

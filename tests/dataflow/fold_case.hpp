@@ -54,6 +54,7 @@ std::vector<FoldCase> msft_cases();
 std::vector<FoldCase> reduction_cases();
 std::vector<FoldCase> transformer_cases();
 std::vector<FoldCase> resize_cases();
+std::vector<FoldCase> word_cases();
 std::vector<FoldCase> selection_cases();
 
 }  // namespace intact::testing

@@ -39,6 +39,7 @@ std::vector<FoldCase> all_cases() {
   add(transformer_cases());
   add(resize_cases());
   add(selection_cases());
+  add(word_cases());
   return all;
 }
 

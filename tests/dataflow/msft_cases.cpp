@@ -118,10 +118,42 @@ std::vector<FoldCase> integer_products() {
   };
 }
 
+/// MatMulNBits of bytes: integer products block by block.
+FoldCase packed_case(const std::string& name, std::int64_t bits, std::int64_t depth,
+                     bool zero_point, bool rounded) {
+  return {name, [=](ModelBuilder& b) -> FoldModel {
+            constexpr std::int64_t columns = 10, block = 16;
+            const std::int64_t blocks = (depth + block - 1) / block;
+            std::vector<ValueId> operands = {
+                byte_input(b, "a", {2, 5, depth}),
+                b.constant("w", byte_tensor({columns, blocks, block * bits / 8}, 5)),
+                b.constant("s", random_floats({columns * blocks}, 6, 0.5f / (1 << bits),
+                                              1.5f / (1 << bits)))};
+            if (zero_point)
+              operands.push_back(
+                  b.constant("z", byte_tensor({columns * ((blocks * bits + 7) / 8)}, 7)));
+            const ValueId y = b.node(
+                "MatMulNBits", "matmul", operands,
+                {{"K", depth}, {"N", columns}, {"bits", bits}, {"block_size", block}}, microsoft);
+            return {{rounded ? b.round("y", y, 0.11f, std::uint8_t{119}) : y},
+                    {byte_tensor({2, 5, depth}, 3)}};
+          }};
+}
+
+std::vector<FoldCase> packed() {
+  return {packed_case("matmul_4_bits", 4, 48, false, true),
+          packed_case("matmul_4_bits_zero_points", 4, 48, true, true),
+          packed_case("matmul_4_bits_tail", 4, 40, true, true),
+          packed_case("matmul_8_bits", 8, 48, false, true),
+          packed_case("matmul_8_bits_zero_points", 8, 64, true, true),
+          packed_case("matmul_4_bits_stored", 4, 48, true, false)};
+}
+
 }  // namespace
 
 std::vector<FoldCase> msft_cases() {
   std::vector<FoldCase> all = fused();
+  for (FoldCase& fold : packed()) all.push_back(std::move(fold));
   for (FoldCase& fold : integer_products()) all.push_back(std::move(fold));
   return all;
 }

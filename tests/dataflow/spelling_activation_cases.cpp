@@ -280,17 +280,16 @@ std::vector<FoldCase> borders() {
   return cases;
 }
 
-// --- grids without an integer kernel
+// --- grids of 16 bits, and without an integer kernel
 
 std::vector<FoldCase> other_grids() {
-  const auto wide = [](const std::string& name, const Spelled& g) {
-    FoldCase fold =
-        before_conv(name, 21, [=](ModelBuilder& b, ValueId x) { return pair(b, "x", x, g); });
-    return in_float(std::move(fold), "quantize it to 8 bits with one scale", 3);
+  const auto on = [](const std::string& name, const Spelled& g) {
+    return before_conv(name, 21, [=](ModelBuilder& b, ValueId x) { return pair(b, "x", x, g); });
   };
   Spelled channels{u8, spread_scales(4, 0.02f), {120, 121, 122, 123}, {{"axis", std::int64_t{1}}}};
-  return {wide("activation_u16", grid(u16, 0.0001f, 32000)),
-          wide("activation_s16", grid(s16, 0.0001f, 0)), wide("activation_per_channel", channels)};
+  return {
+      on("activation_u16", grid(u16, 0.0001f, 32000)), on("activation_s16", grid(s16, 0.0001f, 0)),
+      in_float(on("activation_per_channel", channels), "quantize it to 8 bits with one scale", 3)};
 }
 
 }  // namespace

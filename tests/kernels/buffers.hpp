@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <type_traits>
 #include <vector>
 
 #include "core/thread_team.hpp"
@@ -22,7 +23,7 @@ struct Buffer {
 
   Buffer(std::size_t elements, unsigned seed) : storage(elements + 2 * margin) {
     std::mt19937 random(seed);
-    if constexpr (sizeof(Element) == 1) {
+    if constexpr (std::is_integral_v<Element>) {
       for (Element& x : storage) x = static_cast<Element>(random());
     } else {
       std::normal_distribution<float> normal(0, 3);
@@ -37,7 +38,9 @@ inline bool same(float a, float b) {
   return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) ||
          (std::isnan(a) && std::isnan(b));
 }
-inline bool same(std::uint8_t a, std::uint8_t b) {
+template <class Integer>
+requires std::is_integral_v<Integer>
+bool same(Integer a, Integer b) {
   return a == b;
 }
 

@@ -384,6 +384,46 @@ TEST(Table, EveryKernelLooksUp) {
   }
 }
 
+template <class From, class To>
+void check_word_table(const WordTableKernel& kernel, std::int64_t channels, int rows, int parts,
+                      Element input, Element output) {
+  using Entry = std::conditional_t<std::is_same_v<To, float>, float, std::uint16_t>;
+  for (const std::ptrdiff_t gap : {0, 3}) {
+    const std::size_t elements = static_cast<std::size_t>(rows * (channels + gap));
+    Buffer<From> src(elements, 1);
+    Buffer<Entry> table(std::size_t{1} << (8 * sizeof(From)), 2);
+    if (output == Element::u8)
+      for (Entry& entry : table.storage) entry = static_cast<Entry>(static_cast<int>(entry) & 255);
+    Buffer<To> expected(elements, 3), actual(elements, 3);
+    for (std::int64_t row = 0; row < rows; ++row)
+      for (std::int64_t c = 0; c < channels; ++c) {
+        const std::int64_t i = row * (channels + gap) + c;
+        expected.data()[i] = static_cast<To>(table.data()[src.data()[i]]);
+      }
+    WordTableArgs args = {rows,           channels,     input,         output,        src.data(),
+                          channels + gap, table.data(), actual.data(), channels + gap};
+    run_in_parts(kernel, args, parts);
+    ASSERT_EQ(first_difference(expected, actual), equal)
+        << kernel.name << " channels " << channels << " rows " << rows << " parts " << parts;
+  }
+}
+
+TEST(WordTable, EveryKernelLooksUp) {
+  using Byte = std::uint8_t;
+  using Word = std::uint16_t;
+  for (const WordTableKernel& kernel : runnable(word_table_kernels())) {
+    int turn = 0;
+    for (const std::int64_t channels : {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 257}) {
+      const int rows = 1 + ++turn % 5, parts = 1 + turn % 3;
+      check_word_table<Byte, Word>(kernel, channels, rows, parts, Element::u8, Element::u16);
+      check_word_table<Word, Byte>(kernel, channels, rows, parts, Element::u16, Element::u8);
+      check_word_table<Word, Word>(kernel, channels, rows, parts, Element::u16, Element::u16);
+      check_word_table<Word, float>(kernel, channels, rows, parts, Element::u16, Element::f32);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
 TEST(Table, InPlace) {
   for (const TableKernel& kernel : runnable(table_kernels())) {
     if (kernel.output != Output::u8) continue;

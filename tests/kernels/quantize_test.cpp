@@ -9,6 +9,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "tests/kernels/buffers.hpp"
 
@@ -38,6 +39,20 @@ TEST(Quantize, ReferenceByHand) {
   const std::array<std::uint8_t, 15> expected = {10, 10,  12, 10, 12,  136, 137, 1,
                                                  1,  137, 1,  1,  137, 1,   10};
   for (int i = 0; i < 15; ++i) EXPECT_EQ(dst[i], expected[i]) << i;
+}
+
+TEST(Quantize, WordsByHand) {
+  const float src[] = {0.0f, 0.25f, 0.75f, -0.25f, 100.0f, 40000.0f, -5.0f, nan, infinity};
+  std::uint16_t dst[9];
+  QuantizeWordsArgs args = {1, 9, 1, src, {0, 1, 9}, 0.5f, 10, 0, 65535, dst, 9};
+  quantize_words_kernels().back().run(args, {});
+  const std::array<std::uint16_t, 9> expected = {10, 10, 12, 10, 210, 65535, 0, 0, 65535};
+  for (int i = 0; i < 9; ++i) EXPECT_EQ(dst[i], expected[i]) << i;
+  float back[9];
+  DequantizeWordsArgs inverse = {1, 9, 1, dst, 9, 0.5f, 10, back, {0, 1, 9}};
+  dequantize_words_kernels().back().run(inverse, {});
+  EXPECT_EQ(back[4], 100.0f);
+  EXPECT_EQ(back[5], 32762.5f);
 }
 
 /// 2 entries of 2 channels and 3 pixels, stored channels-first.
@@ -103,41 +118,44 @@ std::vector<Extents> all_extents() {
 }
 
 /// Quotients that are ties, specials and ordinary numbers.
-void fill(Buffer<float>& buffer, float scale, unsigned seed) {
+void fill(Buffer<float>& buffer, float scale, unsigned seed, int unit) {
   const float specials[] = {infinity, -infinity, nan, 3e38f, -3e38f, 0.0f, -0.0f, 1e-45f};
   std::mt19937 random(seed);
   for (float& x : buffer.storage) {
     const unsigned kind = random() % 8;
-    const float integer = static_cast<float>(static_cast<int>(random() % 600) - 300);
+    const float integer =
+        static_cast<float>((static_cast<int>(random() % 600) - 300) * unit + unit / 3);
     if (kind == 0) x = specials[random() % std::size(specials)];
     if (kind == 1) x = (integer + 0.5f) * scale;
     if (kind == 2) x = integer * scale;
-    if (kind > 2) x *= 40 * scale;
+    if (kind > 2) x *= 40 * scale * static_cast<float>(unit);
   }
 }
 
-TEST(Quantize, EveryKernelEqualsReference) {
-  for (const QuantizeKernel& kernel : runnable(quantize_kernels())) {
+/// `unit`: how many times as many integers as bytes there are.
+template <class Integer>
+void sweep(std::span<const QuantizeKernelOf<Integer>> kernels, int unit) {
+  for (const QuantizeKernelOf<Integer>& kernel : runnable(kernels)) {
     int turn = 0;
     for (const Extents& e : all_extents()) {
       for (const Layout layout : layouts) {
         ++turn;
-        QuantizeArgs args;
+        QuantizeArgsOf<Integer> args;
         args.batch = e.batch;
         args.channels = e.channels;
         args.pixels = e.pixels;
         Buffer<float> src(set_strides(args.src_strides, layout, e), 1);
         args.scale = turn % 3 == 0 ? 0.25f : turn % 3 == 1 ? 0.0173f : 1e-38f;
-        fill(src, args.scale, 2);
-        args.zero_point = turn % 2 ? 128 : 3;
+        fill(src, args.scale, 2, unit);
+        args.zero_point = turn % 2 ? 128 * unit : 3;
         args.lower = turn % 5 ? 0 : 3;
-        args.upper = turn % 4 ? 255 : 131;
+        args.upper = turn % 4 ? 256 * unit - 1 : 131 * unit;
         args.src = src.data();
         args.dst_pitch = e.channels + (turn % 7 < 4 ? 0 : turn % 7);
-        const std::size_t bytes = static_cast<std::size_t>(e.batch * e.pixels * args.dst_pitch);
-        Buffer<std::uint8_t> expected(bytes, 3), actual(bytes, 3);
+        const std::size_t elements = static_cast<std::size_t>(e.batch * e.pixels * args.dst_pitch);
+        Buffer<Integer> expected(elements, 3), actual(elements, 3);
         args.dst = expected.data();
-        quantize_kernels().back().run(args, {});
+        kernels.back().run(args, {});
         args.dst = actual.data();
         run_in_parts(kernel, args, 1 + turn % 3);
         ASSERT_EQ(first_difference(expected, actual), equal)
@@ -146,6 +164,11 @@ TEST(Quantize, EveryKernelEqualsReference) {
       }
     }
   }
+}
+
+TEST(Quantize, EveryKernelEqualsReference) {
+  sweep(quantize_kernels(), 1);
+  sweep(quantize_words_kernels(), 256);
 }
 
 /// Numbers at and beside the ties of many scales: the quotient has to be rounded like a division.
@@ -203,25 +226,26 @@ TEST(Range, EveryKernelEqualsReference) {
       }
 }
 
-TEST(Dequantize, EveryKernelEqualsReference) {
-  for (const DequantizeKernel& kernel : runnable(dequantize_kernels())) {
+template <class Integer>
+void sweep(std::span<const DequantizeKernelOf<Integer>> kernels, int unit) {
+  for (const DequantizeKernelOf<Integer>& kernel : runnable(kernels)) {
     int turn = 0;
     for (const Extents& e : all_extents()) {
       for (const Layout layout : layouts) {
         ++turn;
-        DequantizeArgs args;
+        DequantizeArgsOf<Integer> args;
         args.batch = e.batch;
         args.channels = e.channels;
         args.pixels = e.pixels;
         args.src_pitch = e.channels + (turn % 7 < 4 ? 0 : turn % 7);
         args.scale = 0.0173f;
-        args.zero_point = turn % 2 ? 128 : 0;
-        Buffer<std::uint8_t> src(static_cast<std::size_t>(e.batch * e.pixels * args.src_pitch), 1);
+        args.zero_point = turn % 2 ? 128 * unit : 0;
+        Buffer<Integer> src(static_cast<std::size_t>(e.batch * e.pixels * args.src_pitch), 1);
         args.src = src.data();
         const std::size_t floats = set_strides(args.dst_strides, layout, e);
         Buffer<float> expected(floats, 3), actual(floats, 3);
         args.dst = expected.data();
-        dequantize_kernels().back().run(args, {});
+        kernels.back().run(args, {});
         args.dst = actual.data();
         run_in_parts(kernel, args, 1 + turn % 3);
         ASSERT_EQ(first_difference(expected, actual), equal)
@@ -230,6 +254,11 @@ TEST(Dequantize, EveryKernelEqualsReference) {
       }
     }
   }
+}
+
+TEST(Dequantize, EveryKernelEqualsReference) {
+  sweep(dequantize_kernels(), 1);
+  sweep(dequantize_words_kernels(), 256);
 }
 
 /// Sources may end where memory ends: nothing behind them is read (checked by the sanitizers).

@@ -53,16 +53,18 @@ struct Problem {
   const Sizes size;
   Axis depth, height, width;
   Buffer<std::uint8_t> bytes;
+  Buffer<std::uint16_t> words;
   Buffer<float> floats;
   std::vector<float> scratch;
   ResizeArgs args;
 
-  Problem(const Sizes& s, Output input, Output output, std::int64_t gap)
+  Problem(const Sizes& s, Element input, Element output, std::int64_t gap)
       : size(s),
         depth(s.in[0], s.out[0], s.taps[0], s.crops, 1),
         height(s.in[1], s.out[1], s.taps[1], s.crops, 2),
         width(s.in[2], s.out[2], s.taps[2], s.crops, 3),
         bytes(elements(s.in, gap), 4),
+        words(elements(s.in, gap), 4),
         floats(elements(s.in, gap), 5),
         scratch(static_cast<std::size_t>(resize_scratch(s.in[2], s.channels))) {
     args.batch = s.batch;
@@ -71,14 +73,16 @@ struct Problem {
     args.axis[1] = height.taps;
     args.axis[2] = width.taps;
     args.input = input;
-    args.src = input == Output::u8 ? static_cast<const void*>(bytes.data()) : floats.data();
+    args.src = floats.data();
+    if (input == Element::u8) args.src = bytes.data();
+    if (input == Element::u16) args.src = words.data();
     args.src_pitch = s.channels + gap;
-    args.src_scale = 0.037f;
-    args.src_zero_point = 121;
+    args.src_scale = input == Element::u16 ? 0.037f / 256 : 0.037f;
+    args.src_zero_point = input == Element::u16 ? 121 * 256 : 121;
     args.output = output;
     args.dst_pitch = s.channels + gap;
-    args.dst_scale = 0.043f;
-    args.dst_zero_point = 117;
+    args.dst_scale = output == Element::u16 ? 0.043f / 256 : 0.043f;
+    args.dst_zero_point = output == Element::u16 ? 117 * 256 : 117;
     args.extrapolation = 1.25f;
     args.scratch = scratch.data();
   }
@@ -109,20 +113,21 @@ void compare(const Problem& problem) {
 
 TEST(Resize, EqualsTheReference) {
   for (const Sizes& size : sizes)
-    for (const Output input : {Output::u8, Output::f32})
+    for (const Element input : {Element::u8, Element::u16, Element::f32})
       for (const std::int64_t gap : {0, 5}) {
-        compare<std::uint8_t>(Problem(size, input, Output::u8, gap));
-        compare<float>(Problem(size, input, Output::f32, gap));
+        compare<std::uint8_t>(Problem(size, input, Element::u8, gap));
+        compare<std::uint16_t>(Problem(size, input, Element::u16, gap));
+        compare<float>(Problem(size, input, Element::f32, gap));
       }
 }
 
 TEST(Resize, EqualsTheReferenceOnInfinitiesAndNan) {
   for (const float special : {std::numeric_limits<float>::infinity(), std::nanf(""), -3e38f})
-    for (const Output output : {Output::u8, Output::f32}) {
-      Problem problem(sizes[2], Output::f32, output, 0);
+    for (const Element output : {Element::u8, Element::f32}) {
+      Problem problem(sizes[2], Element::f32, output, 0);
       problem.floats.data()[11] = special;
       problem.floats.data()[40] = -special;
-      if (output == Output::u8)
+      if (output == Element::u8)
         compare<std::uint8_t>(problem);
       else
         compare<float>(problem);
@@ -131,9 +136,9 @@ TEST(Resize, EqualsTheReferenceOnInfinitiesAndNan) {
 
 TEST(Resize, BytesEqualDequantizeFloatQuantize) {
   for (const Sizes& size : sizes) {
-    Problem problem(size, Output::u8, Output::u8, 0);
+    Problem problem(size, Element::u8, Element::u8, 0);
     Buffer<std::uint8_t> direct = result<std::uint8_t>(resize_kernels().back(), problem, 1);
-    Problem real(size, Output::f32, Output::f32, 0);
+    Problem real(size, Element::f32, Element::f32, 0);
     for (std::size_t i = 0; i < real.elements(size.in, 0); ++i)
       real.floats.data()[i] = static_cast<float>(problem.bytes.data()[i] - 121) * 0.037f;
     Buffer<float> floats = result<float>(resize_kernels().back(), real, 1);
@@ -164,7 +169,7 @@ TEST(Resize, ReferenceByHand) {
   ResizeArgs args;
   args.axis[0] = args.axis[1] = {1, 1, 1, only, nullptr, nullptr};
   args.axis[2] = {2, 3, 2, index, weight, outside};
-  args.input = args.output = Output::f32;
+  args.input = args.output = Element::f32;
   args.src = x;
   args.dst = y;
   args.src_pitch = args.dst_pitch = 1;

@@ -23,12 +23,14 @@ struct Factors {
 
 struct Problem {
   Buffer<std::uint8_t> bytes;
+  Buffer<std::uint16_t> words;
   Buffer<float> floats, gamma, beta;
   std::vector<float> scratch;
   RowArgs args;
 
-  Problem(RowFunction function, std::int64_t length, Output input, Output output, Factors factors)
+  Problem(RowFunction function, std::int64_t length, Element input, Element output, Factors factors)
       : bytes(size(length), 1),
+        words(size(length), 1),
         floats(size(length), 2),
         gamma(static_cast<std::size_t>(3 * length), 3),
         beta(static_cast<std::size_t>(3 * length), 4),
@@ -37,16 +39,22 @@ struct Problem {
     args.rows = count;
     args.length = length;
     args.input = input;
-    args.src = input == Output::u8 ? static_cast<const void*>(bytes.data()) : floats.data();
+    args.src = floats.data();
+    if (input == Element::u8) args.src = bytes.data();
+    if (input == Element::u16) args.src = words.data();
     args.src_pitch = length + 3;
-    args.src_scale = 0.037f;
-    args.src_zero_point = 121;
+    args.src_scale = input == Element::u16 ? 0.00017f : 0.037f;
+    args.src_zero_point = input == Element::u16 ? 31007 : 121;
     args.output = output;
     args.dst_pitch = length + 5;
     args.dst_scale = function == RowFunction::softmax ? 1.0f / 256 : 0.041f;
     args.dst_zero_point = function == RowFunction::softmax       ? 3
                           : function == RowFunction::log_softmax ? 250
                                                                  : 117;
+    if (output == Element::u16) {
+      args.dst_scale /= 256;
+      args.dst_zero_point *= 256;
+    }
     args.gamma = factors.scaled ? gamma.data() : nullptr;
     args.beta = factors.biased ? beta.data() : nullptr;
     args.repeat = factors.rows_alike ? 1 : length % 4 == 0 ? length / 4 : length;
@@ -120,9 +128,10 @@ void for_each_function(const Check& check) {
 
 TEST(Rows, EqualTheReference) {
   for_each_function([](RowFunction function, std::int64_t length, Factors factors) {
-    for (const Output input : {Output::u8, Output::f32}) {
-      compare<std::uint8_t>(Problem(function, length, input, Output::u8, factors));
-      compare<float>(Problem(function, length, input, Output::f32, factors));
+    for (const Element input : {Element::u8, Element::u16, Element::f32}) {
+      compare<std::uint8_t>(Problem(function, length, input, Element::u8, factors));
+      compare<std::uint16_t>(Problem(function, length, input, Element::u16, factors));
+      compare<float>(Problem(function, length, input, Element::f32, factors));
     }
   });
 }
@@ -131,9 +140,9 @@ TEST(Rows, EqualTheReferenceBehindScaleAndAddend) {
   for_each_function([](RowFunction function, std::int64_t length, Factors factors) {
     Prepared prepared(length);
     for (const Before& before : all_before)
-      for (const Output input : {Output::u8, Output::f32}) {
-        if (before.table && input == Output::f32) continue;
-        Problem problem(function, length, input, Output::u8, factors);
+      for (const Element input : {Element::u8, Element::u16, Element::f32}) {
+        if (before.table && input != Element::u8) continue;
+        Problem problem(function, length, input, Element::u8, factors);
         prepared.set(before, problem.args);
         compare<std::uint8_t>(problem);
       }
@@ -144,9 +153,9 @@ TEST(Rows, ScaleAndAddendEqualTheSameDoneBefore) {
   for (const std::int64_t length : lengths) {
     Prepared prepared(length);
     for (const Before& before : all_before) {
-      Problem fused(RowFunction::softmax, length, Output::u8, Output::f32, Factors{});
+      Problem fused(RowFunction::softmax, length, Element::u8, Element::f32, Factors{});
       prepared.set(before, fused.args);
-      Problem plain(RowFunction::softmax, length, Output::f32, Output::f32, Factors{});
+      Problem plain(RowFunction::softmax, length, Element::f32, Element::f32, Factors{});
       for (std::int64_t r = 0; r < count; ++r)
         for (std::int64_t i = 0; i < length; ++i) {
           const std::int64_t at = r * fused.args.src_pitch + i;
@@ -171,11 +180,11 @@ TEST(Rows, EqualTheReferenceOnInfinitiesAndNan) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
   for_each_function([&](RowFunction function, std::int64_t length, Factors factors) {
     for (const float special : {infinity, -infinity, std::nanf(""), 3e38f})
-      for (const Output output : {Output::u8, Output::f32}) {
-        Problem problem(function, length, Output::f32, output, factors);
+      for (const Element output : {Element::u8, Element::f32}) {
+        Problem problem(function, length, Element::f32, output, factors);
         problem.floats.data()[length / 2] = special;
         problem.floats.data()[problem.args.src_pitch] = special;
-        if (output == Output::u8)
+        if (output == Element::u8)
           compare<std::uint8_t>(problem);
         else
           compare<float>(problem);
@@ -189,7 +198,7 @@ TEST(Rows, EqualTheReferenceAtEveryMagnitude) {
   for_each_function([](RowFunction function, std::int64_t length, Factors factors) {
     for (const int greatest : {-120, -90, -40, 0, 7, 50, 70})
       for (const float scale : {0.041f, 0x1p-60f, 0x1p-61f, 1e-38f, 0x1p60f, 3e37f}) {
-        Problem problem(function, length, Output::f32, Output::u8, factors);
+        Problem problem(function, length, Element::f32, Element::u8, factors);
         problem.args.epsilon = greatest % 4 == 0 ? 1e-5f : 0.0f;
         problem.args.dst_scale = scale;
         for (std::size_t i = 0; i < Problem::size(length); ++i) {
@@ -200,26 +209,30 @@ TEST(Rows, EqualTheReferenceAtEveryMagnitude) {
         SCOPED_TRACE(testing::Message() << "function " << static_cast<int>(function)
                                         << " greatest exponent " << greatest << " scale " << scale);
         compare<std::uint8_t>(problem);
-        problem.args.output = Output::f32;
+        problem.args.output = Element::u16;
+        compare<std::uint16_t>(problem);
+        problem.args.output = Element::f32;
         compare<float>(problem);
       }
   });
 }
 
-TEST(Rows, BytesEqualDequantizeFloatQuantize) {
-  for_each_function([](RowFunction function, std::int64_t length, Factors factors) {
-    Problem problem(function, length, Output::u8, Output::u8, factors);
+template <class Integer>
+void expect_dequantize_float_quantize(Element form, Buffer<Integer> Problem::*integers,
+                                      const QuantizeKernelOf<Integer>& quantizer) {
+  for_each_function([&](RowFunction function, std::int64_t length, Factors factors) {
+    Problem problem(function, length, form, form, factors);
     const RowArgs& args = problem.args;
     const RowKernel& kernel = rows_kernels().back();
-    const Buffer<std::uint8_t> direct = result<std::uint8_t>(kernel, problem, 1);
+    const Buffer<Integer> direct = result<Integer>(kernel, problem, 1);
 
-    Problem real(function, length, Output::f32, Output::f32, factors);
+    Problem real(function, length, Element::f32, Element::f32, factors);
     for (std::size_t i = 0; i < Problem::size(length); ++i)
       real.floats.data()[i] =
-          static_cast<float>(problem.bytes.data()[i] - args.src_zero_point) * args.src_scale;
+          static_cast<float>((problem.*integers).data()[i] - args.src_zero_point) * args.src_scale;
     Buffer<float> floats = result<float>(kernel, real, 1);
-    Buffer<std::uint8_t> rounded(Problem::size(length), 9);
-    QuantizeArgs quantize;
+    Buffer<Integer> rounded(Problem::size(length), 9);
+    QuantizeArgsOf<Integer> quantize;
     quantize.channels = length;
     quantize.pixels = count;
     quantize.src = floats.data();
@@ -227,20 +240,24 @@ TEST(Rows, BytesEqualDequantizeFloatQuantize) {
     quantize.src_strides[2] = args.dst_pitch;
     quantize.scale = args.dst_scale;
     quantize.zero_point = args.dst_zero_point;
-    quantize.upper = 255;
     quantize.dst = rounded.data();
     quantize.dst_pitch = args.dst_pitch;
-    quantize_kernels().back().run(quantize, {});
+    quantizer.run(quantize, {});
     ASSERT_EQ(first_difference(direct, rounded), equal) << "length " << length;
   });
 }
 
+TEST(Rows, IntegersEqualDequantizeFloatQuantize) {
+  expect_dequantize_float_quantize(Element::u8, &Problem::bytes, quantize_kernels().back());
+  expect_dequantize_float_quantize(Element::u16, &Problem::words, quantize_words_kernels().back());
+}
+
 TEST(Rows, SoftmaxSumsToOneAndLayerNormToBeta) {
-  Problem softmax(RowFunction::softmax, 197, Output::f32, Output::f32, {});
+  Problem softmax(RowFunction::softmax, 197, Element::f32, Element::f32, {});
   Buffer<float> y = result<float>(rows_kernels().back(), softmax, 1);
   EXPECT_NEAR(std::accumulate(y.data(), y.data() + 197, 0.0), 1.0, 1e-6);
 
-  Problem norm(RowFunction::layer_norm, 197, Output::f32, Output::f32, {true, true});
+  Problem norm(RowFunction::layer_norm, 197, Element::f32, Element::f32, {true, true});
   std::fill_n(norm.gamma.data(), 197, 1.0f);
   std::fill_n(norm.beta.data(), 197, 0.5f);
   Buffer<float> z = result<float>(rows_kernels().back(), norm, 1);
@@ -252,14 +269,14 @@ TEST(Rows, SoftmaxSumsToOneAndLayerNormToBeta) {
 }
 
 TEST(Rows, LogSoftmaxIsTheLogarithmOfSoftmaxAndRmsNormHasUnitSquares) {
-  Problem softmax(RowFunction::softmax, 197, Output::f32, Output::f32, {});
-  Problem log_softmax(RowFunction::log_softmax, 197, Output::f32, Output::f32, {});
+  Problem softmax(RowFunction::softmax, 197, Element::f32, Element::f32, {});
+  Problem log_softmax(RowFunction::log_softmax, 197, Element::f32, Element::f32, {});
   Buffer<float> p = result<float>(rows_kernels().back(), softmax, 1);
   Buffer<float> l = result<float>(rows_kernels().back(), log_softmax, 1);
   for (int i = 0; i < 197; ++i)
     ASSERT_NEAR(l.data()[i], std::log(static_cast<double>(p.data()[i])), 2e-6 * 10) << i;
 
-  Problem norm(RowFunction::rms_norm, 197, Output::f32, Output::f32, {});
+  Problem norm(RowFunction::rms_norm, 197, Element::f32, Element::f32, {});
   Buffer<float> y = result<float>(rows_kernels().back(), norm, 1);
   double square = 0;
   for (int i = 0; i < 197; ++i) square += y.data()[i] * y.data()[i] / 197.0;
@@ -270,10 +287,10 @@ TEST(Rows, LogSoftmaxIsTheLogarithmOfSoftmaxAndRmsNormHasUnitSquares) {
 
 /// One factor per row, three rows in turns: each row equals itself with its own factor alone.
 TEST(Rows, FactorsRepeatByRow) {
-  Problem norm(RowFunction::layer_norm, 33, Output::f32, Output::f32, {true, true, false});
+  Problem norm(RowFunction::layer_norm, 33, Element::f32, Element::f32, {true, true, false});
   ASSERT_EQ(norm.args.repeat, 33);
   Buffer<float> y = result<float>(rows_kernels().back(), norm, 2);
-  Problem plain(RowFunction::layer_norm, 33, Output::f32, Output::f32, {});
+  Problem plain(RowFunction::layer_norm, 33, Element::f32, Element::f32, {});
   Buffer<float> z = result<float>(rows_kernels().back(), plain, 1);
   for (std::int64_t row = 0; row < count; ++row)
     for (std::int64_t i = 0; i < 33; ++i) {

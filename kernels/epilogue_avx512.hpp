@@ -20,6 +20,9 @@
 namespace intact::kernels {
 namespace {
 
+/// Floats of this size have integers for neighbours, on either side of it.
+constexpr float rounding_shift = 0x1.8p23F;
+
 /// A running range, 0 included. The new number comes first in every comparison: NaN changes
 /// nothing.
 struct RangeVectors {
@@ -40,12 +43,19 @@ struct RangeVectors {
   }
 };
 
+/// What follows rounding to integers. Zero points and bounds that change nothing are skipped: they
+/// would cost a quarter of the instructions.
+struct ByteGrid {
+  __m512i zero_point, lower, upper;
+  bool shifts, clamps;
+};
+
 /// Everything an epilogue broadcasts. Members that the form does not use are never read.
 struct EpilogueVectors {
-  __m512i zero_point, lower, upper;
+  ByteGrid grid, residual_sum;
   __m512i table[4];
   bool has_table;
-  __m512i residual_zero_point, inner_zero_point, dst_zero_point, dst_lower, dst_upper;
+  __m512 residual_zero_point, inner_zero_point;  ///< as `widen` subtracts them
   __m512 residual_multiplier, inner_multiplier;
   __m512 inner_lower, inner_upper, inner_shift;  ///< see inner_sum
   __m512 float_lower, float_upper;
@@ -62,20 +72,29 @@ struct EpilogueVectors {
   return _mm512_set1_epi16(static_cast<short>(value));
 }
 
+[[gnu::always_inline]] inline ByteGrid byte_grid(std::int32_t zero_point, std::int32_t lower,
+                                                 std::int32_t upper) {
+  return {broadcast_word(zero_point), broadcast_byte(lower), broadcast_byte(upper), zero_point != 0,
+          lower > 0 || upper < 255};
+}
+
+/// What `widen` makes of a zero point: 2^23, where the floats are the integers, plus the byte.
+[[gnu::always_inline]] inline __m512 widened(std::int32_t zero_point) {
+  return _mm512_set1_ps(static_cast<float>(0x800000 + zero_point));
+}
+
 [[gnu::always_inline]] inline EpilogueVectors load_epilogue(const Epilogue& epilogue) {
   EpilogueVectors e{};
-  e.zero_point = broadcast_word(epilogue.zero_point);
-  e.lower = broadcast_byte(epilogue.lower);
-  e.upper = broadcast_byte(epilogue.upper);
+  const bool clamps = epilogue.output == Output::u8;
+  e.grid =
+      byte_grid(epilogue.zero_point, clamps ? epilogue.lower : 0, clamps ? epilogue.upper : 255);
   e.has_table = epilogue.table != nullptr;
   if (e.has_table)
     for (int i = 0; i < 4; ++i) e.table[i] = _mm512_loadu_si512(epilogue.table + 64 * i);
   if (const Residual* residual = epilogue.residual; residual != nullptr) {
-    e.residual_zero_point = _mm512_set1_epi32(residual->zero_point);
-    e.inner_zero_point = _mm512_set1_epi32(residual->inner_zero_point);
-    e.dst_zero_point = broadcast_word(residual->dst_zero_point);
-    e.dst_lower = broadcast_byte(residual->dst_lower);
-    e.dst_upper = broadcast_byte(residual->dst_upper);
+    e.residual_zero_point = widened(residual->zero_point);
+    e.inner_zero_point = widened(residual->inner_zero_point);
+    e.residual_sum = byte_grid(residual->dst_zero_point, residual->dst_lower, residual->dst_upper);
     e.residual_multiplier = _mm512_set1_ps(residual->multiplier);
     e.inner_multiplier = _mm512_set1_ps(residual->inner_multiplier);
     const auto broadcast = [](std::int32_t value) {
@@ -83,7 +102,7 @@ struct EpilogueVectors {
     };
     e.inner_lower = broadcast(epilogue.lower - epilogue.zero_point);
     e.inner_upper = broadcast(epilogue.upper - epilogue.zero_point);
-    e.inner_shift = broadcast(epilogue.zero_point - residual->inner_zero_point);
+    e.inner_shift = broadcast(rounding_shift - (epilogue.zero_point - residual->inner_zero_point));
   }
   e.float_lower = _mm512_set1_ps(epilogue.float_lower);
   e.float_upper = _mm512_set1_ps(epilogue.float_upper);
@@ -99,13 +118,16 @@ struct EpilogueVectors {
 
 /// Rounds four vectors half to even, adds the zero point and clamps. Both packs saturate, so the
 /// result is that of clamping in unbounded integers.
-[[gnu::always_inline]] inline __m512i round_to_bytes(const __m512 (&t)[4], __m512i zero_point,
-                                                     __m512i lower, __m512i upper) {
-  const __m512i low = _mm512_packs_epi32(_mm512_cvtps_epi32(t[0]), _mm512_cvtps_epi32(t[1]));
-  const __m512i high = _mm512_packs_epi32(_mm512_cvtps_epi32(t[2]), _mm512_cvtps_epi32(t[3]));
-  const __m512i bytes =
-      _mm512_packus_epi16(_mm512_adds_epi16(low, zero_point), _mm512_adds_epi16(high, zero_point));
-  return _mm512_min_epu8(_mm512_max_epu8(bytes, lower), upper);
+[[gnu::always_inline]] inline __m512i round_to_bytes(const __m512 (&t)[4], const ByteGrid& grid) {
+  __m512i low = _mm512_packs_epi32(_mm512_cvtps_epi32(t[0]), _mm512_cvtps_epi32(t[1]));
+  __m512i high = _mm512_packs_epi32(_mm512_cvtps_epi32(t[2]), _mm512_cvtps_epi32(t[3]));
+  if (grid.shifts) {
+    low = _mm512_adds_epi16(low, grid.zero_point);
+    high = _mm512_adds_epi16(high, grid.zero_point);
+  }
+  const __m512i bytes = _mm512_packus_epi16(low, high);
+  if (!grid.clamps) return bytes;
+  return _mm512_min_epu8(_mm512_max_epu8(bytes, grid.lower), grid.upper);
 }
 
 [[gnu::always_inline]] inline __m512i look_up(__m512i bytes, const __m512i (&table)[4]) {
@@ -114,14 +136,15 @@ struct EpilogueVectors {
   return _mm512_mask_blend_epi8(_mm512_movepi8_mask(bytes), low, high);
 }
 
-/// Bytes in packed order, minus zero_point, as floats: vector j of the quad.
-[[gnu::always_inline]] inline __m512 widen(__m512i bytes, int j, __m512i zero_point) {
-  const __m128i lane =
-      _mm_add_epi32(_mm_setr_epi32(static_cast<int>(0x80808000U), static_cast<int>(0x80808001U),
-                                   static_cast<int>(0x80808002U), static_cast<int>(0x80808003U)),
-                    _mm_set1_epi32(4 * j));
-  const __m512i wide = _mm512_shuffle_epi8(bytes, _mm512_broadcast_i32x4(lane));
-  return _mm512_cvtepi32_ps(_mm512_sub_epi32(wide, zero_point));
+/// Bytes in packed order, minus a zero point, as floats: vector j of the quad. A permutation puts
+/// each byte into a float of 2^23, where one unit is the last bit.
+[[gnu::always_inline]] inline __m512 widen(__m512i bytes, int j, __m512 zero_point) {
+  const __m512i lanes =
+      _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 32, 33, 34, 35, 48, 49, 50, 51);
+  const __m512i index = _mm512_add_epi32(lanes, _mm512_set1_epi32(0x43404000 + 4 * j));
+  const __m512i exponent = _mm512_set1_epi32(0x4b000000);
+  return _mm512_sub_ps(_mm512_castsi512_ps(_mm512_permutex2var_epi8(bytes, index, exponent)),
+                       zero_point);
 }
 
 /// From packed order to rows that follow each other; to_packed_order is the inverse.
@@ -149,16 +172,19 @@ template <int width>
 }
 
 /// The quad's bytes of a residual, in packed order. Reads nothing outside [row][0, columns).
-template <int width>
+/// `whole`: the target has all rows and columns.
+template <int width, bool whole>
 [[gnu::always_inline]] inline __m512i load_residual(const EpilogueTarget& target) {
-  const __mmask64 mask = first_bytes(target.columns);
+  const __mmask64 mask = whole ? ~__mmask64{0} : first_bytes(target.columns);
+  const int row_count = whole ? 64 / width : target.rows;
   const std::uint8_t* from = target.residual;
   if constexpr (width == 64)
-    return target.columns >= 64 ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi8(mask, from);
+    return whole || target.columns >= 64 ? _mm512_loadu_si512(from)
+                                         : _mm512_maskz_loadu_epi8(mask, from);
   __m512i rows = _mm512_setzero_si512();
   if constexpr (width == 32) {
     rows = _mm512_castsi256_si512(_mm256_maskz_loadu_epi8(static_cast<__mmask32>(mask), from));
-    if (target.rows > 1)
+    if (row_count > 1)
       rows = _mm512_inserti64x4(
           rows, _mm256_maskz_loadu_epi8(static_cast<__mmask32>(mask), from + target.residual_pitch),
           1);
@@ -168,19 +194,19 @@ template <int width>
       return _mm_maskz_loadu_epi8(static_cast<__mmask16>(mask), from + r * target.residual_pitch);
     };
     rows = _mm512_castsi128_si512(row(0));
-    if (target.rows > 1) rows = _mm512_inserti32x4(rows, row(1), 1);
-    if (target.rows > 2) rows = _mm512_inserti32x4(rows, row(2), 2);
-    if (target.rows > 3) rows = _mm512_inserti32x4(rows, row(3), 3);
+    if (row_count > 1) rows = _mm512_inserti32x4(rows, row(1), 1);
+    if (row_count > 2) rows = _mm512_inserti32x4(rows, row(2), 2);
+    if (row_count > 3) rows = _mm512_inserti32x4(rows, row(3), 3);
   }
   return to_packed_order<width>(rows);
 }
 
 /// Masked stores are slow on some processors, so they serve the last channels only.
-template <int width>
+template <int width, bool whole = false>
 [[gnu::always_inline]] inline void store_bytes(__m512i packed, const EpilogueTarget& target) {
   const __m512i rows = to_rows<width>(packed);
   auto* to = static_cast<std::uint8_t*>(target.dst);
-  const bool full = target.columns >= width;
+  const bool full = whole || target.columns >= width;
   const __mmask64 mask = first_bytes(target.columns);
   if constexpr (width == 64) {
     if (full)
@@ -189,7 +215,7 @@ template <int width>
       _mm512_mask_storeu_epi8(to, mask, rows);
   } else if constexpr (width == 32) {
     const auto row = [&](int r, __m256i bytes) {
-      if (r >= target.rows) return;
+      if (!whole && r >= target.rows) return;
       if (full)
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + r * target.dst_pitch), bytes);
       else
@@ -199,7 +225,7 @@ template <int width>
     row(1, _mm512_extracti64x4_epi64(rows, 1));
   } else {
     const auto row = [&](int r, __m128i bytes) {
-      if (r >= target.rows) return;
+      if (!whole && r >= target.rows) return;
       if (full)
         _mm_storeu_si128(reinterpret_cast<__m128i*>(to + r * target.dst_pitch), bytes);
       else
@@ -259,21 +285,23 @@ template <int width>
 }
 
 /// float(q - inner_zero_point) * inner_multiplier for q = clamp(half_even(t) + zero_point) without
-/// going through bytes: all steps but the last are exact on integers.
+/// going through bytes. The bounds are integers, so clamping may come first; then adding
+/// rounding_shift rounds to integers, and taking it off again is exact.
 [[gnu::always_inline]] inline __m512 inner_sum(__m512 t, const EpilogueVectors& e) {
-  const __m512 rounded = _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  const __m512 clamped = _mm512_min_ps(_mm512_max_ps(rounded, e.inner_lower), e.inner_upper);
-  return _mm512_mul_ps(_mm512_add_ps(clamped, e.inner_shift), e.inner_multiplier);
+  const __m512 clamped = _mm512_min_ps(_mm512_max_ps(t, e.inner_lower), e.inner_upper);
+  const __m512 rounded = _mm512_add_ps(clamped, _mm512_set1_ps(rounding_shift));
+  return _mm512_mul_ps(_mm512_sub_ps(rounded, e.inner_shift), e.inner_multiplier);
 }
 
 /// Residual addition on top of `t`, in units of the destination's scale.
 [[gnu::always_inline]] inline __m512i add_residual(const __m512 (&t)[4], __m512i residual,
                                                    const EpilogueVectors& e) {
   __m512 sum[4];
-  for (int j = 0; j < 4; ++j)
+  unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
     sum[j] =
         _mm512_fmadd_ps(widen(residual, j, e.residual_zero_point), e.residual_multiplier, t[j]);
-  return round_to_bytes(sum, e.dst_zero_point, e.dst_lower, e.dst_upper);
+  });
+  return round_to_bytes(sum, e.residual_sum);
 }
 
 /// Multipliers and float biases (-0.0f where there is none) of a quad's channels, in packed order.
@@ -311,8 +339,8 @@ template <int width>
   return _mm512_min_ps(_mm512_max_ps(t, e.float_lower), e.float_upper);
 }
 
-/// Finishes and writes one quad.
-template <EpilogueForm form, int width>
+/// Finishes and writes one quad. `whole`: the target has all rows and columns.
+template <EpilogueForm form, int width, bool whole = false>
 [[gnu::always_inline]] inline void finish_quad(const __m512i (&accumulator)[4],
                                                const ChannelVectors<width>& channels,
                                                const EpilogueVectors& e,
@@ -334,34 +362,34 @@ template <EpilogueForm form, int width>
     if constexpr (form == EpilogueForm::floats) store_floats<width>(t, target);
   } else if constexpr (form == EpilogueForm::quotient) {
     unroll<0, 4>([&]<int j>() __attribute__((always_inline)) { t[j] = quotient(t[j], e); });
-    store_bytes<width>(round_to_bytes(t, e.zero_point, broadcast_byte(0), broadcast_byte(255)),
-                       target);
+    store_bytes<width, whole>(round_to_bytes(t, e.grid), target);
   } else if constexpr (form == EpilogueForm::unrounded_residual) {
-    store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);
+    store_bytes<width, whole>(add_residual(t, load_residual<width, whole>(target), e), target);
   } else if constexpr (form == EpilogueForm::rounded_residual) {
     if (e.has_table) {
-      const __m512i q = look_up(round_to_bytes(t, e.zero_point, e.lower, e.upper), e.table);
+      const __m512i q = look_up(round_to_bytes(t, e.grid), e.table);
       unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
         t[j] = _mm512_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
       });
     } else {
       unroll<0, 4>([&]<int j>() __attribute__((always_inline)) { t[j] = inner_sum(t[j], e); });
     }
-    store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);
+    store_bytes<width, whole>(add_residual(t, load_residual<width, whole>(target), e), target);
   } else {
-    __m512i q = round_to_bytes(t, e.zero_point, e.lower, e.upper);
+    __m512i q = round_to_bytes(t, e.grid);
     if constexpr (form == EpilogueForm::table) q = look_up(q, e.table);
-    store_bytes<width>(q, target);
+    store_bytes<width, whole>(q, target);
   }
 }
 
 /// The same with the channels' vectors in memory.
-template <EpilogueForm form, int width>
+template <EpilogueForm form, int width, bool whole = false>
 [[gnu::always_inline]] inline void finish_quad(const __m512i (&accumulator)[4],
                                                const float* multiplier, const float* float_bias,
                                                const EpilogueVectors& e,
                                                const EpilogueTarget& target) {
-  finish_quad<form, width>(accumulator, load_channels<width>(multiplier, float_bias), e, target);
+  finish_quad<form, width, whole>(accumulator, load_channels<width>(multiplier, float_bias), e,
+                                  target);
 }
 
 }  // namespace

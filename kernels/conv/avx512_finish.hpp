@@ -30,7 +30,7 @@ template <EpilogueForm form>
   return to;
 }
 
-template <EpilogueForm form, int width>
+template <EpilogueForm form, int width, bool whole>
 [[gnu::always_inline]] inline void finish_one(const __m512i (&accumulator)[4], int quad,
                                               const ChannelVectors<width>& channels,
                                               const EpilogueVectors& e, const Destination& to) {
@@ -42,18 +42,46 @@ template <EpilogueForm form, int width>
   if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
     target.residual += row * target.residual_pitch;
   target.rows = to.rows - row < rows_per_quad ? static_cast<int>(to.rows - row) : rows_per_quad;
-  finish_quad<form, width>(accumulator, channels, e, target);
+  finish_quad<form, width, whole>(accumulator, channels, e, target);
 }
 
-/// From memory: for forms that are rare or dominated by their stores, to keep the code small, and
-/// for accumulators that come from memory.
-template <EpilogueForm form, int width>
-[[gnu::noinline]] void finish_spilled(const __m512i (*accumulator)[4], int quads,
-                                      const ConvTile& tile, const EpilogueVectors& e,
-                                      std::int64_t row) {
+/// Sums come from memory, whatever computed them: the stores and loads cost less than the registers
+/// that the constants of the epilogue find free, and one loop serves blocks of all heights.
+/// `whole`: all rows and columns of the block exist.
+template <EpilogueForm form, int width, bool whole>
+[[gnu::noinline]] void finish_block(const __m512i (*accumulator)[4], int quads,
+                                    const ConvTile& tile, const EpilogueVectors& e,
+                                    std::int64_t row) {
   const Destination to = destination<form>(tile, row);
   const auto channels = load_channels<width>(tile.multiplier, tile.float_bias);
-  for (int q = 0; q < quads; ++q) finish_one<form, width>(accumulator[q], q, channels, e, to);
+  const EpilogueVectors constants = e;
+  for (int q = 0; q < quads; ++q)
+    finish_one<form, width, whole>(accumulator[q], q, channels, constants, to);
+  if (form == EpilogueForm::range || form == EpilogueForm::floats) e.range = constants.range;
+}
+
+using FinishBlock = void (*)(const __m512i (*accumulator)[4], int quads, const ConvTile& tile,
+                             const EpilogueVectors& e, std::int64_t row);
+
+template <int width, bool whole>
+[[gnu::always_inline]] inline FinishBlock block_finisher(EpilogueForm form) {
+  switch (form) {
+    case EpilogueForm::bytes:
+      return finish_block<EpilogueForm::bytes, width, whole>;
+    case EpilogueForm::table:
+      return finish_block<EpilogueForm::table, width, whole>;
+    case EpilogueForm::rounded_residual:
+      return finish_block<EpilogueForm::rounded_residual, width, whole>;
+    case EpilogueForm::unrounded_residual:
+      return finish_block<EpilogueForm::unrounded_residual, width, whole>;
+    case EpilogueForm::floats:
+      return finish_block<EpilogueForm::floats, width, false>;
+    case EpilogueForm::range:
+      return finish_block<EpilogueForm::range, width, false>;
+    case EpilogueForm::quotient:
+      return finish_block<EpilogueForm::quotient, width, false>;
+  }
+  return nullptr;
 }
 
 /// The same for any form.
@@ -61,24 +89,11 @@ template <int width>
 [[gnu::always_inline]] inline void finish_rows(EpilogueForm form, const __m512i (*accumulator)[4],
                                                int quads, const ConvTile& tile,
                                                const EpilogueVectors& e, std::int64_t row) {
-  switch (form) {
-    case EpilogueForm::bytes:
-      return finish_spilled<EpilogueForm::bytes, width>(accumulator, quads, tile, e, row);
-    case EpilogueForm::table:
-      return finish_spilled<EpilogueForm::table, width>(accumulator, quads, tile, e, row);
-    case EpilogueForm::rounded_residual:
-      return finish_spilled<EpilogueForm::rounded_residual, width>(accumulator, quads, tile, e,
-                                                                   row);
-    case EpilogueForm::unrounded_residual:
-      return finish_spilled<EpilogueForm::unrounded_residual, width>(accumulator, quads, tile, e,
-                                                                     row);
-    case EpilogueForm::floats:
-      return finish_spilled<EpilogueForm::floats, width>(accumulator, quads, tile, e, row);
-    case EpilogueForm::range:
-      return finish_spilled<EpilogueForm::range, width>(accumulator, quads, tile, e, row);
-    case EpilogueForm::quotient:
-      return finish_spilled<EpilogueForm::quotient, width>(accumulator, quads, tile, e, row);
-  }
+  const bool whole = tile.target.columns >= width &&
+                     tile.row_count - row >= std::int64_t{quads} * Block<width>::rows_per_quad;
+  const FinishBlock finish =
+      whole ? block_finisher<width, true>(form) : block_finisher<width, false>(form);
+  finish(accumulator, quads, tile, e, row);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Convolution tiles for AVX-512 VNNI: 24 accumulators as 6 rows x 64 columns, 12 x 32 or 24 x 16.
 // A load broadcasts 4 bytes of a row, vpdpbusd multiplies them with 16 columns of weights. The
-// accumulators go through the epilogue in registers, in quads (kernels/epilogue_avx512.hpp).
+// accumulators go to the epilogue through memory, in quads (kernels/epilogue_avx512.hpp).
 #include "kernels/conv/avx512_finish.hpp"
 #include "kernels/conv/kernels.hpp"
 #include "kernels/unroll.hpp"
@@ -42,31 +42,9 @@ template <int width, int quads, int k_count>
   });
 }
 
-template <EpilogueForm form, int width, int quads>
-[[gnu::always_inline]] inline void finish(const __m512i (&accumulator)[quads][4],
-                                          const ConvTile& tile, const EpilogueVectors& e,
-                                          std::int64_t row) {
-  if constexpr (form == EpilogueForm::floats || form == EpilogueForm::unrounded_residual) {
-    alignas(64) __m512i spilled[quads][4];
-    unroll<0, quads * 4>([&]<int i>() __attribute__((always_inline)) {
-      spilled[i / 4][i % 4] = accumulator[i / 4][i % 4];
-    });
-    finish_spilled<form, width>(spilled, quads, tile, e, row);
-  } else {
-    const Destination to = destination<form>(tile, row);
-    const auto channels = load_channels<width>(tile.multiplier, tile.float_bias);
-    const EpilogueVectors constants = e;
-    unroll<0, quads>([&]<int q>() __attribute__((always_inline)) {
-      finish_one<form, width>(accumulator[q], q, channels, constants, to);
-    });
-    if constexpr (form == EpilogueForm::range) e.range = constants.range;
-  }
-}
-
-/// `quads` quads from `row` on, products and epilogue.
+/// The sums of `quads` quads from `row` on.
 template <int width, int quads>
-[[gnu::noinline]] void run_block(const ConvTile& tile, EpilogueForm form, const EpilogueVectors& e,
-                                 std::int64_t row) {
+[[gnu::noinline]] void multiply_block(const ConvTile& tile, std::int64_t row, __m512i (*sums)[4]) {
   using B = Block<width>;
   __m512i accumulator[quads][4];
   unroll<0, quads * 4>([&]<int i>() __attribute__((always_inline)) {
@@ -95,42 +73,31 @@ template <int width, int quads>
       weights += width * 4;
     }
   }
-  switch (form) {
-    case EpilogueForm::bytes:
-      return finish<EpilogueForm::bytes, width, quads>(accumulator, tile, e, row);
-    case EpilogueForm::table:
-      return finish<EpilogueForm::table, width, quads>(accumulator, tile, e, row);
-    case EpilogueForm::rounded_residual:
-      return finish<EpilogueForm::rounded_residual, width, quads>(accumulator, tile, e, row);
-    case EpilogueForm::unrounded_residual:
-      return finish<EpilogueForm::unrounded_residual, width, quads>(accumulator, tile, e, row);
-    case EpilogueForm::floats:
-      return finish<EpilogueForm::floats, width, quads>(accumulator, tile, e, row);
-    case EpilogueForm::range:
-      return finish<EpilogueForm::range, width, quads>(accumulator, tile, e, row);
-    case EpilogueForm::quotient:
-      return finish<EpilogueForm::quotient, width, quads>(accumulator, tile, e, row);
-  }
+  unroll<0, quads * 4>([&]<int i>() __attribute__((always_inline)) {
+    sums[i / 4][i % 4] = accumulator[i / 4][i % 4];
+  });
 }
 
 /// All rows, in blocks of nearly equal height: 49 rows are nine blocks of five or six, not eight of
 /// six and a lonely one.
 template <int width>
 void run_tile(const ConvTile& tile) {
-  using Run = void (*)(const ConvTile&, EpilogueForm, const EpilogueVectors&, std::int64_t);
-  static constexpr Run run[max_quads] = {run_block<width, 1>, run_block<width, 2>,
-                                         run_block<width, 3>, run_block<width, 4>,
-                                         run_block<width, 5>, run_block<width, 6>};
+  using MultiplyBlock = void (*)(const ConvTile&, std::int64_t, __m512i(*)[4]);
+  static constexpr MultiplyBlock multiply[max_quads] = {
+      multiply_block<width, 1>, multiply_block<width, 2>, multiply_block<width, 3>,
+      multiply_block<width, 4>, multiply_block<width, 5>, multiply_block<width, 6>};
   constexpr int rows_per_quad = Block<width>::rows_per_quad;
   const EpilogueVectors e = load_epilogue(*tile.epilogue);
   const EpilogueForm form = form_of(*tile.epilogue);
   const std::int64_t quads = (tile.row_count + rows_per_quad - 1) / rows_per_quad;
   const std::int64_t blocks = (quads + max_quads - 1) / max_quads;
   const std::int64_t each = blocks > 0 ? quads / blocks : 0, larger = quads - each * blocks;
+  alignas(64) __m512i sums[max_quads][4];
   std::int64_t quad = 0;
   for (std::int64_t block = 0; block < blocks; ++block) {
-    const std::int64_t count = each + (block < larger ? 1 : 0);
-    run[count - 1](tile, form, e, quad * rows_per_quad);
+    const int count = static_cast<int>(each + (block < larger ? 1 : 0));
+    multiply[count - 1](tile, quad * rows_per_quad, sums);
+    finish_rows<width>(form, sums, count, tile, e, quad * rows_per_quad);
     quad += count;
   }
   e.range.join_into(tile.epilogue->range);

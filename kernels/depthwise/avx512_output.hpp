@@ -151,12 +151,11 @@ template <int Positions>
   }
   if (epilogue.form == EpilogueForm::quotient) {
     for (int j = 0; j < 4; ++j) t[j] = quotient(clamp_reals(t[j], e), e);
-    store_positions(row, x,
-                    round_to_bytes(t, e.zero_point, broadcast_byte(0), broadcast_byte(255)));
+    store_positions(row, x, round_to_bytes(t, e.grid));
     return;
   }
   if (epilogue.form == EpilogueForm::rounded_residual) {
-    __m512i q = round_to_bytes(t, e.zero_point, e.lower, e.upper);
+    __m512i q = round_to_bytes(t, e.grid);
     if (e.has_table) q = look_up(q, e.table);
     for (int j = 0; j < 4; ++j)
       t[j] = _mm512_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
@@ -171,7 +170,7 @@ template <bool plain, int Positions>
   if (Positions == 1 && !row.exists[0]) return;
   if constexpr (plain) {
     const EpilogueVectors& e = epilogue.vectors;
-    __m512i q = round_to_bytes(t, e.zero_point, e.lower, e.upper);
+    __m512i q = round_to_bytes(t, e.grid);
     if (e.has_table) q = look_up(q, e.table);
     store_positions(row, x, q);
   } else {

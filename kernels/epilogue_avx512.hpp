@@ -43,6 +43,13 @@ struct RangeVectors {
   }
 };
 
+/// A load that is one: copies of a register that the compiler would make instead compete with
+/// arithmetic for its ports, loads do not.
+[[gnu::always_inline]] inline __m512i load_again(const void* from) {
+  asm volatile("" : "+r"(from));
+  return _mm512_load_si512(from);
+}
+
 /// What follows rounding to integers. Zero points and bounds that change nothing are skipped: they
 /// would cost a quarter of the instructions.
 struct ByteGrid {
@@ -53,9 +60,8 @@ struct ByteGrid {
 /// Everything an epilogue broadcasts. Members that the form does not use are never read.
 struct EpilogueVectors {
   ByteGrid grid, residual_sum;
-  __m512i table[4];
-  bool has_table;
-  __m512 residual_zero_point, inner_zero_point;  ///< as `widen` subtracts them
+  const std::uint8_t* table;  ///< in memory, because the look-up overwrites what it looks into
+  __m512i minus_residual_zero_point, minus_inner_zero_point;
   __m512 residual_multiplier, inner_multiplier;
   __m512 inner_lower, inner_upper, inner_shift;  ///< see inner_sum
   __m512 float_lower, float_upper;
@@ -78,22 +84,15 @@ struct EpilogueVectors {
           lower > 0 || upper < 255};
 }
 
-/// What `widen` makes of a zero point: 2^23, where the floats are the integers, plus the byte.
-[[gnu::always_inline]] inline __m512 widened(std::int32_t zero_point) {
-  return _mm512_set1_ps(static_cast<float>(0x800000 + zero_point));
-}
-
 [[gnu::always_inline]] inline EpilogueVectors load_epilogue(const Epilogue& epilogue) {
   EpilogueVectors e{};
   const bool clamps = epilogue.output == Output::u8;
   e.grid =
       byte_grid(epilogue.zero_point, clamps ? epilogue.lower : 0, clamps ? epilogue.upper : 255);
-  e.has_table = epilogue.table != nullptr;
-  if (e.has_table)
-    for (int i = 0; i < 4; ++i) e.table[i] = _mm512_loadu_si512(epilogue.table + 64 * i);
+  e.table = epilogue.table;
   if (const Residual* residual = epilogue.residual; residual != nullptr) {
-    e.residual_zero_point = widened(residual->zero_point);
-    e.inner_zero_point = widened(residual->inner_zero_point);
+    e.minus_residual_zero_point = _mm512_set1_epi32(-residual->zero_point);
+    e.minus_inner_zero_point = _mm512_set1_epi32(-residual->inner_zero_point);
     e.residual_sum = byte_grid(residual->dst_zero_point, residual->dst_lower, residual->dst_upper);
     e.residual_multiplier = _mm512_set1_ps(residual->multiplier);
     e.inner_multiplier = _mm512_set1_ps(residual->inner_multiplier);
@@ -130,21 +129,13 @@ struct EpilogueVectors {
   return _mm512_min_epu8(_mm512_max_epu8(bytes, grid.lower), grid.upper);
 }
 
-[[gnu::always_inline]] inline __m512i look_up(__m512i bytes, const __m512i (&table)[4]) {
-  const __m512i low = _mm512_permutex2var_epi8(table[0], bytes, table[1]);
-  const __m512i high = _mm512_permutex2var_epi8(table[2], bytes, table[3]);
+/// table[b] of each byte b.
+[[gnu::always_inline]] inline __m512i look_up(__m512i bytes, const std::uint8_t* table) {
+  const __m512i low =
+      _mm512_permutex2var_epi8(_mm512_loadu_si512(table), bytes, _mm512_loadu_si512(table + 64));
+  const __m512i high = _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), bytes,
+                                                _mm512_loadu_si512(table + 192));
   return _mm512_mask_blend_epi8(_mm512_movepi8_mask(bytes), low, high);
-}
-
-/// Bytes in packed order, minus a zero point, as floats: vector j of the quad. A permutation puts
-/// each byte into a float of 2^23, where one unit is the last bit.
-[[gnu::always_inline]] inline __m512 widen(__m512i bytes, int j, __m512 zero_point) {
-  const __m512i lanes =
-      _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 32, 33, 34, 35, 48, 49, 50, 51);
-  const __m512i index = _mm512_add_epi32(lanes, _mm512_set1_epi32(0x43404000 + 4 * j));
-  const __m512i exponent = _mm512_set1_epi32(0x4b000000);
-  return _mm512_sub_ps(_mm512_castsi512_ps(_mm512_permutex2var_epi8(bytes, index, exponent)),
-                       zero_point);
 }
 
 /// From packed order to rows that follow each other; to_packed_order is the inverse.
@@ -159,19 +150,38 @@ template <int width>
     return packed;
 }
 
+/// Element order: byte j of 32-bit element e belongs to element e of vector j of the quad. From
+/// rows that follow each other; width 64 also from packed order, which is the same.
 template <int width>
-[[gnu::always_inline]] inline __m512i to_packed_order(__m512i rows) {
-  if constexpr (width == 32)
-    return _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), rows);
-  else
-    return to_rows<width>(rows);  // a transposition, or nothing
+[[gnu::always_inline]] inline __m512i to_element_order(__m512i rows) {
+  constexpr int per_row = width / 16;
+  struct Order {
+    alignas(64) std::uint8_t from[64];
+  };
+  static constexpr Order order = [] {
+    Order order{};
+    for (int e = 0; e < 16; ++e)
+      for (int j = 0; j < 4; ++j)
+        order.from[4 * e + j] = static_cast<std::uint8_t>(
+            j / per_row * width + 4 * (per_row * (e / 4) + j % per_row) + e % 4);
+    return order;
+  }();
+  return _mm512_permutexvar_epi8(_mm512_load_si512(order.from), rows);
+}
+
+/// Bytes in element order, minus a zero point, as floats: vector j of the quad. A product with ones
+/// in the right place picks the byte.
+template <int j>
+[[gnu::always_inline]] inline __m512 widen(__m512i bytes, __m512i minus_zero_point) {
+  return _mm512_cvtepi32_ps(
+      _mm512_dpbusd_epi32(minus_zero_point, bytes, _mm512_set1_epi32(1 << 8 * j)));
 }
 
 [[gnu::always_inline]] inline __mmask64 first_bytes(int count) {
   return count >= 64 ? ~__mmask64{0} : (__mmask64{1} << count) - 1;
 }
 
-/// The quad's bytes of a residual, in packed order. Reads nothing outside [row][0, columns).
+/// The quad's bytes of a residual, in element order. Reads nothing outside [row][0, columns).
 /// `whole`: the target has all rows and columns.
 template <int width, bool whole>
 [[gnu::always_inline]] inline __m512i load_residual(const EpilogueTarget& target) {
@@ -179,8 +189,9 @@ template <int width, bool whole>
   const int row_count = whole ? 64 / width : target.rows;
   const std::uint8_t* from = target.residual;
   if constexpr (width == 64)
-    return whole || target.columns >= 64 ? _mm512_loadu_si512(from)
-                                         : _mm512_maskz_loadu_epi8(mask, from);
+    return to_element_order<64>(whole || target.columns >= 64
+                                    ? _mm512_loadu_si512(from)
+                                    : _mm512_maskz_loadu_epi8(mask, from));
   __m512i rows = _mm512_setzero_si512();
   if constexpr (width == 32) {
     rows = _mm512_castsi256_si512(_mm256_maskz_loadu_epi8(static_cast<__mmask32>(mask), from));
@@ -198,7 +209,7 @@ template <int width, bool whole>
     if (row_count > 2) rows = _mm512_inserti32x4(rows, row(2), 2);
     if (row_count > 3) rows = _mm512_inserti32x4(rows, row(3), 3);
   }
-  return to_packed_order<width>(rows);
+  return to_element_order<width>(rows);
 }
 
 /// Masked stores are slow on some processors, so they serve the last channels only.
@@ -293,13 +304,23 @@ template <int width>
   return _mm512_mul_ps(_mm512_sub_ps(rounded, e.inner_shift), e.inner_multiplier);
 }
 
-/// Residual addition on top of `t`, in units of the destination's scale.
+/// The same for bytes q in packed order.
+[[gnu::always_inline]] inline void inner_bytes(__m512 (&t)[4], __m512i q,
+                                               const EpilogueVectors& e) {
+  const __m512i elements = to_element_order<64>(q);
+  unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
+    t[j] = _mm512_mul_ps(widen<j>(elements, e.minus_inner_zero_point), e.inner_multiplier);
+  });
+}
+
+/// Residual addition on top of `t`, in units of the destination's scale; the residual's bytes are
+/// in element order.
 [[gnu::always_inline]] inline __m512i add_residual(const __m512 (&t)[4], __m512i residual,
                                                    const EpilogueVectors& e) {
   __m512 sum[4];
   unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
-    sum[j] =
-        _mm512_fmadd_ps(widen(residual, j, e.residual_zero_point), e.residual_multiplier, t[j]);
+    sum[j] = _mm512_fmadd_ps(widen<j>(residual, e.minus_residual_zero_point), e.residual_multiplier,
+                             t[j]);
   });
   return round_to_bytes(sum, e.residual_sum);
 }
@@ -366,11 +387,8 @@ template <EpilogueForm form, int width, bool whole = false>
   } else if constexpr (form == EpilogueForm::unrounded_residual) {
     store_bytes<width, whole>(add_residual(t, load_residual<width, whole>(target), e), target);
   } else if constexpr (form == EpilogueForm::rounded_residual) {
-    if (e.has_table) {
-      const __m512i q = look_up(round_to_bytes(t, e.grid), e.table);
-      unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
-        t[j] = _mm512_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
-      });
+    if (e.table != nullptr) {
+      inner_bytes(t, look_up(round_to_bytes(t, e.grid), e.table), e);
     } else {
       unroll<0, 4>([&]<int j>() __attribute__((always_inline)) { t[j] = inner_sum(t[j], e); });
     }

@@ -42,9 +42,33 @@ template <int width, int quads, int k_count>
   });
 }
 
+/// Where a block's products fetch ahead, and how far each group of them advances: less than a line
+/// where little is left, 0 where nothing is.
+struct AheadStep {
+  const char* at;
+  std::ptrdiff_t step;
+  [[gnu::always_inline]] void fetch() {
+    _mm_prefetch(at, _MM_HINT_T1);
+    at += step;
+  }
+};
+
+template <int width>
+[[gnu::always_inline]] inline AheadStep take_ahead(const ConvTile& tile) {
+  const std::int64_t groups = tile.taps * (tile.k_groups / k_unroll<width>);
+  if (tile.ahead == nullptr || tile.ahead->next >= tile.ahead->end || groups == 0)
+    return {reinterpret_cast<const char*>(tile.weights), 0};
+  const std::ptrdiff_t left = tile.ahead->end - tile.ahead->next;
+  const AheadStep step{reinterpret_cast<const char*>(tile.ahead->next),
+                       left >= groups * 64 ? 64 : (left + groups - 1) / groups};
+  tile.ahead->next += groups * step.step;
+  return step;
+}
+
 /// The sums of `quads` quads from `row` on.
 template <int width, int quads>
-[[gnu::noinline]] void multiply_block(const ConvTile& tile, std::int64_t row, __m512i (*sums)[4]) {
+[[gnu::noinline]] void multiply_block(const ConvTile& tile, std::int64_t row, AheadStep ahead,
+                                      __m512i (*sums)[4]) {
   using B = Block<width>;
   __m512i accumulator[quads][4];
   unroll<0, quads * 4>([&]<int i>() __attribute__((always_inline)) {
@@ -63,15 +87,17 @@ template <int width, int quads>
     std::ptrdiff_t at = tile.src_offset;
     std::int64_t left = tile.k_groups;
     for (; left >= k_unroll<width>; left -= k_unroll<width>) {
+      ahead.fetch();
       multiply<width, quads, k_unroll<width>>(rows, at, weights, accumulator);
       at += 4 * k_unroll<width>;
       weights += width * 4 * k_unroll<width>;
     }
-    for (; k_unroll < width >> 1 && left > 0; --left) {
-      multiply<width, quads, 1>(rows, at, weights, accumulator);
-      at += 4;
-      weights += width * 4;
-    }
+    unroll<1, k_unroll<width>>([&]<int rest>() __attribute__((always_inline)) {
+      if (left == rest) {
+        multiply<width, quads, rest>(rows, at, weights, accumulator);
+        weights += width * 4 * rest;
+      }
+    });
   }
   unroll<0, quads * 4>([&]<int i>() __attribute__((always_inline)) {
     sums[i / 4][i % 4] = accumulator[i / 4][i % 4];
@@ -82,7 +108,7 @@ template <int width, int quads>
 /// six and a lonely one.
 template <int width>
 void run_tile(const ConvTile& tile) {
-  using MultiplyBlock = void (*)(const ConvTile&, std::int64_t, __m512i(*)[4]);
+  using MultiplyBlock = void (*)(const ConvTile&, std::int64_t, AheadStep, __m512i(*)[4]);
   static constexpr MultiplyBlock multiply[max_quads] = {
       multiply_block<width, 1>, multiply_block<width, 2>, multiply_block<width, 3>,
       multiply_block<width, 4>, multiply_block<width, 5>, multiply_block<width, 6>};
@@ -96,7 +122,7 @@ void run_tile(const ConvTile& tile) {
   std::int64_t quad = 0;
   for (std::int64_t block = 0; block < blocks; ++block) {
     const int count = static_cast<int>(each + (block < larger ? 1 : 0));
-    multiply[count - 1](tile, quad * rows_per_quad, sums);
+    multiply[count - 1](tile, quad * rows_per_quad, take_ahead<width>(tile), sums);
     finish_rows<width>(form, sums, count, tile, e, quad * rows_per_quad);
     quad += count;
   }

@@ -50,6 +50,11 @@ struct Chunking {
   std::int64_t sums_at, lines_at, padding_at, bias_at, multiplier_at, tile_at, bytes;
 };
 
+/// Fetching ahead: the weights of later steps lie behind those of this one. A line for so many
+/// products is what memory delivers meanwhile, and a window of so many bytes stays in the
+/// second-level cache until it is read.
+constexpr std::int64_t products_per_line = 1536, ahead_window = 1280 * 1024;
+
 /// One thread's run of one convolution.
 class Run {
  public:
@@ -79,6 +84,7 @@ class Run {
     const std::int64_t grain = blocking_.folds_width ? shape_.out[2] : 4;
     const ConvShare share = divide(shape_, blocking_, panels, grain, part);
     if (share.panels.begin == share.panels.end) return;
+    look_ahead(share, panels, part);
     for (std::int64_t pixel = share.pixels.begin; pixel < share.pixels.end;) {
       const std::int64_t count = find_rows(pixel, share.pixels.end);
       run_panels(pixel, count, share.panels);
@@ -94,14 +100,36 @@ class Run {
                             reinterpret_cast<float*>(scratch + chunking_.multiplier_at));
   }
 
-  /// Fills the row pointers of a chunk that starts at `pixel`; returns its length.
+  /// What this thread fetches: as much as its products hide, its share of what follows the weights
+  /// of this convolution, or of those beyond the window if they are large themselves.
+  void look_ahead(const ConvShare& share, std::int64_t panels, Part part) {
+    const std::int64_t pixels = share.pixels.end - share.pixels.begin;
+    const std::int64_t columns =
+        blocking_.total_columns() * (share.panels.end - share.panels.begin) / panels;
+    const std::int64_t lines = std::min(
+        pixels * columns * blocking_.column_bytes() / products_per_line, ahead_window / 64);
+    const std::int64_t own = round_up(static_cast<std::int64_t>(packed_.bytes), 64);
+    const Range range = split(lines * part.count, part);
+    const auto* const from =
+        static_cast<const std::byte*>(args_.weights) + std::min(own, ahead_window);
+    ahead_ = {from + range.begin * 64, from + range.end * 64};
+  }
+
+  /// Fills the row pointers of a chunk that starts at `pixel`; returns its length. Chunks of a
+  /// matrix product share the pointers of the first one, at an offset.
   std::int64_t find_rows(std::int64_t pixel, std::int64_t end) {
     std::int64_t count = std::min(chunking_.pixels, end - pixel);
     if (blocking_.folds_width) {
       count = find_folded_rows(pixel, end);
     } else if (shape_.is_matrix_product()) {
-      const std::uint8_t* from = args_.src + pixel * args_.src_pitch;
-      for (std::int64_t r = 0; r < count; ++r) rows_[r] = from + r * args_.src_pitch;
+      if (pointers_ == 0) {
+        first_pixel_ = pixel;
+        const std::uint8_t* from = args_.src + pixel * args_.src_pitch;
+        for (std::int64_t r = 0; r < count; ++r) rows_[r] = from + r * args_.src_pitch;
+      }
+      row_offset_ = (pixel - first_pixel_) * args_.src_pitch;
+      if (pointers_ == count) return count;
+      pointers_ = count;  // never more than before: only the last chunk is shorter
     } else {
       for (std::int64_t done = 0; done < count;)
         done += find_line(pixel + done, count - done, done);
@@ -174,7 +202,7 @@ class Run {
       for (std::int64_t i = 0; i < used; ++i)
         copy_line(s, copy, image, in_z, y * s.stride[1] - s.pad_begin[1] + i,
                   copies + i * blocking_.line_bytes);
-      for (std::int64_t ky = 0; ky < s.kernel[1]; ++ky) {
+      for (std::int64_t ky = 0; ky < s.kernel[1] && pointers_ != lines; ++ky) {
         const std::uint8_t** rows = rows_ + (kz * s.kernel[1] + ky) * chunking_.row_stride;
         for (std::int64_t i = 0; i < lines; ++i) {
           const std::uint8_t* from =
@@ -184,6 +212,7 @@ class Run {
         }
       }
     }
+    pointers_ = lines;  // that many lines of any chunk lie in the same place
     return lines * s.out[2];
   }
 
@@ -192,7 +221,8 @@ class Run {
     for (std::int64_t r = 0; r < count; ++r) {
       std::int32_t sum = 0;
       for (std::int64_t tap = 0; tap < blocking_.taps; ++tap) {
-        const std::uint8_t* a = rows_[tap * chunking_.row_stride + r] + group * blocking_.group_in;
+        const std::uint8_t* a =
+            rows_[tap * chunking_.row_stride + r] + row_offset_ + group * blocking_.group_in;
         sum += tiles_.sum_bytes(a, blocking_.tap_bytes);
       }
       sums_[r] = sum;
@@ -221,7 +251,7 @@ class Run {
     tile.row_count = count;
     tile.taps = blocking_.taps;
     tile.k_groups = blocking_.k_groups;
-    tile.src_offset = blocking_.folds_width ? 0 : group * blocking_.group_in;
+    tile.src_offset = row_offset_ + (blocking_.folds_width ? 0 : group * blocking_.group_in);
     tile.weights = packed_.weights + slot * blocking_.column_bytes();
     tile.multiplier = grid_.multiplier + slot;
     tile.float_bias = packed_.float_bias + slot;
@@ -243,6 +273,7 @@ class Run {
       tile.target.residual_pitch = residual->pitch;
     }
     tile.epilogue = &args_.epilogue;
+    tile.ahead = &ahead_;
     if (args_.epilogue.tiles != nullptr)
       hand_over(tile, panel.tile, pixel, channel);
     else
@@ -278,6 +309,10 @@ class Run {
   std::int32_t* sums_;
   std::uint8_t* lines_;
   float* tile_;
+  std::int64_t pointers_ = 0;  ///< of how many pixels, or lines of folded shapes, rows_ holds
+  std::int64_t first_pixel_ = 0;
+  std::ptrdiff_t row_offset_ = 0;  ///< from the row pointers to the chunk at hand
+  Ahead ahead_;
 };
 
 }  // namespace

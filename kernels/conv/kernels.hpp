@@ -24,6 +24,13 @@ struct ConvRests {
   const std::int8_t* weights = nullptr;   ///< per entry: [8][4]
 };
 
+/// Memory to bring into the second-level cache while products keep the processor busy. Tiles take
+/// from the front what they have fetched.
+struct Ahead {
+  const std::byte* next = nullptr;
+  const std::byte* end = nullptr;
+};
+
 /// One panel of output channels over a run of output pixels ("rows"). Row r multiplies the taps
 ///   rows[tap * row_stride + r][src_offset .. src_offset + 4 * k_groups)
 /// with weights[tap][k_group][column][4], starting from
@@ -46,6 +53,7 @@ struct ConvTile {
   std::array<ConvRests, 2> rests;  ///< then, of the panel's two vectors
   EpilogueTarget target;           ///< of row 0, column 0; rows is filled in by the tile
   const Epilogue* epilogue = nullptr;
+  Ahead* ahead = nullptr;
 };
 
 /// What the packed form of weights depends on besides the shape.

@@ -20,6 +20,13 @@ struct OutputRow {
   std::ptrdiff_t dst_step, residual_step;  ///< bytes from pixel to pixel
   __mmask64 channels;
 
+  /// All positions exist, with all channels of their pieces.
+  bool whole() const {
+    for (const bool here : exists)
+      if (!here) return false;
+    return channels == (~__mmask64{0} >> (64 - 64 / Positions));
+  }
+
   bool any() const {
     for (const bool here : exists)
       if (here) return true;
@@ -86,6 +93,30 @@ __attribute__((always_inline)) inline void store_positions(const OutputRow<Posit
     for (int i = 0; i < 4; ++i)
       if (row.exists[i])
         _mm_mask_storeu_epi8(row.dst[i] + offset, static_cast<__mmask16>(row.channels), lanes[i]);
+  }
+}
+
+/// The same where the row is whole.
+template <int Positions>
+__attribute__((always_inline)) inline void store_whole(const OutputRow<Positions>& row, long x,
+                                                       __m512i v) {
+  const std::ptrdiff_t offset = x * row.dst_step;
+  if constexpr (Positions == 1) {
+    _mm512_storeu_si512(row.dst[0] + offset, v);
+  } else if constexpr (Positions == 2) {
+    const auto half = [&](int i, __m256i bytes) __attribute__((always_inline)) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(row.dst[i] + offset), bytes);
+    };
+    half(0, _mm512_castsi512_si256(v));
+    half(1, _mm512_extracti64x4_epi64(v, 1));
+  } else {
+    const auto lane = [&](int i, __m128i bytes) __attribute__((always_inline)) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(row.dst[i] + offset), bytes);
+    };
+    lane(0, _mm512_castsi512_si128(v));
+    lane(1, _mm512_extracti32x4_epi32(v, 1));
+    lane(2, _mm512_extracti32x4_epi32(v, 2));
+    lane(3, _mm512_extracti32x4_epi32(v, 3));
   }
 }
 
@@ -156,11 +187,11 @@ template <int Positions>
   }
   if (epilogue.form == EpilogueForm::rounded_residual) {
     __m512i q = round_to_bytes(t, e.grid);
-    if (e.has_table) q = look_up(q, e.table);
-    for (int j = 0; j < 4; ++j)
-      t[j] = _mm512_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
+    if (e.table != nullptr) q = look_up(q, e.table);
+    inner_bytes(t, q, e);
   }
-  store_positions(row, x, add_residual(t, load_positions_residual(row, x), e));
+  store_positions(row, x,
+                  add_residual(t, to_element_order<64>(load_positions_residual(row, x)), e));
 }
 
 /// Finishes and writes pixel x of the row. Overwrites `t`.
@@ -171,10 +202,43 @@ template <bool plain, int Positions>
   if constexpr (plain) {
     const EpilogueVectors& e = epilogue.vectors;
     __m512i q = round_to_bytes(t, e.grid);
-    if (e.has_table) q = look_up(q, e.table);
+    if (e.table != nullptr) q = look_up(q, e.table);
     store_positions(row, x, q);
   } else {
     finish_rare(t, epilogue, row, x);
+  }
+}
+
+/// Pixels x .. x + count - 1 of a row, from sums in memory.
+template <bool plain, int Positions>
+[[gnu::always_inline]] inline void finish_row(const __m512i (*sums)[4], int count,
+                                              const ChunkConstants& constants,
+                                              const RowEpilogue& epilogue,
+                                              const OutputRow<Positions>& to, long x) {
+  if (Positions == 1 && !to.exists[0]) return;
+  const OutputRow<Positions> row = to;
+  const ChannelVectors<64> channels = load_channels<64>(constants.multiplier, constants.float_bias);
+  const auto real = [&](int i, __m512(&t)[4]) __attribute__((always_inline)) {
+    unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
+      t[j] = real_product(sums[i][j], channels.multiplier[j], channels.float_bias[j],
+                          !plain && epilogue.vectors.bias_apart);
+    });
+  };
+  __m512 t[4];
+  if (plain && row.whole()) {
+    const ByteGrid grid = epilogue.vectors.grid;
+    const std::uint8_t* const table = epilogue.vectors.table;
+    for (int i = 0; i < count; ++i) {
+      real(i, t);
+      __m512i q = round_to_bytes(t, grid);
+      if (table != nullptr) q = look_up(q, table);
+      store_whole(row, x + i, q);
+    }
+    return;
+  }
+  for (int i = 0; i < count; ++i) {
+    real(i, t);
+    finish_positions<plain>(t, epilogue, row, x + i);
   }
 }
 

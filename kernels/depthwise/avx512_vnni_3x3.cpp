@@ -68,6 +68,9 @@ constexpr int columns_under(int shifts, int pixels) {
   return (pixels - 1) * (shifts == 2 ? 1 : 2) + 3;
 }
 
+/// Pixels of a row whose sums wait for the epilogue: it then finds registers for its constants.
+constexpr int kSegment = 8;
+
 /// One task: a chunk of channels of `Positions` consecutive groups of `Shifts` output rows.
 template <bool plain, int Shifts, int Positions>
 struct Task {
@@ -76,65 +79,82 @@ struct Task {
   const ChunkConstants* constants;
   OutputRow<Positions> rows[Shifts];
   const RowEpilogue* epilogue;
+  __m512i sums[Shifts][kSegment][4];
 
-  /// Pixels x .. x + Pixels - 1 of each row, from the image columns that they see. Taking several
-  /// at a time halves the loads of weights, which are the bottleneck.
+  /// Pixels first .. first + Pixels - 1 of the segment in each row, from the image columns that
+  /// they see. Taking several at a time halves the loads of weights.
   template <int Pixels>
-  __attribute__((always_inline)) void output(
-      long x, const Interleaved (&columns)[columns_under(Shifts, Pixels)]) {
+  __attribute__((always_inline)) void multiply(
+      int first, const Interleaved (&columns)[columns_under(Shifts, Pixels)]) {
     constexpr int kStride = Shifts == 2 ? 1 : 2;
-    __m512 t[Shifts][Pixels][4];
-    for (int j = 0; j < 4; ++j)
-      for (int shift = 0; shift < Shifts; ++shift)
-        for (int i = 0; i < Pixels; ++i) {
-          __m512i acc = _mm512_load_si512(constants->bias + 16 * j);
-          for (int column = 0; column < 3; ++column)
-            acc = _mm512_dpbusd_epi32(acc, columns[i * kStride + column].v[j],
-                                      _mm512_load_si512(packed->weights[shift][column][j]));
-          t[shift][i][j] = scale_accumulators<plain>(acc, *constants, j, *epilogue);
-        }
+    unroll<0, 4 * Shifts>([&]<int n>() __attribute__((always_inline)) {
+      constexpr int j = n / Shifts, shift = n % Shifts;
+      __m512i acc[Pixels];
+      unroll<0, Pixels>([&]<int i>() __attribute__((always_inline)) {
+        acc[i] = load_again(constants->bias + 16 * j);
+      });
+      unroll<0, 3>([&]<int column>() __attribute__((always_inline)) {
+        const __m512i weights = _mm512_load_si512(packed->weights[shift][column][j]);
+        unroll<0, Pixels>([&]<int i>() __attribute__((always_inline)) {
+          acc[i] = _mm512_dpbusd_epi32(acc[i], columns[i * kStride + column].v[j], weights);
+        });
+      });
+      unroll<0, Pixels>([&]<int i>()
+                            __attribute__((always_inline)) { sums[shift][first + i][j] = acc[i]; });
+    });
+  }
+
+  /// Writes a segment that starts at pixel x.
+  [[gnu::noinline]] void finish(long x, int count) const {
     for (int shift = 0; shift < Shifts; ++shift)
-      for (int i = 0; i < Pixels; ++i)
-        finish_positions<plain>(t[shift][i], *epilogue, rows[shift], x + i);
+      finish_row<plain>(sums[shift], count, *constants, *epilogue, rows[shift], x);
   }
 };
 
 template <bool plain, int Positions>
 void sweep_stride_1(Task<plain, 2, Positions>& task, long width) {
   Interleaved a = task.image.load(), b = task.image.load(), c, d;
-  long x = 0;
-  for (; x + 4 <= width; x += 4) {
-    c = task.image.load();
-    d = task.image.load();
-    task.template output<2>(x, {a, b, c, d});
-    a = task.image.load();
-    b = task.image.load();
-    task.template output<2>(x + 2, {c, d, a, b});
-  }
-  for (; x < width; ++x) {
-    c = task.image.load();
-    task.template output<1>(x, {a, b, c});
-    a = b;
-    b = c;
+  for (long x = 0; x < width; x += kSegment) {
+    const int count = width - x < kSegment ? static_cast<int>(width - x) : kSegment;
+    int i = 0;
+    for (; i + 4 <= count; i += 4) {
+      c = task.image.load();
+      d = task.image.load();
+      task.template multiply<2>(i, {a, b, c, d});
+      a = task.image.load();
+      b = task.image.load();
+      task.template multiply<2>(i + 2, {c, d, a, b});
+    }
+    for (; i < count; ++i) {
+      c = task.image.load();
+      task.template multiply<1>(i, {a, b, c});
+      a = b;
+      b = c;
+    }
+    task.finish(x, count);
   }
 }
 
 template <bool plain, int Positions>
 void sweep_stride_2(Task<plain, 1, Positions>& task, long width) {
   Interleaved a = task.image.load(), b, c, d, e;
-  long x = 0;
-  for (; x + 2 <= width; x += 2) {
-    b = task.image.load();
-    c = task.image.load();
-    d = task.image.load();
-    e = task.image.load();
-    task.template output<2>(x, {a, b, c, d, e});
-    a = e;
-  }
-  if (x < width) {
-    b = task.image.load();
-    c = task.image.load();
-    task.template output<1>(x, {a, b, c});
+  for (long x = 0; x < width; x += kSegment) {
+    const int count = width - x < kSegment ? static_cast<int>(width - x) : kSegment;
+    int i = 0;
+    for (; i + 2 <= count; i += 2) {
+      b = task.image.load();
+      c = task.image.load();
+      d = task.image.load();
+      e = task.image.load();
+      task.template multiply<2>(i, {a, b, c, d, e});
+      a = e;
+    }
+    if (i < count) {
+      b = task.image.load();
+      c = task.image.load();
+      task.template multiply<1>(i, {a, b, c});
+    }
+    task.finish(x, count);
   }
 }
 

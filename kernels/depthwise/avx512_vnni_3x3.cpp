@@ -113,20 +113,21 @@ struct Task {
 
 template <bool plain, int Positions>
 void sweep_stride_1(Task<plain, 2, Positions>& task, long width) {
-  Interleaved a = task.image.load(), b = task.image.load(), c, d;
+  auto image = task.image;  // pointers in registers
+  Interleaved a = image.load(), b = image.load(), c, d;
   for (long x = 0; x < width; x += kSegment) {
     const int count = width - x < kSegment ? static_cast<int>(width - x) : kSegment;
     int i = 0;
     for (; i + 4 <= count; i += 4) {
-      c = task.image.load();
-      d = task.image.load();
+      c = image.load();
+      d = image.load();
       task.template multiply<2>(i, {a, b, c, d});
-      a = task.image.load();
-      b = task.image.load();
+      a = image.load();
+      b = image.load();
       task.template multiply<2>(i + 2, {c, d, a, b});
     }
     for (; i < count; ++i) {
-      c = task.image.load();
+      c = image.load();
       task.template multiply<1>(i, {a, b, c});
       a = b;
       b = c;
@@ -137,21 +138,22 @@ void sweep_stride_1(Task<plain, 2, Positions>& task, long width) {
 
 template <bool plain, int Positions>
 void sweep_stride_2(Task<plain, 1, Positions>& task, long width) {
-  Interleaved a = task.image.load(), b, c, d, e;
+  auto image = task.image;
+  Interleaved a = image.load(), b, c, d, e;
   for (long x = 0; x < width; x += kSegment) {
     const int count = width - x < kSegment ? static_cast<int>(width - x) : kSegment;
     int i = 0;
     for (; i + 2 <= count; i += 2) {
-      b = task.image.load();
-      c = task.image.load();
-      d = task.image.load();
-      e = task.image.load();
+      b = image.load();
+      c = image.load();
+      d = image.load();
+      e = image.load();
       task.template multiply<2>(i, {a, b, c, d, e});
       a = e;
     }
     if (i < count) {
-      b = task.image.load();
-      c = task.image.load();
+      b = image.load();
+      c = image.load();
       task.template multiply<1>(i, {a, b, c});
     }
     task.finish(x, count);

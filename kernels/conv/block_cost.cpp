@@ -47,7 +47,7 @@ Rows rows_of(const ConvShape& shape, const ConvBlocking& blocking, const RowLayo
   rows.times = layout.in_place ? pixels / rows.count
                                : pixels / line_pixels / static_cast<double>(layout.lines);
   const auto k = static_cast<double>(blocking.taps * blocking.tap_bytes);
-  const double fresh = layout.in_place
+  const double fresh = layout.in_place || layout.per_tap
                            ? k
                            : static_cast<double>(layout.step) *
                                  static_cast<double>(shape.stride[1] / blocking.folded_lines);

@@ -17,6 +17,7 @@ constexpr BlockShapes block_shapes(const std::array<RunBlocks, 3>& run, SumBytes
     ConvBlocks& blocks = shapes[static_cast<std::size_t>(first)];
     blocks.step_bytes = 64;
     blocks.copies_lines = true;
+    blocks.pack_matrix_panel = pack_matrix_panel_avx512_vnni;
     for (int i = first; i < 3; ++i) {
       const auto to = static_cast<std::size_t>(blocks.width_count++);
       blocks.widths[to] = 64 >> i;

@@ -118,36 +118,53 @@ class BlockRun {
   /// Copies the channels of a group for all pieces.
   void copy_lines(std::int64_t group) {
     const ConvShape& s = shape_;
-    const LineCopy copy{args_.src,
-                        args_.src_pitch,
-                        group * blocking_.group_in,
-                        blocking_.group_in,
-                        layout_.line_pixels,
-                        -s.pad_begin[2],
-                        layout_.line_step,
-                        static_cast<std::uint8_t>(grid_.src_zero_point)};
+    LineCopy copy{args_.src,
+                  args_.src_pitch,
+                  group * blocking_.group_in,
+                  blocking_.group_in,
+                  layout_.line_pixels,
+                  -s.pad_begin[2],
+                  layout_.line_step,
+                  static_cast<std::uint8_t>(grid_.src_zero_point)};
     for (std::int64_t i = 0; i < piece_count_; ++i) {
       const Piece& piece = pieces_[i];
-      const std::int64_t line = piece.pixel / s.out[2], y = line % s.out[1];
-      const std::int64_t plane = line / s.out[1], z = plane % s.out[0], image = plane / s.out[0];
-      const std::int64_t count =
-          RowLayout::input_lines(s, (piece.rows - s.out[2]) / layout_.pitch + 1);
+      const std::int64_t line = piece.pixel / s.out[2], plane = line / s.out[1];
+      const Origin origin{plane / s.out[0], plane % s.out[0] * s.stride[0] - s.pad_begin[0],
+                          line % s.out[1] * s.stride[1] - s.pad_begin[1]};
+      const std::int64_t lines = (piece.rows - s.out[2]) / layout_.pitch + 1;
       std::uint8_t* const to = at<std::uint8_t>(places_.copies) + i * layout_.piece_bytes;
       for (std::int64_t kz = 0; kz < s.kernel[0]; ++kz)
-        for (std::int64_t l = 0; l < count; ++l)
-          if (is_read(l))
-            copy_one(copy, image, z * s.stride[0] - s.pad_begin[0] + kz * s.dilation[0],
-                     y * s.stride[1] - s.pad_begin[1] + l,
-                     to + kz * layout_.depth_bytes + layout_.line_offset(s, blocking_, l));
+        if (layout_.per_tap)
+          copy_taps(copy, origin, kz, lines, to + kz * layout_.depth_bytes);
+        else
+          copy_window(copy, origin, kz, lines, to + kz * layout_.depth_bytes);
     }
   }
 
-  /// Windows with gaps between them or within them leave lines out.
-  bool is_read(std::int64_t line) const {
-    const std::int64_t stride = shape_.stride[1];
-    for (std::int64_t ky = 0; ky < std::min(shape_.kernel[1], stride); ++ky)
-      if ((line - ky * shape_.dilation[1]) % stride == 0) return true;
-    return false;
+  /// Where the window of a piece's first output begins, less what kz adds.
+  struct Origin {
+    std::int64_t image, z, y;
+  };
+
+  void copy_window(const LineCopy& copy, const Origin& origin, std::int64_t kz, std::int64_t lines,
+                   std::uint8_t* to) {
+    const std::int64_t z = origin.z + kz * shape_.dilation[0];
+    const std::int64_t count = (lines - 1) * shape_.stride[1] + shape_.kernel[1];
+    for (std::int64_t l = 0; l < count; ++l)
+      copy_one(copy, origin.image, z, origin.y + l, to + layout_.line_offset(shape_, blocking_, l));
+  }
+
+  void copy_taps(LineCopy copy, const Origin& origin, std::int64_t kz, std::int64_t lines,
+                 std::uint8_t* to) {
+    const ConvShape& s = shape_;
+    const std::int64_t across = blocking_.folds_width ? 1 : s.kernel[2], first = copy.first;
+    for (std::int64_t tap = 0; tap < across * s.kernel[1]; ++tap, to += layout_.plane_bytes) {
+      copy.first = first + tap % across * s.dilation[2];
+      for (std::int64_t l = 0; l < lines; ++l)
+        copy_line(s, copy, origin.image, origin.z + kz * s.dilation[0],
+                  origin.y + l * s.stride[1] + tap / across * s.dilation[1],
+                  to + l * layout_.line_bytes);
+    }
   }
 
   void copy_one(const LineCopy& copy, std::int64_t image, std::int64_t z, std::int64_t y,

@@ -7,7 +7,7 @@ namespace intact::kernels {
 namespace {
 
 constexpr ConvTiles avx512_vnni_tiles = {
-    {.width_count = 3, .widths = {64, 32, 16}},
+    {.width_count = 3, .widths = {64, 32, 16}, .pack_matrix_panel = pack_matrix_panel_avx512_vnni},
     {conv_tile_avx512_vnni_64, conv_tile_avx512_vnni_32, conv_tile_avx512_vnni_16},
     sum_bytes_avx512_vnni};
 constexpr ConvTiles avxvnni_tiles = {

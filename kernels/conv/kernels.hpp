@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/conv/conv.hpp"
+#include "kernels/conv/matrix_panel.hpp"
 #include "kernels/epilogue_form.hpp"
 
 namespace intact::kernels {
@@ -67,6 +68,7 @@ struct ConvPacking {
   int step_bytes = 4;
   /// Every window is read from copied lines, so every window without dilation can fold.
   bool copies_lines = false;
+  PackMatrixPanel pack_matrix_panel = nullptr;  ///< null: plain code
 };
 
 /// Sum of `count` bytes: the row sums of weights with zero points.

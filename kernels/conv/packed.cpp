@@ -159,6 +159,7 @@ ConvBlocking::ConvBlocking(const ConvPacking& packing, const ConvShape& shape) {
   group_out = shape.out_channels / groups;
   const bool copied = packing.copies_lines || (shape.groups == 1 && shape.in_channels <= 16);
   folds_width = copied && shape.kernel[2] > 1 && shape.dilation[2] == 1;
+  if (packing.copies_lines && shape.stride[2] > shape.kernel[2]) folds_width = false;
   if (folds_width) {
     constexpr std::int64_t slack = 64;
     const std::int64_t pixels = (shape.out[2] - 1) * shape.stride[2] + shape.kernel[2];
@@ -170,7 +171,8 @@ ConvBlocking::ConvBlocking(const ConvPacking& packing, const ConvShape& shape) {
   const auto steps_of = [&](std::int64_t bytes) {
     return (bytes + packing.step_bytes - 1) / packing.step_bytes;
   };
-  if (packing.copies_lines && folds_width && shape.stride[1] > 1 && shape.dilation[1] == 1) {
+  if (packing.copies_lines && folds_width && shape.dilation[1] == 1 && shape.stride[1] > 1 &&
+      shape.stride[1] <= shape.kernel[1]) {
     const std::int64_t lines = shape.stride[1], units = steps_up(shape.kernel[2], shape.stride[2]);
     const std::int64_t all_taps = shape.kernel[0] * steps_up(shape.kernel[1], lines);
     const std::int64_t all_bytes = units * shape.stride[2] * lines * group_in;

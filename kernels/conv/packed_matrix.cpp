@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/conv/matrix_panel.hpp"
 #include "kernels/conv/packed.hpp"
 #include "kernels/epilogue_reference.hpp"
 
@@ -14,33 +15,21 @@ constexpr int widest_panel = 64;
 constexpr std::uint8_t flip = 0x80;
 constexpr std::uint32_t flip_4 = 0x80808080u;
 
-/// One panel: its columns, and where they go.
-struct Panel {
-  const ConvMatrix& matrix;
-  std::int64_t depth;    ///< rows of the matrix
-  std::int64_t columns;  ///< of the matrix that lie in the panel
-  ConvPanel place;
-  int lanes;
-  std::int8_t* to;  ///< [k_group][column in packed order][4]
-
-  const std::uint8_t* at(std::int64_t k, std::int64_t column) const {
-    return matrix.data + k * matrix.k_stride + (place.begin + column) * matrix.column_stride;
-  }
-  /// Where four neighbouring channels go, in units of four columns.
-  int quad_in_packed_order(int quad) const {
-    const int per_row = place.width / (4 * lanes);
-    return quad % per_row * lanes + quad / per_row;
-  }
-};
+/// Where four neighbouring channels go, in units of four columns.
+int quad_in_packed_order(int quad, int width, int lanes) {
+  const int per_row = width / (4 * lanes);
+  return quad % per_row * lanes + quad / per_row;
+}
 
 /// Neighbouring columns are neighbours in memory: four rows at a time, interleaved byte by byte.
-void pack_rows(const Panel& panel, std::int32_t (&sums)[widest_panel]) {
-  const auto columns = static_cast<int>(panel.columns);
+template <int lanes>
+void pack_rows(const MatrixPanel& panel, std::int32_t* sums) {
+  const int columns = panel.columns;
   alignas(64) std::uint8_t natural[widest_panel * 4] = {};
   for (std::int64_t k = 0; k < panel.depth; k += 4) {
     const auto rows = static_cast<int>(std::min<std::int64_t>(panel.depth - k, 4));
     const std::uint8_t* row[4];
-    for (int i = 0; i < 4; ++i) row[i] = panel.at(k + std::min(i, rows - 1), 0);
+    for (int i = 0; i < 4; ++i) row[i] = panel.data + (k + std::min(i, rows - 1)) * panel.k_stride;
     for (int c = 0; c < columns; ++c)
       for (int i = 0; i < 4; ++i) natural[4 * c + i] = row[i][c] ^ flip;
     if (rows < 4)
@@ -48,18 +37,20 @@ void pack_rows(const Panel& panel, std::int32_t (&sums)[widest_panel]) {
         for (int i = rows; i < 4; ++i) natural[4 * c + i] = 0;
     for (int c = 0; c < columns; ++c)
       for (int i = 0; i < 4; ++i) sums[c] += static_cast<std::int8_t>(natural[4 * c + i]);
-    std::int8_t* const to = panel.to + k * panel.place.width;
-    for (int quad = 0; quad < panel.place.width / 4; ++quad)
-      std::memcpy(to + panel.quad_in_packed_order(quad) * 16, natural + quad * 16, 16);
+    std::int8_t* const to = panel.to + k * panel.width;
+    for (int quad = 0; quad < panel.width / 4; ++quad)
+      std::memcpy(to + quad_in_packed_order(quad, panel.width, lanes) * 16, natural + quad * 16,
+                  16);
   }
 }
 
 /// The bytes of a column are neighbours in memory.
-void pack_columns(const Panel& panel, std::int32_t (&sums)[widest_panel]) {
-  const std::ptrdiff_t stride = std::ptrdiff_t{panel.place.width} * 4;
+template <int lanes>
+void pack_columns(const MatrixPanel& panel, std::int32_t* sums) {
+  const std::ptrdiff_t stride = std::ptrdiff_t{panel.width} * 4;
   for (int c = 0; c < panel.columns; ++c) {
-    const std::uint8_t* const from = panel.at(0, c);
-    std::int8_t* to = panel.to + panel.quad_in_packed_order(c / 4) * 16 + c % 4 * 4;
+    const std::uint8_t* const from = panel.data + c * panel.column_stride;
+    std::int8_t* to = panel.to + quad_in_packed_order(c / 4, panel.width, lanes) * 16 + c % 4 * 4;
     std::int32_t sum = 0;
     for (std::int64_t k = 0; k < panel.depth; ++k) sum += static_cast<std::int8_t>(from[k] ^ flip);
     std::int64_t k = 0;
@@ -74,15 +65,26 @@ void pack_columns(const Panel& panel, std::int32_t (&sums)[widest_panel]) {
   }
 }
 
-/// Everything per column, as pack_conv has it.
-void pack_channels(const Panel& panel, const ConvWeights& weights,
-                   const std::int32_t (&sums)[widest_panel], PackedConv& packed) {
+template <int lanes>
+void pack_panel(const MatrixPanel& panel, std::int32_t* sums) {
+  if (panel.columns < panel.width || panel.depth < 4 * panel.k_groups)
+    std::fill_n(panel.to, panel.k_groups * panel.width * 4, std::int8_t{0});
+  std::int32_t natural[widest_panel] = {};
+  (panel.column_stride == 1 ? pack_rows<lanes> : pack_columns<lanes>)(panel, natural);
+  for (int quad = 0; quad < panel.width / 4; ++quad)
+    std::copy_n(natural + 4 * quad, 4, sums + 4 * quad_in_packed_order(quad, panel.width, lanes));
+}
+
+/// Everything per column, as pack_conv has it. `sums` are in packed order.
+void pack_channels(const ConvPanel& place, int lanes, const MatrixPanel& panel,
+                   const ConvWeights& weights, const std::int32_t* sums, PackedConv& packed) {
   const auto depth = static_cast<std::int32_t>(panel.depth);
   for (int c = 0; c < panel.columns; ++c) {
-    const std::int64_t channel = panel.place.begin + c;
-    const std::int64_t slot = panel.place.begin + panel.quad_in_packed_order(c / 4) * 4 + c % 4;
+    const std::int64_t channel = place.begin + c;
+    const int column = quad_in_packed_order(c / 4, place.width, lanes) * 4 + c % 4;
+    const std::int64_t slot = place.begin + column;
     const std::int32_t zero_point = weights.zero_point != nullptr ? weights.zero_point[channel] : 0;
-    const std::int32_t sum = sums[c] - zero_point * depth;
+    const std::int32_t sum = sums[column] - zero_point * depth;
     packed.sum[slot] = sum;
     packed.bias[slot] =
         (weights.bias != nullptr ? weights.bias[channel] : 0) - weights.src_zero_point * sum;
@@ -107,22 +109,25 @@ void pack_matrix(const ConvPacking& packing, const ConvShape& shape, const ConvW
   packed.header->src_zero_point = weights.src_zero_point;
   std::fill_n(packed.padding, shape.in_channels + 64,
               static_cast<std::uint8_t>(weights.src_zero_point));
+  const PackMatrixPanel pack = packing.pack_matrix_panel != nullptr ? packing.pack_matrix_panel
+                               : packing.lanes == 4                 ? pack_panel<4>
+                                                                    : pack_panel<2>;
   ConvPanel place = panel_at(blocking, packing, 0);
   for (; place.width > 0; place = panel_at(blocking, packing, place.begin + place.width)) {
-    const Panel panel{*weights.matrix,
-                      shape.in_channels,
-                      std::min<std::int64_t>(place.width, shape.out_channels - place.begin),
-                      place,
-                      packing.lanes,
-                      packed.weights + place.begin * blocking.column_bytes()};
-    if (panel.columns < place.width || shape.in_channels < 4 * blocking.k_groups)
-      std::fill_n(panel.to, place.width * blocking.column_bytes(), std::int8_t{0});
-    std::int32_t sums[widest_panel] = {};
-    if (weights.matrix->column_stride == 1)
-      pack_rows(panel, sums);
-    else
-      pack_columns(panel, sums);
-    pack_channels(panel, weights, sums, packed);
+    const ConvMatrix& matrix = *weights.matrix;
+    MatrixPanel panel;
+    panel.data = matrix.data + place.begin * matrix.column_stride;
+    panel.k_stride = matrix.k_stride;
+    panel.column_stride = matrix.column_stride;
+    panel.depth = shape.in_channels;
+    panel.k_groups = blocking.k_groups;
+    panel.columns =
+        static_cast<int>(std::min<std::int64_t>(place.width, shape.out_channels - place.begin));
+    panel.width = place.width;
+    panel.to = packed.weights + place.begin * blocking.column_bytes();
+    alignas(64) std::int32_t sums[widest_panel];
+    pack(panel, sums);
+    pack_channels(place, packing.lanes, panel, weights, sums, packed);
   }
 }
 

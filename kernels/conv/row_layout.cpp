@@ -27,6 +27,9 @@ RowLayout::RowLayout(const ConvShape& shape, const ConvBlocking& blocking) {
   const std::int64_t channels = std::max<std::int64_t>(blocking.group_in, 1);
   const std::int64_t outputs = std::max<std::int64_t>(shape.out[2], 1);
   in_place = shape.is_matrix_product();
+  per_tap = !in_place &&
+            ((shape.kernel[2] > 1 && !blocking.folds_width) ||
+             (shape.kernel[1] > 1 && shape.dilation[1] > 1) || shape.stride[1] > shape.kernel[1]);
   pieces = 1;
   if (in_place) {
     constexpr std::int64_t grain = 64;  // blocks of any height end with the piece
@@ -39,18 +42,20 @@ RowLayout::RowLayout(const ConvShape& shape, const ConvBlocking& blocking) {
     row_capacity = std::min(most, total);
     return;
   }
-  const bool window = shape.kernel[2] > 1;
+  const bool window = blocking.folds_width;
   const std::int64_t across = window ? shape.stride[2] : 1;
   line_step = window ? 1 : shape.stride[2];
-  line_pixels = (outputs - 1) * across + (shape.kernel[2] - 1) * shape.dilation[2] + 1;
-  pitch = window ? steps_up(line_pixels, across) : outputs;
+  line_pixels = window ? (outputs - 1) * across + shape.kernel[2] : outputs;
+  pitch = steps_up(line_pixels, across);
   unit_bytes = across * channels;
-  units = steps_up(line_pixels, across);
+  units = pitch;
   step = unit_bytes * blocking.folded_lines;
   line_bytes = pitch * step;
-  const std::int64_t below = (shape.kernel[1] - 1) * shape.dilation[1] / shape.stride[1];
-  const std::int64_t planes =
-      blocking.folded_lines > 1 || shape.kernel[1] == 1 ? 1 : shape.stride[1];
+  // Copies of `count` output lines: planes of count + below lines.
+  const std::int64_t below = per_tap ? 0 : (shape.kernel[1] - 1) / shape.stride[1];
+  const std::int64_t planes = per_tap                     ? blocking.taps / shape.kernel[0]
+                              : blocking.folded_lines > 1 ? 1
+                                                          : shape.stride[1];
   const auto bytes_of = [&](std::int64_t count) {
     return shape.kernel[0] * planes * (count + below) * line_bytes;
   };
@@ -83,12 +88,10 @@ std::ptrdiff_t RowLayout::line_offset(const ConvShape& shape, const ConvBlocking
 std::ptrdiff_t RowLayout::tap_offset(const ConvShape& shape, const ConvBlocking& blocking,
                                      std::int64_t tap) const {
   if (in_place) return 0;
-  const std::int64_t across = blocking.folds_width ? 1 : shape.kernel[2];
+  if (per_tap) return tap * plane_bytes;
   const std::int64_t down = steps_up(shape.kernel[1], blocking.folded_lines);
-  const std::int64_t x = tap % across, y = tap / across % down, z = tap / across / down;
-  return z * depth_bytes +
-         line_offset(shape, blocking, y * blocking.folded_lines * shape.dilation[1]) +
-         x * shape.dilation[2] * blocking.group_in;
+  return tap / down * depth_bytes +
+         line_offset(shape, blocking, tap % down * blocking.folded_lines);
 }
 
 }  // namespace intact::kernels

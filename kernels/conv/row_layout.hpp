@@ -1,7 +1,9 @@
 // Where the rows of input lie that a convolution on tile registers multiplies: at equal distances,
 // whatever the window. Matrix products have them in place. Else the lines that a window meets are
 // copied with their padding, and the output lines of a plane follow each other at a pitch that
-// leaves room for it: a few rows per line are no outputs. Plain header.
+// leaves room for it: a few rows per line are no outputs. Windows with gaps between their pixels,
+// or between each other, have copies of their own for every tap, of just what it meets. Plain
+// header.
 #pragma once
 
 #include "kernels/conv/packed.hpp"
@@ -15,6 +17,7 @@ struct RowLayout {
   static constexpr std::int64_t most_pieces = 16;
 
   bool in_place;
+  bool per_tap;
   std::int64_t lines;                   ///< output lines of a piece at most; in place: pixels
   std::int64_t pieces;                  ///< copied at a time
   std::int64_t rows;                    ///< of a whole piece, those between lines included
@@ -31,13 +34,9 @@ struct RowLayout {
   /// From a row to what it multiplies at a tap.
   std::ptrdiff_t tap_offset(const ConvShape& shape, const ConvBlocking& blocking,
                             std::int64_t tap) const;
-  /// Where line `line` of the copies of a piece lies.
+  /// Where line `line` of the copies of a piece lies, without per_tap.
   std::ptrdiff_t line_offset(const ConvShape& shape, const ConvBlocking& blocking,
                              std::int64_t line) const;
-  /// Input lines that `count` output lines meet.
-  static std::int64_t input_lines(const ConvShape& shape, std::int64_t count) {
-    return (count - 1) * shape.stride[1] + (shape.kernel[1] - 1) * shape.dilation[1] + 1;
-  }
 };
 
 }  // namespace intact::kernels

@@ -122,6 +122,24 @@ TEST(ConvBlocks, UnequalAxes) {
   }
 }
 
+/// What lies between the pixels of a window, or between windows, takes no memory.
+TEST(ConvBlocks, GapsOfAnySize) {
+  constexpr std::int64_t far = 1'000'000;
+  ConvShape dilated = square(5, 20, 24, 3);
+  dilated.dilation = {1, far, far};
+  set_output(dilated, {0, far, far});
+  ASSERT_EQ(dilated.out[1], 5);
+  ConvShape strided = square(7, 20, 24, 3);
+  strided.stride = {1, far, far};
+  set_output(strided, {0, far, far});
+  ASSERT_EQ(strided.out[1], 3);
+  for (const ConvShape& shape : {dilated, strided}) {
+    for (const ConvKernel& kernel : conv_block_kernels())
+      EXPECT_LT(kernel.scratch_bytes(shape), std::size_t{1} << 20);
+    ASSERT_TRUE(check(shape));
+  }
+}
+
 /// More rows than one chunk has, in place and copied, and several planes in one chunk.
 TEST(ConvBlocks, ChunksAndPlanes) {
   ASSERT_TRUE(check(matrix_product(5000, 20, 24)));

@@ -12,11 +12,12 @@ struct ChainProducts {
   static constexpr bool keeps_rests = true;
   template <int groups>
   [[gnu::always_inline]] static void add(__m256i (&sums)[vectors], const std::uint8_t* row,
+                                         const std::ptrdiff_t (&at)[groups],
                                          const std::int8_t* weights) {
     __m256i chains[vectors];
 #pragma GCC unroll 2
     for (int group = 0; group < groups; ++group) {
-      const __m256i x = broadcast_4(row + 4 * group);
+      const __m256i x = broadcast_4(row + at[group]);
 #pragma GCC unroll 2
       for (int v = 0; v < vectors; ++v) {
         const __m256i pairs = _mm256_maddubs_epi16(x, load(weights + 64 * group + 32 * v));
@@ -33,10 +34,10 @@ struct ChainProducts {
 struct WideProducts {
   static constexpr int max_quads = 2, chain = 1;  // the widened weights need registers
   static constexpr bool keeps_rests = false;
-  template <int>
   [[gnu::always_inline]] static void add(__m256i (&sums)[vectors], const std::uint8_t* row,
+                                         const std::ptrdiff_t (&at)[1],
                                          const std::int8_t* weights) {
-    const __m256i x = broadcast_4(row);
+    const __m256i x = broadcast_4(row + at[0]);
     const __m256i even = _mm256_and_si256(x, _mm256_set1_epi16(0xff)),
                   odd = _mm256_srli_epi16(x, 8);
 #pragma GCC unroll 2
@@ -52,7 +53,7 @@ struct WideProducts {
 }  // namespace
 
 void conv_tile_avx2_16(const ConvTile& tile) {
-  return tile.in_16_bits ? run_tile<ChainProducts>(tile) : run_tile<WideProducts>(tile);
+  return tile.k_offsets != nullptr ? run_tile<ChainProducts>(tile) : run_tile<WideProducts>(tile);
 }
 
 std::int32_t sum_bytes_avx2(const std::uint8_t* from, std::int64_t count) {

@@ -1,9 +1,11 @@
 // Convolution tiles of 16 columns over vectors of 8 sums: blocks of up to 2, 4 or 6 rows. Written
 // once over `Products`, the way of multiplying bytes:
 //   max_quads                          pairs of rows in a block
-//   chain                              k_groups multiplied at a time, but for the last of a tap
 //   keeps_rests                        expects weights as pack_rests leaves them
-//   add<groups>(sums, row, weights)    adds the products of a row and both vectors of weights
+//   chain                              k_groups multiplied at a time, but for the last of a tap
+//   add(sums, row, at, weights)        adds the products of a row, 4 bytes from each of `at` on,
+//   and
+//                                      both vectors of weights
 // Included by files compiled for AVX2 and up: intrinsics and internal linkage only.
 #pragma once
 
@@ -27,11 +29,16 @@ constexpr int width = 16, vectors = 2, rows_per_quad = 2;
 
 template <class Products, int quads, int groups>
 [[gnu::always_inline]] inline void multiply(
-    const std::uint8_t* const* rows, std::ptrdiff_t at, const std::int8_t* weights,
+    const std::uint8_t* const* rows, const std::ptrdiff_t (&at)[groups], const std::int8_t* weights,
     __m256i (&accumulator)[quads * rows_per_quad][vectors]) {
 #pragma GCC unroll 6
   for (int r = 0; r < quads * rows_per_quad; ++r)
-    Products::template add<groups>(accumulator[r], rows[r] + at, weights);
+    Products::add(accumulator[r], rows[r], at, weights);
+}
+
+/// sum + x in the register of `sum`: compilers move the six sums of a loop to and fro otherwise.
+[[gnu::always_inline]] inline void add_16_bits(__m256i& sum, __m256i x) {
+  asm("vpaddw %1, %0, %0" : "+x"(sum) : "x"(x));
 }
 
 /// The products of rests, in runs of 16-bit sums.
@@ -43,21 +50,24 @@ template <int rows>
     const std::int32_t* offset = rests.offsets;
     const std::int8_t* weights = rests.weights;
     for (std::int32_t i = 0; i < rests.run_count; ++i) {
-      const ConvRestRun& run = rests.runs[i];
+      const ConvRestRun run = rests.runs[i];
+      const std::uint8_t* const* const pixels = tile.rows + run.tap * tile.row_stride + row;
       const std::uint8_t* from[rows];
       __m256i sums[rows];
+#pragma GCC unroll 6
       for (int r = 0; r < rows; ++r) {
-        from[r] = tile.rows[run.tap * tile.row_stride + row + r] + tile.src_offset;
+        from[r] = pixels[r] + tile.src_offset;
         sums[r] = _mm256_setzero_si256();
       }
       for (const std::int32_t* const end = offset + run.count; offset < end; ++offset) {
+        const std::ptrdiff_t at = *offset;
         const __m256i w = load(weights);
         weights += 32;
 #pragma GCC unroll 6
         for (int r = 0; r < rows; ++r)
-          sums[r] =
-              _mm256_add_epi16(sums[r], _mm256_maddubs_epi16(broadcast_4(from[r] + *offset), w));
+          add_16_bits(sums[r], _mm256_maddubs_epi16(broadcast_4(from[r] + at), w));
       }
+#pragma GCC unroll 6
       for (int r = 0; r < rows; ++r)
         accumulator[r][v] =
             _mm256_add_epi32(accumulator[r][v], _mm256_madd_epi16(sums[r], _mm256_set1_epi16(1)));
@@ -103,17 +113,21 @@ template <class Products, int quads>
                                   _mm256_set1_epi32(tile.row_sums[row + i / vectors])));
   }
   const std::int8_t* weights = tile.weights;
+  const std::int32_t* k_offset = tile.k_offsets;
   const std::uint8_t* const* pixels = tile.rows + row;
   for (std::int64_t tap = 0; tap < tile.taps; ++tap, pixels += tile.row_stride) {
-    std::ptrdiff_t at = tile.src_offset;
+    std::ptrdiff_t at[Products::chain] = {tile.src_offset};
     std::int64_t left = tile.k_groups;
     for (; left >= Products::chain; left -= Products::chain) {
-      multiply<Products, quads, Products::chain>(pixels, at, weights, accumulator);
-      at += Products::chain * 4;
+      if constexpr (Products::keeps_rests)
+        for (std::ptrdiff_t& next : at) next = tile.src_offset + *k_offset++;
+      multiply<Products, quads>(pixels, at, weights, accumulator);
+      if constexpr (!Products::keeps_rests) at[0] += 4;
       weights += Products::chain * width * 4;
     }
     if (Products::chain > 1 && left > 0) {
-      multiply<Products, quads, 1>(pixels, at, weights, accumulator);
+      const std::ptrdiff_t last[1] = {tile.src_offset + *k_offset++};
+      multiply<Products, quads>(pixels, last, weights, accumulator);
       weights += width * 4;
     }
   }

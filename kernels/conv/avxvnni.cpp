@@ -7,10 +7,10 @@ namespace {
 struct VnniProducts {
   static constexpr int max_quads = 3, chain = 1;
   static constexpr bool keeps_rests = false;
-  template <int>
   [[gnu::always_inline]] static void add(__m256i (&sums)[vectors], const std::uint8_t* row,
+                                         const std::ptrdiff_t (&at)[1],
                                          const std::int8_t* weights) {
-    const __m256i x = broadcast_4(row);
+    const __m256i x = broadcast_4(row + at[0]);
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v)
       sums[v] = _mm256_dpbusd_avx_epi32(sums[v], x, load(weights + 32 * v));

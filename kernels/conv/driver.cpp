@@ -260,8 +260,10 @@ class Run {
       tile.zero_point = packed_.zero_point + slot;
       tile.row_sums = sums_;
     }
-    tile.in_16_bits = packed_.header->in_16_bits;
-    if (tile.in_16_bits) tile.rests = {rests_at(packed_, slot), rests_at(packed_, slot + 8)};
+    if (packed_.header->in_chains) {
+      tile.k_offsets = packed_.k_offsets + slot / 16 * blocking_.taps * blocking_.k_groups;
+      tile.rests = {rests_at(packed_, slot), rests_at(packed_, slot + 8)};
+    }
     const std::ptrdiff_t element = output_bytes(args_.epilogue.output);
     tile.target.dst =
         static_cast<std::byte*>(args_.dst) + (pixel * args_.dst_pitch + channel) * element;

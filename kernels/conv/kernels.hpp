@@ -10,10 +10,10 @@ namespace intact::kernels {
 
 ConvKernel conv_reference();
 
-/// Tiles that add products in 16 bits (vpmaddubsw) do so over chains: the neighbouring k_groups of
-/// a tap, by twos. Packing keeps in a panel what bytes cannot push out of 16 bits, pair by pair of
-/// a column's weights and in the sum of a chain, and lists the rest of the weights per vector of 8
-/// columns, in runs whose sums fit 16 bits as well. See rests.hpp.
+/// Tiles that add products in 16 bits (vpmaddubsw) do so over chains: k_groups of a tap, by twos,
+/// in an order of the panel's own. Packing keeps in a panel what bytes cannot push out of 16 bits,
+/// pair by pair of a column's weights and in the sum of a chain, and lists the rest of the weights
+/// per vector of 8 columns, in runs whose sums fit 16 bits as well. See rests.hpp.
 constexpr int chain_groups = 2;
 struct ConvRestRun {
   std::int32_t tap = 0, count = 0;  ///< whose row pointers lead to `count` entries
@@ -50,7 +50,9 @@ struct ConvTile {
   const std::int32_t* bias = nullptr;
   const std::int32_t* zero_point = nullptr;  ///< null: all zero
   const std::int32_t* row_sums = nullptr;    ///< only with zero_point
-  bool in_16_bits = false;         ///< of tiles that keep rests: the weights are packed for chains
+  /// Of tiles that keep rests, where weights are packed for chains: [tap][k_group] in the order of
+  /// the weights, what to add to src_offset; else null.
+  const std::int32_t* k_offsets = nullptr;
   std::array<ConvRests, 2> rests;  ///< then, of the panel's two vectors
   EpilogueTarget target;           ///< of row 0, column 0; rows is filled in by the tile
   const Epilogue* epilogue = nullptr;

@@ -213,7 +213,8 @@ PackedConv::PackedConv(const ConvPacking& packing, const ConvBlocking& blocking,
   place(padding, static_cast<std::size_t>(shape.in_channels) + 64);
   place(weights, columns * static_cast<std::size_t>(blocking.column_bytes()));
   const std::size_t vectors = packing.keeps_rests ? columns / 8 : 0;
-  const std::size_t entries = vectors * static_cast<std::size_t>(most_rests(blocking));
+  const std::size_t entries = vectors * most_rests(blocking);
+  place(k_offsets, columns / 16 * (packing.keeps_rests ? column_groups(blocking) : 0));
   place(rests, vectors);
   place(rest_runs, entries);
   place(rest_offsets, entries);
@@ -250,7 +251,7 @@ void pack_conv(const ConvPacking& packing, const ConvShape& shape, const ConvWei
   PackedConv packed(packing, blocking, shape, packed_data);
   // The lists of rests stay as they are: most of their room is never touched.
   std::fill_n(static_cast<std::byte*>(packed_data),
-              reinterpret_cast<std::byte*>(packed.rests) - static_cast<std::byte*>(packed_data),
+              reinterpret_cast<std::byte*>(packed.k_offsets) - static_cast<std::byte*>(packed_data),
               std::byte{0});
   packed.header->src_zero_point = weights.src_zero_point;
   std::fill_n(packed.padding, shape.in_channels + 64,

@@ -49,7 +49,7 @@ ConvPanel panel_at(const ConvBlocking& blocking, const ConvPacking& packing, std
 struct PackedConvHeader {
   std::int32_t src_zero_point = 0;
   bool has_zero_points = false;
-  bool in_16_bits = false;  ///< see ConvTile
+  bool in_chains = false;  ///< the rests and k_offsets are there
 };
 /// The rests of one vector of 8 columns: where they start in the lists of all, and how many runs.
 struct PackedRests {
@@ -69,7 +69,8 @@ struct PackedConv {
   std::int32_t* sum;      ///< of w - zero_point: what the bias loses per unit of src_zero_point
   std::uint8_t* padding;  ///< a pixel of src_zero_point, with slack to over-read
   std::int8_t* weights;
-  PackedRests* rests;  ///< per vector of 8 columns; the lists of all, with room for the worst:
+  std::int32_t* k_offsets;  ///< per panel of 16 columns, as ConvTile has them
+  PackedRests* rests;       ///< per vector of 8 columns; the lists of all, with room for the worst:
   ConvRestRun* rest_runs;
   std::int32_t* rest_offsets;
   std::int8_t* rest_weights;

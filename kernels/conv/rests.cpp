@@ -1,4 +1,5 @@
-// Divides weights into what 16-bit sums hold and the rest; see rests.hpp.
+// Orders weights into chains and divides them into what 16-bit sums hold and the rest; see
+// rests.hpp.
 #include "kernels/conv/rests.hpp"
 
 #include <algorithm>
@@ -7,24 +8,108 @@
 namespace intact::kernels {
 namespace {
 
-constexpr int pairs = rest_bytes / 2, panel_bytes = 64;
+constexpr int pairs = rest_bytes / 2, panel_bytes = 64, panel_vectors = 2;
 constexpr int limit = 128;  // 255 * 128 and 255 * -128 fit 16 bits
 
-/// Sums of weights, by sign, of each pair of bytes in a vector.
+/// Sums of weights of each pair of bytes in a vector: of the positive ones, and of the negative.
 struct SignedSums {
-  std::array<int, pairs> positive = {}, negative = {};
+  std::array<std::int16_t, pairs> positive = {}, negative = {};
 
   void add(const std::int8_t* weights) {
-    for (int i = 0; i < rest_bytes; ++i) {
-      positive[i / 2] += std::max<int>(weights[i], 0);
-      negative[i / 2] -= std::min<int>(weights[i], 0);
+    for (int i = 0; i < pairs; ++i) {
+      const int a = weights[2 * i], b = weights[2 * i + 1];
+      positive[i] = static_cast<std::int16_t>(positive[i] + std::max(a, 0) + std::max(b, 0));
+      negative[i] = static_cast<std::int16_t>(negative[i] - std::min(a, 0) - std::min(b, 0));
     }
   }
-  bool fit() const {
-    int greatest = 0;
-    for (int i = 0; i < pairs; ++i) greatest = std::max({greatest, positive[i], negative[i]});
+  bool fit_with(const SignedSums& other) const {
+    std::int16_t greatest = 0;
+    for (int i = 0; i < pairs; ++i) {
+      const auto up = static_cast<std::int16_t>(positive[i] + other.positive[i]);
+      const auto down = static_cast<std::int16_t>(negative[i] + other.negative[i]);
+      greatest = std::max({greatest, up, down});
+    }
     return greatest <= limit;
   }
+  bool fit() const { return fit_with({}); }
+};
+
+/// Makes chains of the groups of one tap in a panel: of the first that is left and, among the next
+/// ones, that which leaves the least rest.
+class ChainMaker {
+ public:
+  ChainMaker(std::int8_t* weights, std::int64_t k_groups)
+      : weights_(weights), k_groups_(k_groups) {}
+
+  /// Reorders the weights; offsets[i] becomes 4 times the k_group that comes i-th.
+  void operator()(std::int32_t* offsets) {
+    for (read_ahead(); held_ > 0; read_ahead()) {
+      const int partner = held_ > 1 ? find_partner() : 0;
+      write(0, offsets);
+      if (partner > 0) write(partner, offsets);
+      drop(partner);
+    }
+  }
+
+ private:
+  static constexpr int most = 17;
+  struct Group {
+    std::int64_t k_group;
+    std::array<std::int8_t, panel_bytes> weights;
+    std::array<SignedSums, panel_vectors> sums;
+    std::array<bool, panel_vectors> fits;
+  };
+
+  void read_ahead() {
+    for (; held_ < most && read_ < k_groups_; ++read_) {
+      Group& group = groups_[order_[held_++]];
+      group.k_group = read_;
+      std::memcpy(group.weights.data(), weights_ + read_ * panel_bytes, panel_bytes);
+      for (int v = 0; v < panel_vectors; ++v) {
+        group.sums[v] = {};
+        group.sums[v].add(group.weights.data() + v * rest_bytes);
+        group.fits[v] = group.sums[v].fit();
+      }
+    }
+  }
+
+  int find_partner() const {
+    int best = 1, least = panel_vectors * chain_groups + 1;
+    for (int i = 1; i < held_ && least > 0; ++i) {
+      const int rests = count_rests(groups_[order_[0]], groups_[order_[i]]);
+      if (rests < least) best = i;
+      least = std::min(least, rests);
+    }
+    return best;
+  }
+  static int count_rests(const Group& a, const Group& b) {
+    int count = 0;
+    for (int v = 0; v < panel_vectors; ++v)
+      if (!a.sums[v].fit_with(b.sums[v])) count += a.fits[v] || b.fits[v] ? 1 : 2;
+    return count;
+  }
+
+  void write(int index, std::int32_t* offsets) {
+    const Group& group = groups_[order_[index]];
+    std::memcpy(weights_ + written_ * panel_bytes, group.weights.data(), panel_bytes);
+    offsets[written_++] = static_cast<std::int32_t>(4 * group.k_group);
+  }
+
+  /// Frees the places of the first group and its partner.
+  void drop(int partner) {
+    if (partner > 0) {
+      std::rotate(order_.begin() + partner, order_.begin() + partner + 1, order_.begin() + held_);
+      --held_;
+    }
+    std::rotate(order_.begin(), order_.begin() + 1, order_.begin() + held_);
+    --held_;
+  }
+
+  std::int8_t* weights_;
+  std::int64_t k_groups_, read_ = 0, written_ = 0;
+  int held_ = 0;
+  std::array<Group, most> groups_;
+  std::array<int, most> order_ = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 };
 
 /// Moves up to `positive` and `negative` of a pair's weights, and takes that off the two.
@@ -90,49 +175,62 @@ class Lists {
   SignedSums sums_;    ///< of the last run
 };
 
-/// Bounds a chain of groups and lists its rest, from as few of its groups as possible.
-void pack_chain(std::int8_t* weights, int count, std::int64_t offset, Lists& lists) {
+/// Bounds a chain of groups and lists its rest, from as few of its groups as possible. `offsets`:
+/// of each group's bytes of input.
+void pack_chain(std::int8_t* weights, int count, std::array<std::int64_t, chain_groups> offsets,
+                Lists& lists) {
   SignedSums sums;
   for (int i = 0; i < count; ++i) sums.add(weights + i * panel_bytes);
   if (sums.fit()) return;
-  std::array<int, chain_groups> order = {};
-  for (int i = 0; i < count; ++i) order[i] = i;
-  // A group that fits alone is better left whole: the others can give all that is too much.
-  std::stable_partition(order.begin(), order.begin() + count, [&](int i) {
-    SignedSums alone;
-    alone.add(weights + i * panel_bytes);
-    return !alone.fit();
-  });
-  alignas(rest_bytes) std::array<std::array<std::int8_t, rest_bytes>, chain_groups> rest = {};
+  // A group that fits alone is better left whole: the other can give all that is too much.
+  std::array<int, chain_groups> order = {0, 1};
+  SignedSums first;
+  first.add(weights);
+  if (count > 1 && first.fit()) order = {1, 0};
+  std::array<std::array<std::int8_t, rest_bytes>, chain_groups> rest = {};
   for (int pair = 0; pair < pairs; ++pair) {
     int positive = std::max(sums.positive[pair] - limit, 0);
     int negative = std::max(sums.negative[pair] - limit, 0);
+    if (positive + negative == 0) continue;
     for (int i = 0; i < count; ++i)
       move_pair(weights + order[i] * panel_bytes + 2 * pair, rest[order[i]].data() + 2 * pair,
                 positive, negative);
   }
-  for (int i = 0; i < count; ++i) lists.add(offset + 4 * i, rest[i].data());
+  for (int i = 0; i < count; ++i) lists.add(offsets[i], rest[i].data());
+}
+
+/// A vector of a panel, whose groups are in chains.
+void pack_vector(const ConvBlocking& blocking, std::int8_t* weights, const std::int32_t* k_offsets,
+                 Lists& lists) {
+  lists.start_tap(0);
+  for (std::int64_t tap = 0; tap < blocking.taps; ++tap) {
+    if (blocking.tap_step == 0) lists.start_tap(tap);
+    const std::int64_t at = tap * blocking.tap_step;
+    for (std::int64_t k = 0; k < blocking.k_groups;) {
+      const int count = blocking.k_groups - k < chain_groups ? 1 : chain_groups;
+      pack_chain(weights, count, {at + k_offsets[0], at + k_offsets[count - 1]}, lists);
+      weights += count * panel_bytes;
+      k_offsets += count;
+      k += count;
+    }
+  }
 }
 
 }  // namespace
 
 void pack_rests(const ConvBlocking& blocking, PackedConv& packed) {
-  packed.header->in_16_bits = true;
+  static_assert(chain_groups == 2);
+  packed.header->in_chains = true;
   Lists lists(packed);
-  for (std::int64_t vector = 0; vector < blocking.total_columns() / 8; ++vector) {
-    std::int8_t* weights =
-        packed.weights + vector / 2 * 16 * blocking.column_bytes() + vector % 2 * rest_bytes;
-    lists.start_vector(vector);
-    lists.start_tap(0);
-    for (std::int64_t tap = 0; tap < blocking.taps; ++tap) {
-      if (blocking.tap_step == 0) lists.start_tap(tap);
-      for (std::int64_t k = 0; k < blocking.k_groups;) {
-        const auto count =
-            static_cast<int>(std::min<std::int64_t>(chain_groups, blocking.k_groups - k));
-        pack_chain(weights, count, tap * blocking.tap_step + 4 * k, lists);
-        weights += count * panel_bytes;
-        k += count;
-      }
+  const std::int64_t groups = blocking.taps * blocking.k_groups;
+  for (std::int64_t panel = 0; panel < blocking.total_columns() / 16; ++panel) {
+    std::int8_t* const weights = packed.weights + panel * groups * panel_bytes;
+    std::int32_t* const k_offsets = packed.k_offsets + panel * groups;
+    for (std::int64_t group = 0; group < groups; group += blocking.k_groups)
+      ChainMaker(weights + group * panel_bytes, blocking.k_groups)(k_offsets + group);
+    for (int v = 0; v < panel_vectors; ++v) {
+      lists.start_vector(panel * panel_vectors + v);
+      pack_vector(blocking, weights + v * rest_bytes, k_offsets, lists);
     }
   }
 }

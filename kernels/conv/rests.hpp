@@ -9,14 +9,18 @@ namespace intact::kernels {
 /// Weights of an entry: those of 4 bytes of K for 8 columns.
 constexpr int rest_bytes = 32;
 
+/// Groups of 4 bytes of a column.
+constexpr std::size_t column_groups(const ConvBlocking& blocking) {
+  return static_cast<std::size_t>(blocking.taps * blocking.k_groups);
+}
 /// Entries that a vector of 8 columns can need.
-constexpr std::int64_t most_rests(const ConvBlocking& blocking) {
-  return 2 * blocking.taps * blocking.k_groups;
+constexpr std::size_t most_rests(const ConvBlocking& blocking) {
+  return 2 * column_groups(blocking);
 }
 
-/// Bounds the weights of packed panels of 16 columns for chains of 16-bit sums, and lists what that
-/// leaves. With a byte up to 255, sums stay within 16 bits where the positive weights add up to at
-/// most 128, and so do the negative ones.
+/// Orders and bounds the weights of packed panels of 16 columns for chains of 16-bit sums, and
+/// lists what that leaves. With a byte up to 255, sums stay within 16 bits where the positive
+/// weights add up to at most 128, and so do the negative ones.
 void pack_rests(const ConvBlocking& blocking, PackedConv& packed);
 
 /// Of the vector of 8 columns that starts at `slot`.

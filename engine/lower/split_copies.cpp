@@ -2,6 +2,7 @@
 // move in front of the copies: each part then has its own, which its product can take over, and the
 // copies move the results, mostly bytes.
 #include <algorithm>
+#include <utility>
 
 #include "engine/lower/lowering.hpp"
 
@@ -103,34 +104,50 @@ Operation on_part(Program& program, const Operation& whole, TensorId x, Operatio
   return operation;
 }
 
+/// Moves the operator that reads `x` in front of the copies; returns its result, or no_tensor where
+/// it stays.
+TensorId split(Program& program, TensorId x) {
+  if (program.tensor(x).type != ElementType::f32 || program.tensor(x).root != no_tensor)
+    return no_tensor;
+  const int reader = only_reader(program, x);
+  if (reader < 0) return no_tensor;
+  const Operation whole = program.operations[static_cast<std::size_t>(reader)];
+  const TensorId result = whole.outputs[0];
+  const StoredTensor& to = program.tensor(result);
+  if (!is_pointwise(program, whole, x) || to.shape != program.tensor(x).shape ||
+      to.layout != program.tensor(x).layout)
+    return no_tensor;
+  const std::vector<std::size_t> copies = copies_into(program, x);
+  if (copies.empty() || copies.back() > static_cast<std::size_t>(reader) ||
+      !std::all_of(copies.begin(), copies.end(), [&](std::size_t k) {
+        return applies_to(program, whole, x, program.operations[k].inputs[0]);
+      }))
+    return no_tensor;
+  program.operations.erase(program.operations.begin() + reader);
+  for (std::size_t k = copies.size(); k-- > 0;) {
+    Operation operation = on_part(program, whole, x, program.operations[copies[k]]);
+    if (k > 0) operation.sources.clear();
+    program.operations.insert(program.operations.begin() + static_cast<std::ptrdiff_t>(copies[k]),
+                              std::move(operation));
+  }
+  return result;
+}
+
 }  // namespace
 
 void split_copies(Program& program) {
+  std::vector<int> writers(program.tensors.size(), 0);
+  for (const Operation& operation : program.operations)
+    for (const TensorId id : operation.outputs)
+      if (id != no_tensor) ++writers[static_cast<std::size_t>(id)];
+  // Tensors of several parts, each looked at once: at its first copy, which stays one.
   for (std::size_t i = 0; i < program.operations.size(); ++i) {
     if (!std::holds_alternative<CopyOperation>(program.operations[i].kind)) continue;
-    const TensorId x = program.operations[i].outputs[0];
-    if (program.tensor(x).type != ElementType::f32 || program.tensor(x).root != no_tensor) continue;
-    const int reader = only_reader(program, x);
-    if (reader < 0) continue;
-    const Operation whole = program.operations[static_cast<std::size_t>(reader)];
-    const StoredTensor& to = program.tensor(whole.outputs[0]);
-    if (!is_pointwise(program, whole, x) || to.shape != program.tensor(x).shape ||
-        to.layout != program.tensor(x).layout)
-      continue;
-    const std::vector<std::size_t> copies = copies_into(program, x);
-    if (copies.empty() || copies.back() > static_cast<std::size_t>(reader) ||
-        !std::all_of(copies.begin(), copies.end(), [&](std::size_t k) {
-          return applies_to(program, whole, x, program.operations[k].inputs[0]);
-        }))
-      continue;
-    program.operations.erase(program.operations.begin() + reader);
-    for (std::size_t k = copies.size(); k-- > 0;) {
-      Operation operation = on_part(program, whole, x, program.operations[copies[k]]);
-      if (k > 0) operation.sources.clear();
-      program.operations.insert(program.operations.begin() + static_cast<std::ptrdiff_t>(copies[k]),
-                                std::move(operation));
-    }
-    --i;  // the copies, with another operator behind them
+    const auto x = static_cast<std::size_t>(program.operations[i].outputs[0]);
+    if (x >= writers.size() || writers[x] < 2) continue;
+    const int parts = std::exchange(writers[x], 0);
+    const TensorId result = split(program, static_cast<TensorId>(x));
+    if (result != no_tensor) writers[static_cast<std::size_t>(result)] = parts;
   }
 }
 

@@ -135,8 +135,8 @@ void pad_row(const RowArgs& args, float x) {
   for (std::int64_t i = args.length; i < padded_length(args); ++i) args.scratch[i] = x;
 }
 
-/// Below this, remainders of a division by numbers that have a reciprocal may be subnormal.
-constexpr float least_dividend = 0x1p-100f;
+/// Below this, what a division computes on the way may be subnormal: inexact, or slow.
+constexpr float least_dividend = 0x1p-70f;
 
 /// x / divisor to the bit, without dividing where that is sure: the divisor has a reciprocal
 /// (kernels/reciprocal.hpp) and |x| lies between least_dividend and 2^100, or x is +0.
@@ -283,9 +283,12 @@ void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
         args.scratch, padded, sums, [&](Floats x) { return normal_exponential(x - shift); },
         [](Floats e, Floats sum) { return sum + e; });
     const RowQuotient share(total(sums));
-    if (args.output == Element::u8 && has_reciprocal(args.dst_scale)) {
-      // What is too small for an exact remainder rounds to 0 all the same.
-      store_row(args, row, [&](std::int64_t, int, Floats e) { return share.of_normal(e); });
+    if (args.output == Element::u8 && args.dst_scale >= 0x1p-20f &&
+        has_reciprocal(args.dst_scale)) {
+      // As a sum is at least 1, this and all that is less rounds to 0.
+      const Floats least = constant(0x1p-24f);
+      store_row(args, row,
+                [&](std::int64_t, int, Floats e) { return share.of_normal(maximum(e, least)); });
     } else {
       store_row(args, row, [&](std::int64_t, int, Floats e) {
         return share.of(e, both(less(e, constant(least_dividend)), less(constant(0.0f), e)));

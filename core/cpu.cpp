@@ -14,6 +14,7 @@
 #include <fstream>
 #include <string>
 
+#include "core/isa_support.hpp"
 #include "intact/error.hpp"
 
 namespace intact {
@@ -112,15 +113,27 @@ Isa parse_isa(std::string_view name) {
     throw Error(fmt::format(
         "unknown instruction set '{}'; known are scalar, avx2, avxvnni, avx512vnni, amx", name));
   const Isa isa = static_cast<Isa>(found - names.begin());
-  if (isa == Isa::amx && features().amx_refused)
-    throw Error(
-        "the CPU has amx, but the operating system does not hand out its tile registers; Linux "
-        "does "
-        "from 5.16 on, unless a virtual machine or a sandbox forbids it");
-  if (!cpu_supports(isa))
-    throw Error(fmt::format("this machine does not have {}; the best it has is {}", name,
-                            isa_name(best_isa())));
+  const IsaSupport support{cpu_supports(isa) || (isa == Isa::amx && features().amx_refused),
+                           cpu_supports(isa)};
+  if (const std::string why = why_unavailable(isa, support, best_isa()); !why.empty())
+    throw Error(why);
   return isa;
+}
+
+std::string why_unavailable(Isa isa, IsaSupport support, Isa best) {
+  if (!support.cpu)
+    return fmt::format("this machine does not have {}; the best it has is {}", isa_name(isa),
+                       isa_name(best));
+  if (support.system) return "";
+  return fmt::format(
+      "the CPU has {0}, but the operating system does not hand it out, so that {1} is the best; "
+      "Linux hands out tile registers from 5.16 on, unless a virtual machine or a sandbox forbids "
+      "it",
+      isa_name(isa), isa_name(best));
+}
+
+std::string withheld_isa() {
+  return features().amx_refused ? why_unavailable(Isa::amx, {true, false}, best_isa()) : "";
 }
 
 std::string cpu_name() {

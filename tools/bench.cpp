@@ -198,6 +198,7 @@ int bench(const Options& options) {
                {"streams", options.streams},
                {"runs", runs},
                {"cpu", cpu_name()}};
+  if (const std::string withheld = withheld_isa(); !withheld.empty()) json["note"] = withheld;
   for (const auto& [key, value] : json.items()) {
     fmt::print("{:<12} {}\n", key,
                value.is_number_float() ? fmt::format("{:.3f}", value.get<double>())

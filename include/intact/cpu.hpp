@@ -12,6 +12,9 @@ namespace intact {
 bool cpu_supports(Isa isa);
 /// The greatest supported instruction set that kernels exist for.
 Isa best_isa();
+/// What the operating system keeps this process from although the CPU has it, in words; empty when
+/// that is nothing.
+std::string withheld_isa();
 std::string_view isa_name(Isa isa);
 /// Throws Error for an unknown name, naming the known ones, and for an instruction set that this
 /// machine lacks.

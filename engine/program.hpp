@@ -242,6 +242,9 @@ struct CopyOperation {
   std::optional<std::vector<std::uint8_t>> fill;  ///< one element's bytes
 };
 
+/// The high and the low bytes of words apart. Inputs: x. Outputs: both, in its layout.
+struct SplitOperation {};
+
 /// Float convolution through oneDNN. Inputs: activation.
 struct FloatConvOperation {
   kernels::ConvShape shape;
@@ -303,9 +306,9 @@ using OperationKind =
     std::variant<ConvOperation, ActivationMatMulOperation, BlockedProductOperation, PoolOperation,
                  ByteBinaryOperation, ByteSumOperation, AffineOperation, TableOperation,
                  QuantizeOperation, DynamicQuantizeOperation, DequantizeOperation, CopyOperation,
-                 FloatConvOperation, FloatMatMulOperation, FloatPoolOperation, FloatBinaryOperation,
-                 FloatUnaryOperation, RowOperation, ResizeOperation, LstmOperation, ChainOperation,
-                 ReferenceOperation>;
+                 SplitOperation, FloatConvOperation, FloatMatMulOperation, FloatPoolOperation,
+                 FloatBinaryOperation, FloatUnaryOperation, RowOperation, ResizeOperation,
+                 LstmOperation, ChainOperation, ReferenceOperation>;
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

@@ -1,5 +1,5 @@
 // Times strided copies: transposes between channels-first and channels-last, Concat slots, channel
-// shuffles and plain copies.
+// shuffles and plain copies; and splitting words.
 
 #include <benchmark/benchmark.h>
 
@@ -56,6 +56,20 @@ const bool registered = [] {
             state.SetBytesProcessed(state.iterations() * 2 * static_cast<std::int64_t>(bytes));
           });
     }
+  }
+  for (const SplitKernel& kernel : split_kernels()) {
+    if (!cpu_supports(kernel.isa)) continue;
+    benchmark::RegisterBenchmark(
+        (std::string(kernel.name) + "/200704").c_str(), [=](benchmark::State& state) {
+          constexpr std::int64_t count = 200704;
+          const std::vector<std::uint16_t> src(count, 0x1234);
+          std::vector<std::uint8_t> high(count), low(count);
+          for (auto _ : state) {
+            kernel.run({1, count, src.data(), count, high.data(), low.data(), count}, {});
+            benchmark::ClobberMemory();
+          }
+          state.SetBytesProcessed(state.iterations() * 4 * count);
+        });
   }
   return true;
 }();

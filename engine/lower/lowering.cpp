@@ -162,10 +162,15 @@ TensorId Lowering::new_tensor(std::string name, ElementType type, Shape shape, L
 }
 
 TensorId Lowering::relayout(TensorId source, Layout layout, ValueId id) {
+  const TensorId target = relaid(source, layout);
+  if (target != source) bind(id, target);
+  return target;
+}
+
+TensorId Lowering::relaid(TensorId source, Layout layout) {
   const StoredTensor from = program_.tensor(source);
   if (from.layout == layout || from.shape.size() < 3) return source;
   const TensorId target = new_tensor(from.name, from.type, from.shape, layout, from.grid);
-  bind(id, target);
   if (same_order(from.shape) && from.dense() && !from.constant.defined()) {
     program_.tensor(target).root = source;
     return target;
@@ -231,24 +236,25 @@ TensorId Lowering::bytes(ValueId id, Layout layout) {
 }
 
 TensorId Lowering::plane(ValueId id, Layout layout, int which) {
+  const Layout own = layout_of(id);
+  if (shape(id).size() < 3) layout = own;
   const auto known = planes_.find({id, layout, which});
   if (known != planes_.end()) return known->second;
-  const TensorId source = bytes(id, layout_of(id));
+  if (layout != own) return planes_[{id, layout, which}] = relaid(plane(id, own, which), layout);
+  const TensorId source = bytes(id, own);
   const StoredTensor from = program_.tensor(source);
   const std::int32_t zero_point = stored_zero_point(*from.grid);
-  const Grid grid = {ElementType::u8,
-                     {which == 1 ? 256 * from.grid->scale[0] : from.grid->scale[0]},
-                     {which == 1 ? zero_point >> 8 : zero_point & 255}};
-  const std::string name = fmt::format("{} bytes of {}", which == 1 ? "high" : "low", from.name);
-  const TensorId target = new_tensor(name, ElementType::u8, from.shape, layout, grid);
-  CopyOperation copy;  // of bytes, of which a word has two
-  copy.extents = from.shape;
-  copy.src_strides = from.strides();
-  for (std::int64_t& stride : copy.src_strides) stride *= 2;
-  copy.src_offset = which;
-  copy.dst_strides = program_.tensor(target).strides();
-  append_conversion(std::move(copy), source, target, name, "Layout");
-  return planes_[{id, layout, which}] = target;
+  const float scale = from.grid->scale[0];
+  const Grid low = {ElementType::u8, {scale}, {zero_point & 255}};
+  const Grid high = {ElementType::u8, {256 * scale}, {zero_point >> 8}};
+  for (const int part : {1, 0})
+    planes_[{id, layout, part}] =
+        new_tensor(fmt::format("{} bytes of {}", part == 1 ? "high" : "low", from.name),
+                   ElementType::u8, from.shape, from.layout, part == 1 ? high : low);
+  append_conversion(SplitOperation{}, source, planes_[{id, layout, 1}],
+                    fmt::format("{} to high and low bytes", from.name), "Layout");
+  program_.operations.back().outputs.push_back(planes_[{id, layout, 0}]);
+  return planes_[{id, layout, which}];
 }
 
 TensorId Lowering::real(ValueId id, Layout layout) {

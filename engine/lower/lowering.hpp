@@ -130,7 +130,9 @@ class Lowering {
 
  private:
   TensorId find(ValueId id, ElementType type, std::optional<Layout> layout) const;
+  /// A stored form of `id` in another layout.
   TensorId relayout(TensorId source, Layout layout, ValueId id);
+  TensorId relaid(TensorId source, Layout layout);
   TensorId dequantize(ValueId id, Layout layout);
   void append_conversion(OperationKind kind, TensorId source, TensorId target, std::string name,
                          const char* op);

@@ -23,6 +23,7 @@ bool writes_with_pitch(const Program& program, const Operation& operation,
          !std::holds_alternative<FloatMatMulOperation>(operation.kind) &&
          !std::holds_alternative<FloatPoolOperation>(operation.kind) &&
          !std::holds_alternative<LstmOperation>(operation.kind) &&
+         !std::holds_alternative<SplitOperation>(operation.kind) &&
          !std::holds_alternative<ReferenceOperation>(operation.kind);
 }
 

@@ -1,4 +1,4 @@
-// Strided copies.
+// Strided copies, and words taken apart.
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -70,6 +70,34 @@ class CopyStep : public Step {
   TensorId src_, dst_;
 };
 
+class SplitStep : public Step {
+ public:
+  SplitStep(const kernels::SplitKernel& chosen, const Program& program, const Operation& operation)
+      : run_(chosen.run), src_(operation.inputs[0]), dst_(operation.outputs) {
+    const StoredTensor& src = program.tensor(src_);
+    args_.rows = src.rows();
+    args_.channels = src.channels();
+    args_.src_pitch = src.pitch();
+    args_.dst_pitch = program.tensor(dst_[0]).pitch();
+    kernel = chosen.name;
+    isa = chosen.isa;
+  }
+
+  void run(const Frame& frame, Part part) const override {
+    kernels::SplitArgs args = args_;
+    args.src = frame.at<std::uint16_t>(src_);
+    args.high = frame.at<std::uint8_t>(dst_[0]);
+    args.low = frame.at<std::uint8_t>(dst_[1]);
+    run_(args, part);
+  }
+
+ private:
+  void (*run_)(const kernels::SplitArgs&, Part);
+  kernels::SplitArgs args_;
+  TensorId src_;
+  std::vector<TensorId> dst_;
+};
+
 }  // namespace
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation, CopyOperation& copy) {
@@ -80,6 +108,11 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Cop
   step->kernel = kernel.name;
   step->isa = kernel.isa;
   return step;
+}
+
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation, SplitOperation&) {
+  return std::make_unique<SplitStep>(select_kernel(kernels::split_kernels(), context.isa),
+                                     context.program, operation);
 }
 
 }  // namespace intact

@@ -21,6 +21,7 @@ std::unique_ptr<Step> make(StepContext&, const Operation&, QuantizeOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, DynamicQuantizeOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, DequantizeOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, CopyOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, SplitOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, FloatConvOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, FloatMatMulOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, FloatPoolOperation&);

@@ -341,6 +341,17 @@ constexpr int lane_count = 2;
   else
     store_16_first(reinterpret_cast<std::uint8_t*>(dst), packed, 2 * count);
 }
+/// The high and the low bytes of 32 words.
+[[gnu::always_inline]] inline void load_split(Bytes& high, Bytes& low, const std::uint16_t* src) {
+  const auto* const words = reinterpret_cast<const __m256i*>(src);
+  const __m256i first = _mm256_loadu_si256(words), second = _mm256_loadu_si256(words + 1);
+  const __m256i mask = _mm256_set1_epi16(255);
+  const auto in_order = [](__m256i a, __m256i b) __attribute__((always_inline)) {
+    return _mm256_permute4x64_epi64(_mm256_packus_epi16(a, b), 0xd8);
+  };
+  low.value = in_order(_mm256_and_si256(first, mask), _mm256_and_si256(second, mask));
+  high.value = in_order(_mm256_srli_epi16(first, 8), _mm256_srli_epi16(second, 8));
+}
 /// table[index] per lane. The table is readable for 2 bytes beyond its last entry.
 [[gnu::always_inline]] inline Ints lookup(const std::uint16_t* table, Ints index) {
   const __m256i pairs = _mm256_i32gather_epi32(reinterpret_cast<const int*>(table), index.value, 2);

@@ -253,6 +253,16 @@ constexpr int lane_count = 4;
 [[gnu::always_inline]] inline void store_first(std::uint16_t* dst, Ints a, int count) {
   _mm512_mask_cvtepi32_storeu_epi16(dst, first_lanes(count), a.value);
 }
+/// The high and the low bytes of 64 words.
+[[gnu::always_inline]] inline void load_split(Bytes& high, Bytes& low, const std::uint16_t* src) {
+  const __m512i first = _mm512_loadu_si512(src), second = _mm512_loadu_si512(src + 32);
+  const auto together = [](__m512i a, __m512i b) __attribute__((always_inline)) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi16_epi8(a)),
+                              _mm512_cvtepi16_epi8(b), 1);
+  };
+  low.value = together(first, second);
+  high.value = together(_mm512_srli_epi16(first, 8), _mm512_srli_epi16(second, 8));
+}
 /// table[index] per lane. The table is readable for 2 bytes beyond its last entry.
 [[gnu::always_inline]] inline Ints lookup(const std::uint16_t* table, Ints index) {
   return {

@@ -1,4 +1,4 @@
-// Strided copies for AVX2: the common text over 32 bytes.
+// Strided copies and splitting of words for AVX2: the common text over 32 bytes.
 
 #include "kernels/elementwise/lanes_avx2.hpp"
 #include "kernels/layout/implementations.hpp"
@@ -7,6 +7,9 @@
 
 namespace intact::kernels::avx2 {
 
+void split_row(const SplitRow& row) {
+  split_row_all(row);
+}
 void copy_rows(const RowCopy& piece) {
   copy_rows_all(piece);
 }

@@ -1,4 +1,4 @@
-// Strided copies for AVX-512: the common text over 64 bytes.
+// Strided copies and splitting of words for AVX-512: the common text over 64 bytes.
 
 #include "kernels/elementwise/lanes_avx512.hpp"
 #include "kernels/layout/implementations.hpp"
@@ -7,6 +7,9 @@
 
 namespace intact::kernels::avx512_vnni {
 
+void split_row(const SplitRow& row) {
+  split_row_all(row);
+}
 void copy_rows(const RowCopy& piece) {
   copy_rows_all(piece);
 }

@@ -25,13 +25,23 @@ struct Transpose {
   std::uint8_t flip;
 };
 
+/// `count` words one after the other.
+struct SplitRow {
+  const std::uint16_t* src;
+  std::uint8_t* high;
+  std::uint8_t* low;
+  std::int64_t count;
+};
+
 namespace avx512_vnni {
+void split_row(const SplitRow& row);
 void copy_rows(const RowCopy& piece);
 void transpose_1(const Transpose& piece);
 void transpose_4(const Transpose& piece);
 }  // namespace avx512_vnni
 
 namespace avx2 {
+void split_row(const SplitRow& row);
 void copy_rows(const RowCopy& piece);
 void transpose_1(const Transpose& piece);
 void transpose_4(const Transpose& piece);
@@ -40,6 +50,7 @@ void transpose_4(const Transpose& piece);
 /// The definition, one element after the other.
 namespace reference {
 void copy(const CopyArgs& args, Part part);
+void split_row(const SplitRow& row);
 }  // namespace reference
 
 }  // namespace intact::kernels

@@ -171,6 +171,31 @@ void copy(const CopyArgs& args, Part part) {
   copy_as_transpose(args, loops, row, column, loops.unit == 1 ? transpose_1 : transpose_4, part);
 }
 
+/// Parts share the rows, or the words of each where there are fewer rows than parts.
+template <void (*split_row)(const SplitRow&)>
+void split_words(const SplitArgs& args, Part part) {
+  SplitArgs all = args;
+  if (all.src_pitch == all.channels && all.dst_pitch == all.channels) {
+    all.channels *= all.rows;
+    all.rows = 1;
+  }
+  Range rows = {0, all.rows}, words = {0, all.channels};
+  if (all.rows < part.count)
+    words = split(all.channels, part, cache_line);
+  else
+    rows = split(all.rows, part);
+  for (long r = rows.begin; r < rows.end; ++r)
+    split_row({all.src + r * all.src_pitch + words.begin,
+               all.high + r * all.dst_pitch + words.begin,
+               all.low + r * all.dst_pitch + words.begin, words.end - words.begin});
+}
+
+constexpr SplitKernel split_list[] = {
+    {"split_avx512vnni", Isa::avx512vnni, split_words<avx512_vnni::split_row>},
+    {"split_avx2", Isa::avx2, split_words<avx2::split_row>},
+    {"split_reference", Isa::scalar, split_words<reference::split_row>},
+};
+
 constexpr CopyKernel copy_list[] = {
     {"copy_avx512vnni", Isa::avx512vnni,
      copy<avx512_vnni::copy_rows, avx512_vnni::transpose_1, avx512_vnni::transpose_4>},
@@ -182,6 +207,9 @@ constexpr CopyKernel copy_list[] = {
 
 std::span<const CopyKernel> copy_kernels() {
   return copy_list;
+}
+std::span<const SplitKernel> split_kernels() {
+  return split_list;
 }
 
 }  // namespace intact::kernels

@@ -33,4 +33,21 @@ struct CopyKernel {
 };
 std::span<const CopyKernel> copy_kernels();
 
+/// The high and the low bytes of words, apart: high[r * dst_pitch + c] and low[r * dst_pitch + c]
+/// of the word at src[r * src_pitch + c]. Nothing else is written, and nothing else is read.
+struct SplitArgs {
+  std::int64_t rows = 0, channels = 0;
+  const std::uint16_t* src = nullptr;
+  std::ptrdiff_t src_pitch = 0;
+  std::uint8_t* high = nullptr;
+  std::uint8_t* low = nullptr;
+  std::ptrdiff_t dst_pitch = 0;
+};
+struct SplitKernel {
+  const char* name;
+  Isa isa;
+  void (*run)(const SplitArgs&, Part part);
+};
+std::span<const SplitKernel> split_kernels();
+
 }  // namespace intact::kernels

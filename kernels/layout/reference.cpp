@@ -1,4 +1,4 @@
-// The definition of the strided copy, one element after the other.
+// The definition of the strided copy and of splitting words, one element after the other.
 
 #include <cstring>
 
@@ -23,6 +23,13 @@ void copy(const CopyArgs& args, Part part) {
     auto* dst = static_cast<std::uint8_t*>(args.dst) + to * args.element_bytes;
     std::memcpy(dst, src, static_cast<std::size_t>(args.element_bytes));
     if (args.element_bytes == 1) *dst ^= args.flip;
+  }
+}
+
+void split_row(const SplitRow& row) {
+  for (std::int64_t i = 0; i < row.count; ++i) {
+    row.high[i] = static_cast<std::uint8_t>(row.src[i] >> 8);
+    row.low[i] = static_cast<std::uint8_t>(row.src[i] & 255);
   }
 }
 

@@ -268,5 +268,20 @@ void transpose_4_all(const Transpose& piece) {
   transpose_tiles<4>(piece);
 }
 
+void split_row_all(const SplitRow& row) {
+  constexpr int width = Bytes::size;
+  std::int64_t i = 0;
+  for (; i + width <= row.count; i += width) {
+    Bytes high, low;
+    load_split(high, low, row.src + i);
+    store(row.high + i, high);
+    store(row.low + i, low);
+  }
+  for (; i < row.count; ++i) {
+    row.high[i] = static_cast<std::uint8_t>(row.src[i] >> 8);
+    row.low[i] = static_cast<std::uint8_t>(row.src[i] & 255);
+  }
+}
+
 }  // namespace
 }  // namespace intact::kernels

@@ -234,5 +234,32 @@ TEST(Copy, NothingToDo) {
   }
 }
 
+TEST(Split, EveryKernelTakesWordsApart) {
+  for (const SplitKernel& kernel : runnable(split_kernels())) {
+    int turn = 0;
+    for (const std::int64_t channels : lengths()) {
+      const std::int64_t rows = 1 + ++turn % 4, gap = turn % 3;
+      const auto elements = static_cast<std::size_t>(rows * (channels + gap));
+      Buffer<std::uint16_t> src(elements, 1);
+      std::mt19937 random(2);
+      for (std::uint16_t& word : src.storage) word = static_cast<std::uint16_t>(random());
+      Buffer<std::uint8_t> high(elements, 3), low(elements, 4), expected_high(elements, 3),
+          expected_low(elements, 4);
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t c = 0; c < channels; ++c) {
+          const std::int64_t at = r * (channels + gap) + c;
+          expected_high.data()[at] = static_cast<std::uint8_t>(src.data()[at] / 256);
+          expected_low.data()[at] = static_cast<std::uint8_t>(src.data()[at] % 256);
+        }
+      const std::ptrdiff_t pitch = channels + gap;
+      run_in_parts(kernel,
+                   SplitArgs{rows, channels, src.data(), pitch, high.data(), low.data(), pitch},
+                   1 + turn % 3);
+      ASSERT_EQ(first_difference(high, expected_high), equal) << kernel.name << " " << channels;
+      ASSERT_EQ(first_difference(low, expected_low), equal) << kernel.name << " " << channels;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace intact::kernels

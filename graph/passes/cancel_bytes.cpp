@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "graph/folding.hpp"
@@ -41,8 +42,13 @@ class Canceller {
   Graph& graph_;
   Rewriter rewriter_;
   std::map<ValueId, ValueId> reals_;
-  /// Outputs of the grid operators on each value, to find equal ones.
-  std::map<ValueId, std::vector<ValueId>> grid_users_;
+  /// What equal grid operators have in common: the value, the first scale and the first zero point.
+  using GridUse = std::tuple<ValueId, float, std::int32_t>;
+  static GridUse use_of(const Node& node) {
+    return {node.inputs[0], node.grid->scale[0], node.grid->zero_point[0]};
+  }
+  /// Outputs of the grid operators, to find equal ones.
+  std::map<GridUse, std::vector<ValueId>> grid_users_;
 };
 
 ValueId Canceller::reals_of(ValueId id) const {
@@ -53,7 +59,7 @@ ValueId Canceller::reals_of(ValueId id) const {
 void Canceller::keep(Node node) {
   set_output_grids(graph_, node);
   if (node.is_bytes()) reals_[node.outputs[0]] = node.inputs[0];
-  if (node.domain == "intact") grid_users_[node.inputs[0]].push_back(node.outputs[0]);
+  if (node.domain == "intact") grid_users_[use_of(node)].push_back(node.outputs[0]);
   rewriter_.push(std::move(node));
 }
 
@@ -77,7 +83,7 @@ bool Canceller::drop_from_bytes(Node& node) {
 /// An earlier Round, Bytes or FromBytes that does the same.
 bool Canceller::merge(Node& node) {
   if (node.domain != "intact") return false;
-  for (const ValueId output : grid_users_[node.inputs[0]]) {
+  for (const ValueId output : grid_users_[use_of(node)]) {
     const Node& earlier = *rewriter_.producer(output);
     if (earlier.op != node.op || earlier.grid != node.grid) continue;
     if (!rewriter_.redirect(node.outputs[0], output)) continue;

@@ -42,7 +42,7 @@ template <class Products, int quads, int groups>
 }
 
 /// The products of rests, in runs of 16-bit sums.
-template <int rows>
+template <int rows, bool cross_taps>
 [[gnu::noinline]] void add_rests(const ConvTile& tile, std::int64_t row,
                                  __m256i (&accumulator)[rows][vectors]) {
   for (int v = 0; v < vectors; ++v) {
@@ -60,7 +60,10 @@ template <int rows>
         sums[r] = _mm256_setzero_si256();
       }
       for (const std::int32_t* const end = offset + run.count; offset < end; ++offset) {
-        const std::ptrdiff_t at = *offset;
+        constexpr int in_tap = (1 << ConvRests::tap_shift) - 1;
+        const std::ptrdiff_t at =
+            cross_taps ? (*offset & in_tap) + (*offset >> ConvRests::tap_shift) * tile.tap_step
+                       : *offset;
         const __m256i w = load(weights);
         weights += 32;
 #pragma GCC unroll 6
@@ -135,7 +138,9 @@ template <class Products, int quads>
   for (int i = 0; i < rows * vectors; ++i)
     done[i / vectors][i % vectors] = accumulator[i / vectors][i % vectors];
   if constexpr (Products::keeps_rests) {
-    if (tile.rests[0].run_count + tile.rests[1].run_count > 0) add_rests(tile, row, done);
+    if (tile.rests[0].run_count + tile.rests[1].run_count > 0)
+      tile.tap_step != 0 ? add_rests<rows, true>(tile, row, done)
+                         : add_rests<rows, false>(tile, row, done);
   }
   switch (form) {
     case EpilogueForm::bytes:

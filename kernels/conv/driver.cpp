@@ -263,6 +263,7 @@ class Run {
     if (packed_.header->in_chains) {
       tile.k_offsets = packed_.k_offsets + slot / 16 * blocking_.taps * blocking_.k_groups;
       tile.rests = {rests_at(packed_, slot), rests_at(packed_, slot + 8)};
+      if (rests_cross_taps(blocking_)) tile.tap_step = blocking_.tap_step;
     }
     const std::ptrdiff_t element = output_bytes(args_.epilogue.output);
     tile.target.dst =

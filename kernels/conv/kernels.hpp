@@ -21,8 +21,11 @@ struct ConvRestRun {
 struct ConvRests {
   const ConvRestRun* runs = nullptr;
   std::int32_t run_count = 0;
-  const std::int32_t* offsets = nullptr;  ///< per entry: bytes from the run's row pointers
-  const std::int8_t* weights = nullptr;   ///< per entry: [8][4]
+  /// Per entry: bytes from the run's row pointers; with ConvTile::tap_step, those from the row
+  /// pointers of tap offset / 2^tap_shift in the bits below.
+  const std::int32_t* offsets = nullptr;
+  static constexpr int tap_shift = 16;
+  const std::int8_t* weights = nullptr;  ///< per entry: [8][4]
 };
 
 /// Memory to bring into the second-level cache while products keep the processor busy. Tiles take
@@ -54,7 +57,9 @@ struct ConvTile {
   /// the weights, what to add to src_offset; else null.
   const std::int32_t* k_offsets = nullptr;
   std::array<ConvRests, 2> rests;  ///< then, of the panel's two vectors
-  EpilogueTarget target;           ///< of row 0, column 0; rows is filled in by the tile
+  /// Runs of rests cross taps, which are this far apart in all rows; 0: they do not.
+  std::ptrdiff_t tap_step = 0;
+  EpilogueTarget target;  ///< of row 0, column 0; rows is filled in by the tile
   const Epilogue* epilogue = nullptr;
   Ahead* ahead = nullptr;
 };

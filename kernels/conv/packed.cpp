@@ -164,7 +164,7 @@ ConvBlocking::ConvBlocking(const ConvPacking& packing, const ConvShape& shape) {
     constexpr std::int64_t slack = 64;
     const std::int64_t pixels = (shape.out[2] - 1) * shape.stride[2] + shape.kernel[2];
     line_bytes = round_up(pixels * shape.in_channels + slack, 64);
-    if (shape.kernel[0] == 1) tap_step = shape.dilation[1] * line_bytes;
+    tap_step = shape.kernel[0] == 1 ? shape.dilation[1] * line_bytes : 0;
   }
   taps = folds_width ? shape.kernel[0] * shape.kernel[1] : shape.taps();
   tap_bytes = folds_width ? shape.kernel[2] * group_in : group_in;

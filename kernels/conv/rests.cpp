@@ -202,10 +202,11 @@ void pack_chain(std::int8_t* weights, int count, std::array<std::int64_t, chain_
 /// A vector of a panel, whose groups are in chains.
 void pack_vector(const ConvBlocking& blocking, std::int8_t* weights, const std::int32_t* k_offsets,
                  Lists& lists) {
+  const bool crosses = rests_cross_taps(blocking);
   lists.start_tap(0);
   for (std::int64_t tap = 0; tap < blocking.taps; ++tap) {
-    if (blocking.tap_step == 0) lists.start_tap(tap);
-    const std::int64_t at = tap * blocking.tap_step;
+    if (!crosses) lists.start_tap(tap);
+    const std::int64_t at = crosses ? tap << ConvRests::tap_shift : 0;
     for (std::int64_t k = 0; k < blocking.k_groups;) {
       const int count = blocking.k_groups - k < chain_groups ? 1 : chain_groups;
       pack_chain(weights, count, {at + k_offsets[0], at + k_offsets[count - 1]}, lists);
@@ -217,6 +218,11 @@ void pack_vector(const ConvBlocking& blocking, std::int8_t* weights, const std::
 }
 
 }  // namespace
+
+bool rests_cross_taps(const ConvBlocking& blocking) {
+  constexpr std::int64_t most = std::int64_t{1} << ConvRests::tap_shift;
+  return blocking.tap_step != 0 && 4 * blocking.k_groups < most && blocking.taps < most / 2;
+}
 
 void pack_rests(const ConvBlocking& blocking, PackedConv& packed) {
   static_assert(chain_groups == 2);

@@ -169,8 +169,14 @@ std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) 
     args.epilogue.residual = &residual;
   }
 
+  // Packed weights serve all sizes of images.
+  ConvShape other = shape_;
+  for (auto* extents : {&other.in, &other.out})
+    for (std::int64_t& extent : *extents) extent += 3;
+  ++other.batch;
+  EXPECT_EQ(kernel.packed_bytes(other), kernel.packed_bytes(shape_)) << kernel.name;
   const AlignedBytes packed(kernel.packed_bytes(shape_));
-  kernel.pack(shape_, weights(), packed.data);
+  kernel.pack(other, weights(), packed.data);
   args.src = src_.data();
   args.src_pitch = shape_.in_channels + options_.src_gap;
   args.weights = packed.data;

@@ -37,7 +37,7 @@ struct StripColumn {
 
 struct Scratch {
   StripColumn strip[(kBlock - 1) * 2 + kMostColumns];
-  __m512i accumulators[4][kBlock];
+  __m512i accumulators[kBlock][4];
 };
 
 /// Output rows to a strip.
@@ -97,11 +97,11 @@ void multiply(const PackedChunk& packed, const std::int32_t* biases, int shift, 
   for (int half = 0; half < 2; ++half)
     for (int column = 0; column < Columns; ++column)
       weights[half][column] = _mm512_load_si512(packed.weights[shift][j][half][column]);
-  const __m512i bias = _mm512_load_si512(biases + 16 * j);
   for (int x = 0; x < count; x += kTogether) {
     const StripColumn* strip = scratch->strip + x * Stride;
     __m512i acc[kTogether];
-    for (__m512i& a : acc) a = bias;
+#pragma GCC unroll 8
+    for (__m512i& a : acc) a = load_again(biases + 16 * j);
 #pragma GCC unroll 32
     for (int column = 0; column < (kTogether - 1) * Stride + Columns; ++column)
 #pragma GCC unroll 2
@@ -112,7 +112,7 @@ void multiply(const PackedChunk& packed, const std::int32_t* biases, int shift, 
           if (column >= i * Stride && column < i * Stride + Columns)
             acc[i] = _mm512_dpbusd_epi32(acc[i], bytes, weights[half][column - i * Stride]);
       }
-    for (int i = 0; i < kTogether; ++i) scratch->accumulators[j][x + i] = acc[i];
+    for (int i = 0; i < kTogether; ++i) scratch->accumulators[x + i][j] = acc[i];
   }
 }
 
@@ -155,19 +155,16 @@ void run_rows(const ConvShape& shape, const ConvArgs& args, const RowEpilogue& e
     const int count = left < kBlock ? static_cast<int>(left) : kBlock;
     Task<Positions> task;
     task.place(shape, args, chunk, padding, first_group, first * Stride - shape.pad_begin[2]);
-    for (int column = 0; column < (count - 1) * Stride + Columns; ++column)
-      for (int half = 0; half < 2; ++half)
-        scratch->strip[column].rows[half] = task.image[half].load();
+    for (int half = 0; half < 2; ++half) {
+      auto image = task.image[half];  // pointers in registers
+      for (int column = 0; column < (count - 1) * Stride + Columns; ++column)
+        scratch->strip[column].rows[half] = image.load();
+    }
     for (int shift = 0; shift < shifts(shape); ++shift) {
       if (!task.rows[shift].any()) continue;
       for (int j = 0; j < 4; ++j)
         multiply<Columns, Stride>(packed, constants.bias, shift, j, count, scratch);
-      for (int x = 0; x < count; ++x) {
-        __m512 t[4];
-        for (int j = 0; j < 4; ++j)
-          t[j] = scale_accumulators<plain>(scratch->accumulators[j][x], constants, j, epilogue);
-        finish_positions<plain>(t, epilogue, task.rows[shift], first + x);
-      }
+      finish_row<plain>(scratch->accumulators, count, constants, epilogue, task.rows[shift], first);
     }
   }
 }

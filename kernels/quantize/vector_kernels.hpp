@@ -142,6 +142,9 @@ template <bool full, class Divide>
   }
 }
 
+/// Planes are streams from memory: what the hardware fetches ahead of each ends with its page.
+constexpr std::ptrdiff_t floats_ahead = 512;
+
 template <class Divide>
 void quantize_planes_by(const QuantizeArgs& args) {
   constexpr int width = Floats::size;
@@ -150,6 +153,8 @@ void quantize_planes_by(const QuantizeArgs& args) {
   broadcast(zero_point, args.zero_point);
   std::int64_t pixel = 0;
   for (; pixel + width <= args.pixels; pixel += width) {
+    for (std::int64_t channel = 0; channel < args.channels; ++channel)
+      __builtin_prefetch(args.src + pixel + channel * args.src_strides[1] + floats_ahead);
     quantize_pixels<true>(args, quantizer, zero_point, pixel, width);
   }
   if (pixel < args.pixels) {

@@ -84,17 +84,27 @@ template <int width, bool whole>
   return nullptr;
 }
 
-/// The same for any form.
+/// Finishes blocks of a tile: in whatever form, chosen once.
 template <int width>
-[[gnu::always_inline]] inline void finish_rows(EpilogueForm form, const __m512i (*accumulator)[4],
-                                               int quads, const ConvTile& tile,
-                                               const EpilogueVectors& e, std::int64_t row) {
-  const bool whole = tile.target.columns >= width &&
-                     tile.row_count - row >= std::int64_t{quads} * Block<width>::rows_per_quad;
-  const FinishBlock finish =
-      whole ? block_finisher<width, true>(form) : block_finisher<width, false>(form);
-  finish(accumulator, quads, tile, e, row);
-}
+class Finisher {
+ public:
+  [[gnu::always_inline]] Finisher(const ConvTile& tile, const EpilogueVectors& e)
+      : tile_(tile), e_(e) {
+    const EpilogueForm form = form_of(*tile.epilogue);
+    partial_ = block_finisher<width, false>(form);
+    whole_ = tile.target.columns >= width ? block_finisher<width, true>(form) : partial_;
+  }
+  [[gnu::always_inline]] void operator()(const __m512i (*accumulator)[4], int quads,
+                                         std::int64_t row) const {
+    const bool whole = tile_.row_count - row >= std::int64_t{quads} * Block<width>::rows_per_quad;
+    (whole ? whole_ : partial_)(accumulator, quads, tile_, e_, row);
+  }
+
+ private:
+  const ConvTile& tile_;
+  const EpilogueVectors& e_;
+  FinishBlock whole_, partial_;
+};
 
 }  // namespace
 }  // namespace intact::kernels

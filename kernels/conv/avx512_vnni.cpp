@@ -114,7 +114,7 @@ void run_tile(const ConvTile& tile) {
       multiply_block<width, 4>, multiply_block<width, 5>, multiply_block<width, 6>};
   constexpr int rows_per_quad = Block<width>::rows_per_quad;
   const EpilogueVectors e = load_epilogue(*tile.epilogue);
-  const EpilogueForm form = form_of(*tile.epilogue);
+  const Finisher<width> finish(tile, e);
   const std::int64_t quads = (tile.row_count + rows_per_quad - 1) / rows_per_quad;
   const std::int64_t blocks = (quads + max_quads - 1) / max_quads;
   const std::int64_t each = blocks > 0 ? quads / blocks : 0, larger = quads - each * blocks;
@@ -123,7 +123,7 @@ void run_tile(const ConvTile& tile) {
   for (std::int64_t block = 0; block < blocks; ++block) {
     const int count = static_cast<int>(each + (block < larger ? 1 : 0));
     multiply[count - 1](tile, quad * rows_per_quad, take_ahead<width>(tile), sums);
-    finish_rows<width>(form, sums, count, tile, e, quad * rows_per_quad);
+    finish(sums, count, quad * rows_per_quad);
     quad += count;
   }
   e.range.join_into(tile.epilogue->range);

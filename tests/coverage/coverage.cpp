@@ -254,7 +254,7 @@ the fold cases of `tests/dataflow`:
 - **opsets**: operator set versions whose meaning is implemented. Files with older ones are raised when they are
   read (`graph/onnx/upgrade.cpp`).
 - **types**: element types of the first operand that the reference evaluation was seen to take.
-- **int8**: kernel families that it runs on when its operands lie on 8-bit grids: the folders of `kernels/` and
+- **int8**: kernel families that it runs on when its operands lie on 8- or 16-bit grids: the folders of `kernels/` and
   the lists in them. Several where forms differ; an operator that is computed by its neighbour's kernel (Relu
   behind Conv) shows that one. `reference` here moves stored bytes without a kernel of its own.
 - **other**: families for floats, and for integers that are no quantized numbers; `reference` is the plain

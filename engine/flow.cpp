@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "core/checked.hpp"
 #include "engine/plan.hpp"
 #include "intact/cpu.hpp"
 
@@ -91,10 +92,10 @@ Flow Plan::flow() const {
       if (!program_.tensor(id).constant.defined()) edge(shown(id)).to.push_back(name);
     for (const TensorId id : steps_[i]->outputs)
       if (id != no_tensor) edge(shown(id)).from = name;
-    flow.total_macs += steps_[i]->macs;
+    flow.total_macs = saturating_sum(flow.total_macs, steps_[i]->macs);
     if (steps_[i]->precision == Precision::int8) {
       ++flow.int8_nodes;
-      flow.int8_macs += steps_[i]->macs;
+      flow.int8_macs = saturating_sum(flow.int8_macs, steps_[i]->macs);
     } else if (steps_[i]->precision == Precision::floating) {
       ++flow.float_nodes;
     }

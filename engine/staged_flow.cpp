@@ -4,6 +4,7 @@
 #include <random>
 #include <set>
 
+#include "core/checked.hpp"
 #include "engine/runner.hpp"
 #include "graph/definition.hpp"
 #include "graph/ops/dispatch.hpp"
@@ -46,8 +47,8 @@ class FlowJoiner {
     result_.int8_nodes += flow.int8_nodes;
     result_.float_nodes += flow.float_nodes;
     result_.float_round_trips += flow.float_round_trips;
-    result_.int8_macs += flow.int8_macs;
-    result_.total_macs += flow.total_macs;
+    result_.int8_macs = saturating_sum(result_.int8_macs, flow.int8_macs);
+    result_.total_macs = saturating_sum(result_.total_macs, flow.total_macs);
   }
 
   /// A node that runs between plans; its subgraphs are shown behind it.

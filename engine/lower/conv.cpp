@@ -5,13 +5,15 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/checked.hpp"
 #include "engine/lower/integer_product.hpp"
 #include "graph/ops/spatial.hpp"
 
 namespace intact {
 
 std::int64_t multiply_adds(const kernels::ConvShape& shape) {
-  return shape.out_pixels() * shape.out_channels * shape.taps() * shape.group_in_channels();
+  return saturating_product(
+      {shape.out_pixels(), shape.out_channels, shape.taps(), shape.group_in_channels()});
 }
 
 SpatialGeometry long_axes_last(const SpatialGeometry& geometry) {

@@ -4,6 +4,7 @@
 // operators keep their kernels and their order, so no bit changes.
 #include <algorithm>
 
+#include "core/checked.hpp"
 #include "engine/lower/lowering.hpp"
 #include "engine/lower/uses.hpp"
 #include "engine/pixel_walk.hpp"
@@ -172,7 +173,13 @@ class Builder {
         !matches(program_.tensor(id)) || !plain(operation(first_)))
       return std::nullopt;
     Operation& writer = program_.operations[writers(id)[0]];
-    const bool fits = plain(writer) && product_of(writer.kind) != nullptr &&
+    // Both are cut along the same axes, whose order depends on the window too (long_axes_last).
+    const auto same_outputs = [&] {
+      const kernels::ConvShape& a = std::get<ConvOperation>(operation(first_).kind).shape;
+      const kernels::ConvShape& b = std::get<ConvOperation>(writer.kind).shape;
+      return a.batch == b.batch && a.out == b.out;
+    };
+    const bool fits = plain(writer) && product_of(writer.kind) != nullptr && same_outputs() &&
                       !is_view_of_value(writer.inputs[0]) && value_of(writer.inputs[0]) < 0;
     return fits ? std::optional(writers(id)[0]) : std::nullopt;
   }
@@ -289,7 +296,7 @@ class Builder {
     step.inputs.push_back(second.inputs[0]);
     step.sources.insert(step.sources.end(), second.sources.begin(), second.sources.end());
     step.op += "+" + second.op;
-    step.macs += second.macs;
+    step.macs = saturating_sum(step.macs, second.macs);
     std::get<ConvOperation>(step.kind).second.push_back(
         std::move(std::get<ConvOperation>(second.kind)));
     second = {};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/checked.hpp"
 #include "engine/lower/lowering.hpp"
 #include "engine/lower/uses.hpp"
 
@@ -136,7 +137,7 @@ class Builder {
     std::vector<TensorId> inputs = before.inputs;
     inputs.insert(inputs.end(), here.inputs.begin() + 1, here.inputs.end());
     take_description(before);
-    here.macs += before.macs;
+    here.macs = saturating_sum(here.macs, before.macs);
     here.kind = std::move(whole);
     here.inputs = std::move(inputs);
     before.outputs.clear();

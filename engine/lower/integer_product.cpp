@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "core/checked.hpp"
+
 namespace intact {
 
 int weight_shift(ElementType type) {
@@ -396,8 +398,9 @@ bool lower_activation_product(Lowering& lowering, const Node& node, const Node& 
   matmul.product = without_weights(lowering, last, product);
   if (!fits_any_weights(matmul.product, product.shape.in_channels, reason)) return false;
   const kernels::ConvShape& shape = product.shape;
-  const std::int64_t macs = static_cast<std::int64_t>(matmul.matrix_a.size()) * shape.out_pixels() *
-                            shape.out_channels * shape.in_channels;
+  const std::int64_t macs =
+      saturating_product({static_cast<std::int64_t>(matmul.matrix_a.size()), shape.out_pixels(),
+                          shape.out_channels, shape.in_channels});
   const TensorId a = activation_bytes(lowering, node, product, Layout::plain);
   const TensorId b = lowering.bytes(second, Layout::plain);
   emit_product(lowering, node, last, product, std::move(matmul), {a, b}, Layout::plain, macs);

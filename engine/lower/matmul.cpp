@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/checked.hpp"
 #include "engine/lower/integer_product.hpp"
 #include "intact/cpu.hpp"
 #include "kernels/layout/layout.hpp"
@@ -126,6 +127,16 @@ bool lower_activations(Lowering& lowering, const Node& node, const Product& oper
         "this form of {} (operands empty or of one dimension) has no integer kernel", node.op);
     return false;
   }
+  // Each matrix is listed, so their number is bounded.
+  constexpr std::int64_t most_matrices = std::int64_t{1} << 24;
+  std::int64_t matrices = 1;
+  for (std::size_t axis = 0; axis + 2 < out.size(); ++axis)
+    matrices = saturating_product({matrices, out[axis]});
+  if (matrices > most_matrices) {
+    reason =
+        fmt::format("{} of more than {} matrices has no integer kernel", node.op, most_matrices);
+    return false;
+  }
   ActivationMatMulOperation matmul;
   matmul.transpose_b = operands.transpose_b;
   std::int64_t depth = a.back(), rows = a[a.size() - 2];
@@ -188,7 +199,7 @@ bool lower_float(Lowering& lowering, const Node& node, Product operands,
   matmul.alpha = operands.alpha;
   matmul.out = lowering.shape(node.outputs[0]);
   const std::int64_t k = matmul.transpose_a ? matmul.a[matmul.a.size() - 2] : matmul.a.back();
-  const std::int64_t macs = element_count(matmul.out) * k;
+  const std::int64_t macs = saturating_product({element_count(matmul.out), k});
   if (operands.bias != no_value &&
       (matmul.alpha != 1.0f || operands.beta != 1.0f ||
        lowering.value(operands.bias).constant.size() != matmul.out.back()))

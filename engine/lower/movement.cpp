@@ -234,8 +234,9 @@ std::optional<std::vector<std::uint8_t>> fill_bytes(const StoredTensor& tensor, 
   if (!tensor.on_grid()) return number == 0.0f ? std::optional(bytes) : std::nullopt;
   // Grids pass a Pad only if the number lies on them.
   const double steps = static_cast<double>(number) / static_cast<double>(tensor.grid->scale[0]);
-  const auto q = static_cast<std::uint32_t>(std::clamp(std::nearbyint(steps) + tensor.zero_point(),
-                                                       0.0, double{stored_highest(*tensor.grid)}));
+  const auto q =
+      static_cast<std::uint32_t>(std::clamp(std::nearbyint(steps) + tensor.zero_point(), 0.0,
+                                            static_cast<double>(stored_highest(*tensor.grid))));
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(q >> (8 * i));
   return bytes;
 }

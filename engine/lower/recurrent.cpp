@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/checked.hpp"
 #include "engine/lower/lowering.hpp"
 #include "graph/reals.hpp"
 
@@ -73,8 +74,9 @@ bool lower_recurrent(Lowering& lowering, const Node& node) {
   if (!has_kernel(lowering, node)) return false;
   LstmOperation operation = read(lowering, node);
   const Shape& x = lowering.shape(node.inputs[0]);
-  const std::int64_t products = x[0] * x[1] * std::ssize(operation.directions) * 4 *
-                                operation.hidden * (operation.input + operation.hidden);
+  const std::int64_t products =
+      saturating_product({x[0], x[1], std::ssize(operation.directions), 4, operation.hidden,
+                          saturating_sum(operation.input, operation.hidden)});
   std::vector<TensorId> inputs = {lowering.real(node.inputs[0], Layout::plain)};
   for (const std::size_t i : {5, 6})
     if (node.has_input(i)) inputs.push_back(lowering.real(node.inputs[i], Layout::plain));

@@ -55,6 +55,13 @@ TEST(ActivationMatMul, FormsWithoutAKernelSayWhy) {
             "this form of MatMul (operands empty or of one dimension) has no integer kernel");
 }
 
+TEST(ActivationMatMul, MoreMatricesThanCanBeListedRunInFloat) {
+  const Shape many = {(1 << 24) + 1, 1, 1};
+  const FlowNode node = product_in(product_of(many, many, 0.1f), {many, many});
+  EXPECT_EQ(node.precision, "float");
+  EXPECT_EQ(node.reason, "MatMul of more than 16777216 matrices has no integer kernel");
+}
+
 TEST(ActivationMatMul, TablesBehindItBecomePartOfIt) {
   ModelBuilder builder;
   const Shape a = {2, 3, 20}, b = {2, 20, 70};

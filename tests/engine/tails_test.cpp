@@ -237,6 +237,30 @@ TEST(Copies, OperatorsBehindAConcatOfFloats) {
   run({5, 4}, 0, {4});
 }
 
+/// On images of width 1, a product with a window and one without number their axes differently.
+TEST(Tails, TwoProductsOnLines) {
+  for (const Shape& image : {Shape{2, 8, 6, 1}, Shape{1, 8, 3, 4, 1}})
+    for (const bool window_first : {true, false}) {
+      ModelBuilder builder;
+      const ValueId x = builder.round("x.round", builder.input("x", ElementType::f32, image), 0.01f,
+                                      std::uint8_t{120});
+      std::vector<ValueId> products;
+      for (const bool window : {window_first, !window_first}) {
+        const std::string name = window ? "window" : "point";
+        Shape weights = {12, 8};
+        weights.resize(image.size(), window ? 3 : 1);
+        const std::vector<std::int64_t> pads(2 * (image.size() - 2), window ? 1 : 0);
+        products.push_back(builder.node(
+            "Conv", name, {x, grid_weights(builder, name + ".w", weights, 1)}, {{"pads", pads}}));
+      }
+      const ValueId sum = builder.node("Add", "sum", products);
+      const ValueId swish =
+          builder.node("Mul", "swish", {sum, builder.node("Sigmoid", "sigmoid", {sum})});
+      expect_consistent(builder.build({builder.round("y", swish, 0.05f, std::uint8_t{10})}),
+                        {random_floats(image, 3)}, 0.0501);
+    }
+}
+
 /// Shapes whose elements lie in the same order in both layouts: [N, C, 1, 1] and [N, 1, H, W].
 TEST(Layouts, OperandsOfOnePixelOrOneChannel) {
   for (const std::int64_t out : {1, 5}) {

@@ -281,7 +281,9 @@ TEST(FoldBatchNormalization, IntoFloatConvolution) {
     EXPECT_EQ(graph.nodes[0].sources, (std::vector<std::string>{"conv", "bn"}));
     const Value& weights = graph.value(graph.nodes[0].inputs[1]);
     EXPECT_EQ(weights.grid.has_value(), on_grid);
-    if (on_grid) EXPECT_EQ(weights.grid->scale.size(), 3u);
+    if (on_grid) {
+      EXPECT_EQ(weights.grid->scale.size(), 3u);
+    }
     expect_same_meaning(raw, graph, {random_floats({1, 2, 5, 5}, 7)}, 1e-5);
   }
 }

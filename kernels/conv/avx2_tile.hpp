@@ -168,8 +168,9 @@ void run_tile(const ConvTile& tile) {
   const EpilogueVectors e = load_epilogue(*tile.epilogue);
   const EpilogueForm form = form_of(*tile.epilogue);
   std::int64_t left = (tile.row_count + rows_per_quad - 1) / rows_per_quad;
-  for (std::int64_t row = 0; left > 0;) {
-    const std::int64_t count = left < Products::max_quads ? left : Products::max_quads;
+  std::int64_t blocks = (left + Products::max_quads - 1) / Products::max_quads;
+  for (std::int64_t row = 0; blocks > 0; --blocks) {
+    const std::int64_t count = (left + blocks - 1) / blocks;  // even heights
     run[count - 1](tile, form, e, row);
     row += count * rows_per_quad;
     left -= count;

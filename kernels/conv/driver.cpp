@@ -103,6 +103,7 @@ class Run {
   /// What this thread fetches: as much as its products hide, its share of what follows the weights
   /// of this convolution, or of those beyond the window if they are large themselves.
   void look_ahead(const ConvShare& share, std::int64_t panels, Part part) {
+    if (!packed_.header->is_constant) return;
     const std::int64_t pixels = share.pixels.end - share.pixels.begin;
     const std::int64_t columns =
         blocking_.total_columns() * (share.panels.end - share.panels.begin) / panels;

@@ -254,6 +254,7 @@ void pack_conv(const ConvPacking& packing, const ConvShape& shape, const ConvWei
               reinterpret_cast<std::byte*>(packed.k_offsets) - static_cast<std::byte*>(packed_data),
               std::byte{0});
   packed.header->src_zero_point = weights.src_zero_point;
+  packed.header->is_constant = true;
   std::fill_n(packed.padding, shape.in_channels + 64,
               static_cast<std::uint8_t>(weights.src_zero_point));
   const std::vector<KPlace> places = k_places(shape, blocking);

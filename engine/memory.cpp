@@ -77,6 +77,12 @@ class Placement {
   static bool element_by_element(const Operation& operation, std::size_t input) {
     if (const auto* conv = std::get_if<ConvOperation>(&operation.kind))
       return input == 1 && conv->residual.has_value();
+    // A chain stores results before it has read all of its operands.
+    const auto chained = [](const auto& kind) {
+      if constexpr (requires { kind.chain; }) return !kind.chain.links.empty();
+      return false;
+    };
+    if (std::visit(chained, operation.kind)) return false;
     return std::holds_alternative<ByteBinaryOperation>(operation.kind) ||
            std::holds_alternative<ByteSumOperation>(operation.kind) ||
            std::holds_alternative<AffineOperation>(operation.kind) ||

@@ -16,6 +16,12 @@ struct PixelWalk {
   }
 };
 
+/// How many neighbouring rows of `length` elements make up whole pixels of `columns`; 0: none do.
+inline std::int64_t rows_of_pixels(std::int64_t length, std::int64_t columns) {
+  if (length % columns == 0) return 1;
+  return columns % length == 0 ? columns / length : 0;
+}
+
 /// Nothing when two loops over pixels do not suffice, or when neighbouring channels of the output
 /// are neither neighbours nor the same element in the operand.
 std::optional<PixelWalk> pixel_walk(const StoredTensor& operand, const StoredTensor& out);

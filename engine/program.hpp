@@ -13,7 +13,9 @@
 #include "graph/graph.hpp"
 #include "kernels/conv/conv.hpp"
 #include "kernels/elementwise/elementwise.hpp"
+#include "kernels/logic/logic.hpp"
 #include "kernels/pool/pool.hpp"
+#include "kernels/reduce/reduce.hpp"
 #include "kernels/rows/rows.hpp"
 
 namespace intact {
@@ -108,9 +110,10 @@ struct QuantizeOperation {
   std::int32_t zero_point = 0, lower = 0, upper = 255;
 };
 
-/// Float operators that run one after the other on each tile of their common shape, while it is in
-/// the cache, by the kernels that they have as operations of their own: where they run changes no
-/// bit. Operands of fewer elements repeat.
+/// Float operators, behind a product, another operation that makes floats of bytes, or nothing,
+/// that run one after the other on each tile of their common shape, while it is in the cache, by
+/// the kernels that they have as operations of their own: where they run changes no bit. Operands
+/// of fewer elements repeat.
 struct FloatChain {
   static constexpr int second_product = -1;
   struct Operand {
@@ -181,6 +184,7 @@ struct RowOperation {
   kernels::RowScale scale = kernels::RowScale::none;
   float factor = 1;
   bool has_addend = false;  ///< the last input, broadcast to x along all axes but the last
+  FloatChain chain;         ///< behind floats
 };
 
 /// Matrix products of two tensors of bytes, one per matrix of the output. Inputs: a, b [, those of
@@ -216,6 +220,7 @@ struct PoolOperation {
   std::int32_t src_zero_point = 0;
   float ratio = 1;
   OutputStage stage;
+  FloatChain chain;  ///< behind a float stage
 };
 
 /// Sum of tensors of equal shape on grids, and of one float per channel. Inputs: the terms.
@@ -224,6 +229,7 @@ struct ByteSumOperation {
   std::vector<float> multiplier;         ///< per term
   std::vector<float> addend;             ///< per channel; empty when there is none
   OutputStage stage;
+  FloatChain chain;  ///< behind a float stage
 };
 
 /// Float to bytes on the grid of ONNX's DynamicQuantizeLinear, found at run time. Inputs: x.
@@ -282,6 +288,7 @@ struct ResizeOperation {
   std::int64_t batch = 1, channels = 1;
   std::array<Axis, 3> axis;
   float extrapolation = 0;
+  FloatChain chain;  ///< behind floats
 };
 
 /// LSTM with constant weights, in float. Inputs: x [steps, batch, input] [, first h] [, first c];
@@ -296,6 +303,44 @@ struct LstmOperation {
   bool has_first_h = false, has_first_c = false;
 };
 
+/// A relation of two tensors of one type (bytes of one grid included). Inputs: a, b, both broadcast
+/// to the output's shape.
+struct CompareOperation {
+  kernels::Relation relation = kernels::Relation::equal;
+};
+
+/// Inputs: condition, a, b, all broadcast to the output's shape; a, b and the output of one form.
+struct SelectOperation {};
+
+/// Conversion between element types (kernels::CastArgs). Inputs: x, of the output's layout.
+struct CastOperation {};
+
+/// Blocks of `inner` elements by position: [outer][extent][inner] to [outer][count][inner]. Inputs:
+/// x [, the positions, s32 or s64, counted from either end].
+struct GatherOperation {
+  std::int64_t outer = 1, extent = 1, count = 1, inner = 1;
+  std::vector<std::int64_t> index;  ///< from the front; empty: input 1
+};
+
+/// Position of an extreme of [outer][extent][inner], bytes or floats (kernels::ArgExtremeArgs).
+struct ArgExtremeOperation {
+  bool least = false, last = false;
+  std::int64_t outer = 1, extent = 1, inner = 1;
+};
+
+/// The greatest or least bytes of rows (kernels::TopBytesArgs). Outputs: values, positions (s64),
+/// one of which may be absent.
+struct TopBytesOperation {
+  bool least = false;
+  std::int64_t rows = 1, length = 1, count = 1;
+};
+
+/// Reduction of floats (kernels::ReduceArgs). Inputs: x.
+struct FloatReduceOperation {
+  kernels::Reduction function = kernels::Reduction::sum;
+  std::int64_t batch = 1, window = 1, channels = 1;
+};
+
 /// The reference evaluation of a node on plain tensors: any operator without a kernel.
 struct ReferenceOperation {
   Node node;
@@ -308,7 +353,9 @@ using OperationKind =
                  QuantizeOperation, DynamicQuantizeOperation, DequantizeOperation, CopyOperation,
                  SplitOperation, FloatConvOperation, FloatMatMulOperation, FloatPoolOperation,
                  FloatBinaryOperation, FloatUnaryOperation, RowOperation, ResizeOperation,
-                 LstmOperation, ChainOperation, ReferenceOperation>;
+                 LstmOperation, ChainOperation, CompareOperation, SelectOperation, CastOperation,
+                 GatherOperation, ArgExtremeOperation, TopBytesOperation, FloatReduceOperation,
+                 ReferenceOperation>;
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "engine/lower/reasons.hpp"
+
 namespace intact {
 namespace {
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "engine/lower/lowering.hpp"
+#include "engine/lower/broadcast.hpp"
 
 namespace intact {
 namespace {
@@ -15,19 +15,6 @@ struct Operands {
   bool swapped;
   Layout layout, layout_a, layout_b;  ///< of the result, and of the operands
 };
-
-/// How an operand is stored when the result has this layout: alike if it has as many axes, else
-/// plain. No value when elements along the result's innermost axis would not be adjacent.
-std::optional<Layout> operand_layout(const Shape& operand, const Shape& out, Layout layout) {
-  if (operand.size() == out.size()) return layout;
-  const std::size_t missing = out.size() - operand.size();
-  const std::size_t inner = layout == Layout::channels_last ? 1 : out.size() - 1;
-  if (inner < missing || operand[inner - missing] == 1) return Layout::plain;
-  const bool adjacent =
-      std::all_of(operand.begin() + static_cast<std::ptrdiff_t>(inner - missing) + 1, operand.end(),
-                  [](std::int64_t extent) { return extent == 1; });
-  return adjacent ? std::optional(Layout::plain) : std::nullopt;
-}
 
 /// Of two tensors of equal shape the one written later comes first: an addition then has the same
 /// order whether or not it is fused into the convolution that wrote it. Otherwise the one of the
@@ -45,22 +32,10 @@ Operands order_operands(const Lowering& lowering, const Node& node, bool commute
   Operands operands{node.inputs[0], node.inputs[1], commutes && swaps(lowering, node),
                     Layout::plain,  Layout::plain,  Layout::plain};
   if (operands.swapped) std::swap(operands.a, operands.b);
-  const Shape &a = lowering.shape(operands.a), &b = lowering.shape(operands.b);
-  const auto last = [&](ValueId id, const Shape& shape) {
-    return shape.size() == out.size() && lowering.layout_of(id) == Layout::channels_last;
-  };
-  const bool prefers_last = last(operands.a, a) || last(operands.b, b);
-  // An operand of fewer axes may need the other layout; plain fits all.
-  for (const Layout layout : {prefers_last ? Layout::channels_last : Layout::plain,
-                              prefers_last ? Layout::plain : Layout::channels_last}) {
-    if (layout == Layout::channels_last && out.size() < 3) continue;
-    const auto layout_a = operand_layout(a, out, layout), layout_b = operand_layout(b, out, layout);
-    if (!layout_a || !layout_b) continue;
-    operands.layout = layout;
-    operands.layout_a = *layout_a;
-    operands.layout_b = *layout_b;
-    break;
-  }
+  const BroadcastLayouts layouts = broadcast_layouts(lowering, {operands.a, operands.b}, out);
+  operands.layout = layouts.result;
+  operands.layout_a = layouts.operands[0];
+  operands.layout_b = layouts.operands[1];
   return operands;
 }
 

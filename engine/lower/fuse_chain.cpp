@@ -1,7 +1,8 @@
-// Float operators, and the Rounds behind them, move into the product that wrote the float tensor
-// they read: they then run on each tile of its results, and nothing but the last results is stored.
-// Those that follow no product but read bytes become a step of their own, tile by tile too. The
-// operators keep their kernels and their order, so no bit changes.
+// Float operators, and the Rounds behind them, move into the product (or another operation that
+// makes floats of bytes) that wrote the float tensor they read: they then run on each tile of its
+// results, and nothing but the last results is stored. Those that follow no such operation but read
+// bytes become a step of their own, tile by tile too. The operators keep their kernels and their
+// order, so no bit changes.
 #include <algorithm>
 
 #include "core/checked.hpp"
@@ -12,14 +13,52 @@
 namespace intact {
 namespace {
 
-/// The product of an operation that writes floats and can take a chain; null for others.
-ConvOperation* product_of(OperationKind& kind) {
-  auto* conv = std::get_if<ConvOperation>(&kind);
-  if (auto* matmul = std::get_if<ActivationMatMulOperation>(&kind); matmul && !matmul->rows)
-    conv = &matmul->product;
-  const bool takes = conv != nullptr && conv->stage.output == kernels::Output::f32 &&
-                     conv->chain.links.empty() && !conv->residual && !conv->round;
-  return takes ? conv : nullptr;
+/// The chain of an operation, which is empty yet; null for one that can take none.
+FloatChain* chain_slot(OperationKind& kind) {
+  FloatChain* slot = nullptr;
+  const auto product = [&](ConvOperation& conv) {
+    if (conv.stage.output == kernels::Output::f32 && !conv.residual && !conv.round)
+      slot = &conv.chain;
+  };
+  std::visit(
+      [&]<class Kind>(Kind& own) {
+        if constexpr (std::is_same_v<Kind, ConvOperation>) {
+          product(own);
+        } else if constexpr (std::is_same_v<Kind, ActivationMatMulOperation>) {
+          if (!own.rows) product(own.product);
+        } else if constexpr (std::is_same_v<Kind, ChainOperation>) {
+          return;  // is one
+        } else if constexpr (requires {
+                               own.stage.output;
+                               own.chain;
+                             }) {
+          if (own.stage.output == kernels::Output::f32) slot = &own.chain;
+        } else if constexpr (requires { own.chain; }) {
+          slot = &own.chain;
+        }
+      },
+      kind);
+  return slot != nullptr && slot->links.empty() ? slot : nullptr;
+}
+
+/// Elements of the rows that an operation computes one behind the other; 0: those of its output.
+std::int64_t row_length(const OperationKind& kind) {
+  if (const auto* row = std::get_if<RowOperation>(&kind)) return row->length;
+  if (const auto* resize = std::get_if<ResizeOperation>(&kind))
+    return resize->axis[2].out * resize->channels;
+  if (const auto* pool = std::get_if<PoolOperation>(&kind))
+    return pool->shape.out[2] * pool->shape.out_channels;
+  return 0;
+}
+
+/// Makes floats of bytes, in rows that make up whole pixels of its output.
+bool takes_chain(const Program& program, Operation& operation) {
+  if (operation.outputs.empty() || chain_slot(operation.kind) == nullptr) return false;
+  const StoredTensor& out = program.tensor(operation.outputs[0]);
+  if (out.type != ElementType::f32 || operation.precision != Precision::int8) return false;
+  const std::int64_t length = row_length(operation.kind);
+  return length == 0 ||
+         (out.root == no_tensor && out.dense() && rows_of_pixels(length, out.channels()) != 0);
 }
 
 /// Element by element to floats, or from floats to bytes.
@@ -63,7 +102,7 @@ class Builder {
         first_(first),
         position_(first),
         like_(program.tensor(program.operations[first].outputs[0])),
-        behind_product_(product_of(program.operations[first].kind) != nullptr),
+        behind_product_(takes_chain(program, program.operations[first])),
         values_{behind_product_ ? program.operations[first].outputs[0] : no_tensor} {}
 
   /// True when there is a chain; it is then at the place of its last operator.
@@ -179,7 +218,7 @@ class Builder {
       const kernels::ConvShape& b = std::get<ConvOperation>(writer.kind).shape;
       return a.batch == b.batch && a.out == b.out;
     };
-    const bool fits = plain(writer) && product_of(writer.kind) != nullptr && same_outputs() &&
+    const bool fits = plain(writer) && chain_slot(writer.kind) != nullptr && same_outputs() &&
                       !is_view_of_value(writer.inputs[0]) && value_of(writer.inputs[0]) < 0;
     return fits ? std::optional(writers(id)[0]) : std::nullopt;
   }
@@ -329,7 +368,7 @@ class Builder {
       next = {};
     }
     if (behind_product_)
-      product_of(step.kind)->chain = std::move(chain_);
+      *chain_slot(step.kind) = std::move(chain_);
     else
       std::get<ChainOperation>(step.kind).chain = std::move(chain_);
     program_.operations[position_] = std::move(step);
@@ -364,7 +403,7 @@ void fuse_chain(Program& program) {
   for (const bool behind_products : {true, false})
     for (std::size_t i = 0; i < program.operations.size(); ++i) {
       Operation& first = program.operations[i];
-      if (behind_products ? product_of(first.kind) != nullptr : is_link(first.kind))
+      if (behind_products ? takes_chain(program, first) : is_link(first.kind))
         if (Builder(program, uses, i).run()) uses = MemoryUses(program);
     }
   drop_unread_conversions(program);

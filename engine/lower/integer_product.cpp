@@ -118,15 +118,19 @@ bool channel_fits(const ConvOperation& conv, std::size_t c, std::int64_t depth,
   const std::int64_t raw = 255 * (magnitude + std::abs(zero) * depth);
   const std::int64_t bound = 2 * raw + std::abs(std::int64_t{conv.bias[c]});
   if (bound >= std::int64_t{1} << 31) {
-    reason =
-        fmt::format("the 32-bit accumulator of channel {} could overflow ({} terms)", c, depth);
+    reason = fmt::format(
+        "the 32-bit accumulator of channel {} could overflow ({} terms); fewer terms, or "
+        "weights of smaller magnitude and zero point, would fit",
+        c, depth);
     return false;
   }
   const double t = static_cast<double>(bound) * std::abs(conv.multiplier[c]) +
                    (conv.float_bias.empty() ? 0.0 : std::abs(conv.float_bias[c]));
   if (conv.stage.output == kernels::Output::u8 && !(t < static_cast<double>(largest_rescaled))) {
     reason = fmt::format(
-        "the scales of channel {} differ so much that the rescaled sum could overflow", c);
+        "the scales of channel {} differ so much that the rescaled sum could overflow; scales that "
+        "differ less would fit",
+        c);
     return false;
   }
   return true;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/lower/reasons.hpp"
 #include "engine/lower/tables.hpp"
 #include "engine/lower/uses.hpp"
 #include "intact/error.hpp"
@@ -55,10 +56,11 @@ void Lowering::lower_node(const Node& node) {
   if (empty(node.outputs[0]) || (node.has_input(0) && empty(node.inputs[0])))
     lower_reference(*this, node);
   else
-    for (const auto family : {lower_quantization, lower_unary, lower_conv, lower_conv_transpose,
-                              lower_matmul, lower_dynamic, lower_pool, lower_reduce, lower_affine,
-                              lower_sum, lower_binary, lower_concat, lower_rows, lower_recurrent,
-                              lower_interpolation, lower_movement, lower_reference})
+    for (const auto family :
+         {lower_quantization, lower_unary, lower_conv, lower_conv_transpose, lower_matmul,
+          lower_dynamic, lower_pool, lower_reduce, lower_affine, lower_sum, lower_binary,
+          lower_concat, lower_rows, lower_recurrent, lower_interpolation, lower_movement,
+          lower_logic, lower_indexing, lower_reference})
       if (family(*this, node)) break;
   // What was computed as floats although the graph passes its grid on.
   for (const ValueId output : node.outputs)
@@ -308,21 +310,21 @@ void Lowering::append_conversion(OperationKind kind, TensorId source, TensorId t
   operation.op = op;
 }
 
-TensorId Lowering::plain(ValueId id) {
-  if (on_stored_grid(id)) return bytes(id, Layout::plain);
+TensorId Lowering::stored(ValueId id, Layout layout) {
+  if (on_stored_grid(id)) return bytes(id, layout);
   const Value& operand = value(id);
-  if (operand.type == ElementType::f32) return real(id, Layout::plain);
-  if (const TensorId found = find(id, operand.type, Layout::plain); found != no_tensor)
-    return found;
+  if (operand.type == ElementType::f32) return real(id, layout);
+  const Layout exact = operand.shape && shape(id).size() < 3 ? Layout::plain : layout;
+  if (const TensorId found = find(id, operand.type, exact); found != no_tensor) return found;
   if (const TensorId other = find(id, operand.type, std::nullopt); other != no_tensor)
-    return relayout(other, Layout::plain, id);
+    return relayout(other, layout, id);
   if (!operand.is_constant())
     throw Error(fmt::format("internal: '{}' is not stored", operand.name));
   const TensorId tensor =
       new_tensor(operand.name, operand.constant.type(), operand.constant.shape(), Layout::plain);
   program_.tensor(tensor).constant = operand.constant;
   bind(id, tensor);
-  return tensor;
+  return relayout(tensor, layout, id);
 }
 
 Operation& Lowering::emit(const Node& node, OperationKind kind, std::vector<TensorId> inputs,
@@ -358,7 +360,7 @@ void explain_float(const Lowering& lowering, const Node& node, Operation& operat
     operation.reason = lowering.no_grid_reason(node, i);
     return;
   }
-  operation.reason = fmt::format("there is no integer kernel for this form of {}", node.op);
+  operation.reason = form_reason(node);
 }
 
 }  // namespace
@@ -383,7 +385,7 @@ namespace {
 void explain_copy(const StoredTensor& from, Operation& copy) {
   if (from.type == ElementType::f32) {
     copy.precision = Precision::floating;
-    copy.reason = fmt::format("'{}' is float", from.name);
+    copy.reason = float_reason(from.name);
   } else if (from.type != ElementType::u8 && !from.on_grid()) {
     copy.precision = Precision::shape;
   }

@@ -72,8 +72,10 @@ class Lowering {
   /// grid, and their reals add up to the tensor's.
   TensorId plane(ValueId id, Layout layout, int which);
   TensorId real(ValueId id, Layout layout);
-  /// As it is stored for plain reference code: bytes of a grid, else its own type.
-  TensorId plain(ValueId id);
+  /// Integers of a grid, else elements of its own type.
+  TensorId stored(ValueId id, Layout layout);
+  /// As it is stored for plain reference code.
+  TensorId plain(ValueId id) { return stored(id, Layout::plain); }
   /// Layout in which a value is (first) stored.
   Layout layout_of(ValueId id) const;
 
@@ -175,6 +177,8 @@ bool lower_rows(Lowering&, const Node&);           ///< Softmax and normalizatio
 bool lower_recurrent(Lowering&, const Node&);      ///< LSTM
 bool lower_interpolation(Lowering&, const Node&);  ///< Resize that computes elements
 bool lower_movement(Lowering&, const Node&);       ///< Reshape, Transpose, Slice, Pad, ...
+bool lower_logic(Lowering&, const Node&);          ///< Where, Equal, Less, And, Cast, ...
+bool lower_indexing(Lowering&, const Node&);       ///< Gather, Pad that mirrors, ArgMax, TopK
 bool lower_reference(Lowering&, const Node&);      ///< anything: the reference evaluation
 
 /// Bounds of a Relu, or of a Clip with constant scalar bounds; nothing for other nodes.

@@ -124,7 +124,9 @@ bool lower_activations(Lowering& lowering, const Node& node, const Product& oper
   const Shape& out = lowering.shape(node.outputs[0]);
   if (a.size() < 2 || b.size() < 2 || element_count(a) == 0 || element_count(b) == 0) {
     reason = fmt::format(
-        "this form of {} (operands empty or of one dimension) has no integer kernel", node.op);
+        "this form of {} (operands empty or of one dimension) has no integer kernel; a Reshape in "
+        "front of it would leave one that has",
+        node.op);
     return false;
   }
   // Each matrix is listed, so their number is bounded.
@@ -164,8 +166,10 @@ bool lower_integer(Lowering& lowering, const Node& node, const Product& operands
   if (!lowering.is_constant(operands.b) || b.size() > 2)
     return lower_activations(lowering, node, operands, reason);
   if (b.size() != 2 || a.empty()) {
-    reason =
-        fmt::format("this form of {} (weights not two-dimensional) has no integer kernel", node.op);
+    reason = fmt::format(
+        "this form of {} (weights not two-dimensional) has no integer kernel; a Reshape in front "
+        "of it would leave one that has",
+        node.op);
     return false;
   }
   const std::int64_t k = operands.transpose_a ? a[0] : a.back(),

@@ -24,6 +24,11 @@ bool writes_with_pitch(const Program& program, const Operation& operation,
          !std::holds_alternative<FloatPoolOperation>(operation.kind) &&
          !std::holds_alternative<LstmOperation>(operation.kind) &&
          !std::holds_alternative<SplitOperation>(operation.kind) &&
+         !std::holds_alternative<GatherOperation>(operation.kind) &&
+         !std::holds_alternative<ArgExtremeOperation>(operation.kind) &&
+         !std::holds_alternative<TopBytesOperation>(operation.kind) &&
+         !std::holds_alternative<FloatReduceOperation>(operation.kind) &&
+         !std::holds_alternative<CastOperation>(operation.kind) &&
          !std::holds_alternative<ReferenceOperation>(operation.kind);
 }
 

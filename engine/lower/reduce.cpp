@@ -1,4 +1,4 @@
-// ReduceMean, ReduceSum, ReduceMax and ReduceMin of bytes over any axes: a pool whose window is
+// ReduceMean, ReduceSum, ReduceMax and ReduceMin over any axes; of bytes a pool whose window is
 // everything that is joined. The axes that stay are the images before it and the channels behind it
 // in memory, where a copy puts them if they do not lie so.
 #include "engine/lower/reduce.hpp"
@@ -114,8 +114,39 @@ std::optional<AxisOrder> reduced_axes(const Lowering& lowering, const Node& node
   return result;
 }
 
+namespace {
+
+kernels::Reduction float_function(const Node& node) {
+  if (node.is("ReduceMax")) return kernels::Reduction::greatest;
+  if (node.is("ReduceMin")) return kernels::Reduction::least;
+  return node.is("ReduceMean") ? kernels::Reduction::mean : kernels::Reduction::sum;
+}
+
+bool lower_float_reduce(Lowering& lowering, const Node& node) {
+  const ValueId x = node.inputs[0];
+  if (lowering.value(x).type != ElementType::f32 || lowering.value(node.outputs[0]).grid)
+    return false;
+  const auto joined = reduced_axes(lowering, node);
+  if (!joined || lowering.is_constant(x)) return false;
+  const Reduction reduction =
+      reduction_of(lowering.shape(x), lowering.shape(node.outputs[0]), *joined,
+                   node.attributes.integer("keepdims", 1) != 0, lowering.layout_of(x));
+  const TensorId input = arranged_real(lowering, x, reduction.order);
+  const ArrangedResult output =
+      arranged_result(lowering, Lowering::no_tail(node), reduction.result);
+  lowering.emit_float(node,
+                      FloatReduceOperation{float_function(node), reduction.batch, reduction.window,
+                                           reduction.channels},
+                      {input}, output.written);
+  output.finish(lowering);
+  return true;
+}
+
+}  // namespace
+
 bool lower_reduce(Lowering& lowering, const Node& node) {
-  if (!is_supported(node) || !lowering.on_byte_grid(node.inputs[0])) return false;
+  if (!is_supported(node)) return false;
+  if (!lowering.on_byte_grid(node.inputs[0])) return lower_float_reduce(lowering, node);
   const ValueId x = node.inputs[0];
   const auto joined = reduced_axes(lowering, node);
   if (!joined || lowering.is_constant(x)) return false;

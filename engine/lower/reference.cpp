@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/lower/lowering.hpp"
+#include "engine/lower/reasons.hpp"
 #include "graph/folding.hpp"
 #include "graph/reals.hpp"
 
@@ -38,39 +39,6 @@ bool moves_bytes(const Lowering& lowering, const Node& node) {
       return false;
   }
   return true;
-}
-
-/// What in the model could take the place of an operator that computes in float.
-std::string_view advice(std::string_view op) {
-  constexpr std::pair<std::string_view, std::string_view> list[] = {
-      {"LpPool", "an AveragePool or MaxPool in its place runs on bytes"},
-      {"GlobalLpPool", "a GlobalAveragePool or GlobalMaxPool in its place runs on bytes"},
-      {"LRN", "a BatchNormalization in its place runs on bytes, or in the weights"},
-      {"LpNormalization", "an RMSNormalization in its place runs on bytes"},
-      {"LayerNormalization", "it runs on bytes without outputs of mean and deviation"},
-      {"CumSum", "a MatMul with a constant triangular matrix in its place runs on bytes"},
-      {"ReduceL1", "Abs and ReduceSum, with a grid between them, run on bytes"},
-      {"ReduceL2", "Mul and ReduceSum, with a grid between them, run on bytes"},
-      {"ReduceSumSquare", "Mul and ReduceSum, with a grid between them, run on bytes"},
-      {"ReduceLogSumExp", "LogSoftmax runs on bytes"},
-      {"Einsum", "Transpose and MatMul in its place run on bytes"},
-      {"Resize", "constant scales or sizes, and at most three resized axes, run on bytes"},
-      {"Upsample", "constant scales run on bytes"},
-      {"Pad", "constant pads, and a value on the grid of the input, run on bytes"},
-      {"Hardmax", "ArgMax runs on bytes"},
-      {"GridSample", "a Resize in its place runs on bytes where the grid is regular"},
-      {"Mod", "it has a kernel for one tensor and a constant number, as a table"},
-      {"Pow", "it has a kernel for one tensor and a constant number, as a table"},
-      {"LSTM", "its MatMuls run on bytes when they are written as operators of their own"},
-      {"GRU", "its MatMuls run on bytes when they are written as operators of their own"},
-      {"RNN", "its MatMuls run on bytes when they are written as operators of their own"},
-      {"Greater", "numbers are compared in float; a ReduceMax or ArgMax runs on bytes"},
-      {"Less", "numbers are compared in float; a ReduceMax or ArgMax runs on bytes"},
-      {"Equal", "numbers are compared in float; a ReduceMax or ArgMax runs on bytes"},
-  };
-  for (const auto& [name, help] : list)
-    if (name == op) return help;
-  return {};
 }
 
 /// An output or input of the node for whose type `is` holds.
@@ -109,9 +77,7 @@ void explain(const Lowering& lowering, const Node& node, Operation& operation) {
                     lowering.value(half).name, element_name(lowering.value(half).type));
     return;
   }
-  const std::string_view help = advice(node.op);
-  operation.reason = fmt::format("{} has no fast kernel and runs the reference{}{}", node.op,
-                                 help.empty() ? "" : "; ", help);
+  operation.reason = reference_reason(node);
 }
 
 }  // namespace

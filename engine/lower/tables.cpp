@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "graph/reals.hpp"
 #include "intact/error.hpp"
 
 namespace intact {
@@ -173,7 +174,17 @@ bool lower_table(Lowering& lowering, const Node& round) {
 
 namespace {
 
-std::optional<FloatUnaryOperation> float_function(const Node& node) {
+/// Pow with the exponent 2.
+bool is_square(const Lowering& lowering, const Node& node) {
+  if (!node.is("Pow") || !lowering.is_constant(node.inputs[1])) return false;
+  const Tensor& exponent = lowering.value(node.inputs[1]).constant;
+  return exponent.size() == 1 &&
+         convert(real_constant(lowering.value(node.inputs[1])), ElementType::f64)
+                 .data<double>()[0] == 2 &&
+         lowering.shape(node.inputs[0]) == lowering.shape(node.outputs[0]);
+}
+
+std::optional<FloatUnaryOperation> float_function(const Lowering& lowering, const Node& node) {
   using kernels::FloatUnary;
   const Attributes& a = node.attributes;
   if (node.is("LeakyRelu"))
@@ -197,6 +208,11 @@ std::optional<FloatUnaryOperation> float_function(const Node& node) {
   if (node.is("Sigmoid")) return FloatUnaryOperation{FloatUnary::sigmoid, 0, 0};
   if (node.is("Tanh")) return FloatUnaryOperation{FloatUnary::tanh, 0, 0};
   if (node.is("Exp")) return FloatUnaryOperation{FloatUnary::exp, 0, 0};
+  if (node.is("Sqrt")) return FloatUnaryOperation{FloatUnary::square_root, 0, 0};
+  if (node.is("Reciprocal")) return FloatUnaryOperation{FloatUnary::reciprocal, 0, 0};
+  if (node.is("Abs")) return FloatUnaryOperation{FloatUnary::absolute, 0, 0};
+  if (node.is("Neg")) return FloatUnaryOperation{FloatUnary::negative, 0, 0};
+  if (is_square(lowering, node)) return FloatUnaryOperation{FloatUnary::square, 0, 0};
   return std::nullopt;
 }
 
@@ -230,7 +246,7 @@ bool lower_unary(Lowering& lowering, const Node& node) {
     lowering.bind(y, target);
     return true;
   }
-  const auto function = float_function(node);
+  const auto function = float_function(lowering, node);
   if (!function) return false;
   const TensorId x = lowering.real(node.inputs[0], layout);
   const TensorId target =

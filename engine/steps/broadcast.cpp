@@ -19,18 +19,25 @@ std::vector<std::int64_t> strides_along(const StoredTensor& operand, const Shape
 }
 
 bool is_run(const BroadcastAxis& axis) {
-  return axis.strides[0] <= 1 && axis.strides[1] <= 1 && axis.strides[2] == 1;
+  const auto& operand = axis.strides.operand;
+  return axis.strides.output == 1 && std::all_of(operand.begin(), operand.end(),
+                                                 [](std::int64_t stride) { return stride <= 1; });
 }
 
 /// The axes of the output, outermost in memory first.
-std::vector<BroadcastAxis> axes_of(const StoredTensor& a, const StoredTensor& b,
+std::vector<BroadcastAxis> axes_of(const std::vector<const StoredTensor*>& operands,
                                    const StoredTensor& out) {
-  const auto along_a = strides_along(a, out.shape), along_b = strides_along(b, out.shape);
   const auto along_out = out.strides();
-  std::vector<BroadcastAxis> axes;
-  for (std::size_t i = 0; i < out.shape.size(); ++i)
-    axes.push_back({out.shape[i], {along_a[i], along_b[i], along_out[i]}});
-  if (axes.empty()) axes.push_back({1, {0, 0, 1}});
+  std::vector<BroadcastAxis> axes(out.shape.size());
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    axes[i].extent = out.shape[i];
+    axes[i].strides.output = along_out[i];
+  }
+  for (std::size_t k = 0; k < operands.size(); ++k) {
+    const auto along = strides_along(*operands[k], out.shape);
+    for (std::size_t i = 0; i < axes.size(); ++i) axes[i].strides.operand[k] = along[i];
+  }
+  if (axes.empty()) axes.push_back({1, {{}, 1}});
   if (out.layout == Layout::channels_last)
     std::rotate(axes.begin() + 1, axes.begin() + 2, axes.end());
   return axes;
@@ -44,33 +51,36 @@ bool join(const BroadcastAxis& outer, BroadcastAxis& inner) {
     inner = outer;
     return true;
   }
-  for (std::size_t i = 0; i < 3; ++i)
-    if (outer.strides[i] != inner.strides[i] * inner.extent) return false;
+  if (outer.strides.output != inner.strides.output * inner.extent) return false;
+  for (std::size_t k = 0; k < inner.strides.operand.size(); ++k)
+    if (outer.strides.operand[k] != inner.strides.operand[k] * inner.extent) return false;
   inner.extent *= outer.extent;
   return true;
 }
 
 }  // namespace
 
-std::array<std::int64_t, 3> BroadcastLoops::offsets(std::int64_t i) const {
-  std::array<std::int64_t, 3> result = {};
+BroadcastStrides BroadcastLoops::offsets(std::int64_t i) const {
+  BroadcastStrides result;
   for (std::size_t k = outer.size(); k-- > 0;) {
     const std::int64_t index = i % outer[k].extent;
     i /= outer[k].extent;
-    for (std::size_t j = 0; j < 3; ++j) result[j] += index * outer[k].strides[j];
+    for (std::size_t j = 0; j < result.operand.size(); ++j)
+      result.operand[j] += index * outer[k].strides.operand[j];
+    result.output += index * outer[k].strides.output;
   }
   return result;
 }
 
-BroadcastLoops broadcast_loops(const StoredTensor& a, const StoredTensor& b,
+BroadcastLoops broadcast_loops(const std::vector<const StoredTensor*>& operands,
                                const StoredTensor& out) {
-  const auto axes = axes_of(a, b, out);
+  const auto axes = axes_of(operands, out);
   std::vector<BroadcastAxis> joined{axes.back()};  // innermost first
   for (std::size_t i = axes.size() - 1; i-- > 0;)
     if (!join(axes[i], joined.back())) joined.push_back(axes[i]);
   BroadcastLoops loops;
   loops.run = joined[0];
-  if (loops.run.extent == 1) loops.run.strides = {0, 0, 1};
+  if (loops.run.extent == 1) loops.run.strides = {{}, 1};
   if (!is_run(loops.run)) throw Error("internal: operands of '" + out.name + "' in other layouts");
   if (joined.size() > 1) loops.rows = joined[1];
   for (std::size_t i = joined.size(); i-- > 2;) {

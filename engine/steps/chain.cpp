@@ -133,6 +133,33 @@ void TileChain::place_values(const FloatChain& chain) {
   buffers_ = buffers.count();
 }
 
+ChainedRows::ChainedRows(StepContext& context, const FloatChain& chain, const Operation& operation,
+                         std::int64_t rows, std::int64_t length)
+    : chain_(context, chain, operation),
+      rows_(rows),
+      length_(length),
+      unit_(rows_of_pixels(length, chain_.columns())) {
+  if (unit_ == 0) throw Error("internal: rows of '" + operation.name + "' are no pixels");
+  const std::int64_t fitting = kernels::TileStage::most_elements / (unit_ * length);
+  block_ = std::min(rows, unit_ * std::max<std::int64_t>(fitting, 1));
+  buffer_at_ = (chain_.scratch_bytes() + 63) / 64 * 64;
+  constexpr std::size_t slack = 64;  // kernels read beyond the last element
+  buffer_bytes_ = static_cast<std::size_t>(block_ * length) * sizeof(float) + slack;
+}
+
+/// `count` elements from element `first` of the results on, as tiles.
+void ChainedRows::hand_over(const BoundChain& bound, std::int64_t first, std::int64_t count,
+                            float* floats) const {
+  constexpr std::int64_t most = kernels::TileStage::most_elements;
+  const std::int64_t columns = chain_.columns();
+  const std::int64_t pixels = std::max<std::int64_t>(most / columns, 1);
+  for (std::int64_t at = 0; at < count; at += pixels * columns)
+    for (std::int64_t channel = 0; channel < columns; channel += most)
+      bound.run(bound, {floats + at + channel, columns, (first + at) / columns,
+                        std::min(pixels, (count - at) / columns), channel,
+                        std::min(most, columns - channel)});
+}
+
 BoundChain::BoundChain(const TileChain& chain, const Frame& frame, std::byte* scratch,
                        std::int64_t pixel, std::int64_t channel)
     : chain_(chain),

@@ -1,6 +1,9 @@
-// Float operators tile by tile (FloatChain): which kernel reads and writes what.
+// The float operators behind an operation, tile by tile (FloatChain): which kernel reads and writes
+// what. A kernel that multiplies hands its tiles over itself; the results of others are computed a
+// few rows at a time (ChainedRows).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -16,6 +19,8 @@ class TileChain {
   TileChain(StepContext& context, const FloatChain& chain, const Operation& operation);
   std::size_t scratch_bytes() const;
   Isa isa() const { return unary_.isa; }
+  /// Elements of a pixel.
+  std::int64_t columns() const { return out_.channels(); }
 
  private:
   friend class BoundChain;
@@ -102,6 +107,38 @@ class BoundChain : public kernels::TileStage {
   const Frame& frame_;
   float* buffers_;
   std::int64_t pixel_, channel_;
+};
+
+/// The chain behind a step whose results are `rows` rows of `length` floats, one behind the other
+/// in the memory order of its output. They lie in the scratch memory of a thread, as many as fit
+/// into the cache.
+class ChainedRows {
+ public:
+  ChainedRows(StepContext& context, const FloatChain& chain, const Operation& operation,
+              std::int64_t rows, std::int64_t length);
+  std::size_t scratch_bytes() const { return buffer_at_ + buffer_bytes_; }
+
+  /// This part's share; compute(first, count, floats) writes the rows [first, first + count).
+  template <class Compute>
+  void run(const Frame& frame, std::byte* scratch, Part part, const Compute& compute) const {
+    const BoundChain bound(chain_, frame, scratch);
+    auto* const floats = reinterpret_cast<float*>(scratch + buffer_at_);
+    const Range range = split(rows_, part, unit_);
+    for (std::int64_t row = range.begin; row < range.end; row += block_) {
+      const std::int64_t count = std::min<std::int64_t>(block_, range.end - row);
+      compute(row, count, floats);
+      hand_over(bound, row * length_, count * length_, floats);
+    }
+  }
+
+ private:
+  void hand_over(const BoundChain& bound, std::int64_t first, std::int64_t count,
+                 float* floats) const;
+
+  TileChain chain_;
+  std::int64_t rows_, length_;
+  std::int64_t unit_, block_;  ///< rows that make up whole pixels; rows at a time
+  std::size_t buffer_at_, buffer_bytes_;
 };
 
 }  // namespace intact

@@ -1,5 +1,6 @@
 // Element-wise steps: byte arithmetic, tables, float arithmetic and functions.
 #include "engine/steps/broadcast.hpp"
+#include "engine/steps/chain.hpp"
 #include "engine/steps/real_form.hpp"
 #include "engine/steps/steps.hpp"
 
@@ -20,14 +21,14 @@ class BinaryStep : public Step {
         b_(operation.inputs[1]),
         dst_(operation.outputs[0]) {
     const StoredTensor& out = program.tensor(dst_);
-    loops_ = broadcast_loops(program.tensor(a_), program.tensor(b_), out);
+    loops_ = broadcast_loops({&program.tensor(a_), &program.tensor(b_)}, out);
     args_.rows = loops_.rows.extent;
     args_.channels = loops_.run.extent;
-    args_.a.pitch = loops_.rows.strides[0];
-    args_.b.pitch = loops_.rows.strides[1];
-    args_.dst_pitch = loops_.rows.strides[2];
-    args_.a.step = static_cast<int>(loops_.run.strides[0]);
-    args_.b.step = static_cast<int>(loops_.run.strides[1]);
+    args_.a.pitch = loops_.rows.strides.operand[0];
+    args_.b.pitch = loops_.rows.strides.operand[1];
+    args_.dst_pitch = loops_.rows.strides.output;
+    args_.a.step = static_cast<int>(loops_.run.strides.operand[0]);
+    args_.b.step = static_cast<int>(loops_.run.strides.operand[1]);
     element_bytes_ = element_size(out.type);
   }
 
@@ -39,11 +40,11 @@ class BinaryStep : public Step {
     const bool divided = loops_.outer_count > 1 && loops_.outer_count >= part.count;
     const Range range = divided ? split(loops_.outer_count, part) : Range{0, loops_.outer_count};
     for (std::int64_t i = range.begin; i < range.end; ++i) {
-      const auto [a, b, dst] = loops_.offsets(i);
-      args.a.data = frame.at<T>(a_) + a;
-      args.b.data = frame.at<T>(b_) + b;
+      const BroadcastStrides offset = loops_.offsets(i);
+      args.a.data = frame.at<T>(a_) + offset.operand[0];
+      args.b.data = frame.at<T>(b_) + offset.operand[1];
       args.dst = reinterpret_cast<decltype(args.dst)>(
-          frame.at<std::byte>(dst_) + static_cast<std::size_t>(dst) * element_bytes_);
+          frame.at<std::byte>(dst_) + static_cast<std::size_t>(offset.output) * element_bytes_);
       run_(args, divided ? Part{} : part);
     }
   }
@@ -59,12 +60,13 @@ class BinaryStep : public Step {
 
 class ByteSumStep : public Step {
  public:
-  ByteSumStep(const kernels::ByteSumKernel& kernel, ByteSumOperation sum, const Program& program,
+  ByteSumStep(const kernels::ByteSumKernel& kernel, ByteSumOperation sum, StepContext& context,
               const Operation& operation)
       : run_(kernel.run),
         sum_(std::move(sum)),
-        terms_(operation.inputs),
+        terms_(operation.inputs.begin(), operation.inputs.begin() + std::ssize(sum_.zero_point)),
         dst_(operation.outputs[0]) {
+    const Program& program = context.program;
     const StoredTensor& out = program.tensor(dst_);
     args_.rows = out.rows();
     args_.channels = out.channels();
@@ -75,6 +77,10 @@ class ByteSumStep : public Step {
     }
     args_.addend = sum_.addend.empty() ? nullptr : sum_.addend.data();
     args_.dst_pitch = out.pitch();
+    if (sum_.chain.links.empty()) return;
+    chain_.emplace(context, sum_.chain, operation, args_.rows, args_.channels);
+    scratch_bytes = chain_->scratch_bytes();
+    args_.dst_pitch = args_.channels;
   }
 
   void run(const Frame& frame, Part part) const override {
@@ -83,7 +89,19 @@ class ByteSumStep : public Step {
       args.terms[k].data = frame.at<std::uint8_t>(terms_[k]);
     args.dst = frame.at<void>(dst_);
     args.epilogue = epilogue_of(sum_.stage);
-    run_(args, part);
+    if (!chain_) {
+      run_(args, part);
+      return;
+    }
+    chain_->run(frame, frame.scratch_of(part), part,
+                [&](std::int64_t first, std::int64_t count, float* floats) {
+                  kernels::ByteSumArgs rows = args;
+                  for (int k = 0; k < rows.count; ++k)
+                    rows.terms[k].data += first * rows.terms[k].pitch;
+                  rows.rows = count;
+                  rows.dst = floats;
+                  run_(rows, Part{});
+                });
   }
 
  private:
@@ -92,6 +110,7 @@ class ByteSumStep : public Step {
   kernels::ByteSumArgs args_;
   std::vector<TensorId> terms_;
   TensorId dst_;
+  std::optional<ChainedRows> chain_;
 };
 
 class AffineStep : public Step {
@@ -195,8 +214,7 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
                            ByteSumOperation& sum) {
   const auto& kernel = select_kernel(kernels::byte_sum_kernels(), context.isa);
-  return named(std::make_unique<ByteSumStep>(kernel, std::move(sum), context.program, operation),
-               kernel);
+  return named(std::make_unique<ByteSumStep>(kernel, std::move(sum), context, operation), kernel);
 }
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,

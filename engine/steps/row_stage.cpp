@@ -30,18 +30,22 @@ std::vector<std::int64_t> addend_rows(const Shape& addend, const Shape& shape) {
 RowStage::RowStage(StepContext& context, const RowOperation& row, const Shape& shape,
                    std::vector<TensorId> operands, TensorId dst)
     : kernel_(select_kernel(kernels::rows_kernels(), context.isa)), table_(row.table), dst_(dst) {
-  const StoredTensor& out = context.program.tensor(dst);
-  element_bytes_ = static_cast<std::ptrdiff_t>(element_size(out.type));
   args_.function = row.function;
   args_.epsilon = row.epsilon;
   args_.rows = row.rows;
   args_.length = row.length;
   args_.period = row.period;
   args_.repeat = row.repeat;
-  args_.dst_pitch = pitch_of(out, row);
   args_.scale = row.scale;
   args_.factor = row.factor;
-  args_.output = real_form(out, args_.dst_scale, args_.dst_zero_point);
+  args_.output = kernels::Output::f32;
+  args_.dst_pitch = row.length;
+  if (dst != no_tensor) {
+    const StoredTensor& out = context.program.tensor(dst);
+    element_bytes_ = static_cast<std::ptrdiff_t>(element_size(out.type));
+    args_.dst_pitch = pitch_of(out, row);
+    args_.output = real_form(out, args_.dst_scale, args_.dst_zero_point);
+  }
   if (row.has_addend) {
     addend_ = operands.back();
     operands.pop_back();
@@ -55,7 +59,8 @@ kernels::RowArgs RowStage::bind(const Frame& frame, std::int64_t first, std::int
   kernels::RowArgs args = args_;
   args.rows = count;
   args.first_row = first;
-  args.dst = frame.at<std::byte>(dst_) + first * args.dst_pitch * element_bytes_;
+  if (dst_ != no_tensor)
+    args.dst = frame.at<std::byte>(dst_) + first * args.dst_pitch * element_bytes_;
   if (!table_.empty()) args.table = table_.data();
   if (gamma_ != no_tensor) args.gamma = frame.at<float>(gamma_);
   if (beta_ != no_tensor) args.beta = frame.at<float>(beta_);

@@ -10,7 +10,8 @@ namespace intact {
 /// A RowOperation, prepared once for tensors of one shape.
 class RowStage {
  public:
-  /// `operands`: gamma, beta and the addend, as many as there are; `shape`: of the operand.
+  /// `operands`: gamma, beta and the addend, as many as there are; `shape`: of the operand;
+  /// `dst`: no_tensor for dense rows of floats, whose place the caller sets.
   RowStage(StepContext& context, const RowOperation& row, const Shape& shape,
            std::vector<TensorId> operands, TensorId dst);
 

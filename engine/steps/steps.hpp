@@ -31,6 +31,13 @@ std::unique_ptr<Step> make(StepContext&, const Operation&, RowOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ResizeOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, LstmOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ChainOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, CompareOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, SelectOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, CastOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, GatherOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, ArgExtremeOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, TopBytesOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, FloatReduceOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ReferenceOperation&);
 
 /// The first kernel of a list that the cap and the CPU admit and that `accepts` takes.

@@ -8,6 +8,7 @@
 #include "graph/ops/checks.hpp"
 #include "graph/ops/dispatch.hpp"
 #include "graph/ops/evaluation.hpp"
+#include "graph/ops/padding.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/strided.hpp"
 #include "graph/reals.hpp"
@@ -208,6 +209,16 @@ std::int64_t padded_source(PadMode mode, std::int64_t position, std::int64_t ext
   return -1;
 }
 
+/// The input position of each output position of every axis, -1 for the constant.
+std::vector<std::vector<std::int64_t>> padded_sources(PadMode mode, const Padding& padding,
+                                                      const Shape& shape) {
+  std::vector<std::vector<std::int64_t>> sources(shape.size());
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    for (std::int64_t o = 0; o < shape[i] + padding.before[i] + padding.after[i]; ++o)
+      sources[i].push_back(padded_source(mode, o - padding.before[i], shape[i]));
+  return sources;
+}
+
 /// Copies axis by axis: sources[axis][i] is the input index of output index i, or -1 for `fill`.
 template <class T>
 void pad_elements(const T* in, const std::vector<std::vector<std::int64_t>>& sources,
@@ -249,12 +260,7 @@ std::vector<Tensor> evaluate_pad(const EvalContext& context) {
   const Tensor fill = pad_value(context, data.type());
   Tensor result = allocate(context.node, types[0]);
   if (result.size() == 0) return {result};
-  std::vector<std::vector<std::int64_t>> sources;
-  for (std::size_t i = 0; i < data.shape().size(); ++i) {
-    sources.emplace_back();
-    for (std::int64_t o = 0; o < result.shape()[i]; ++o)
-      sources[i].push_back(padded_source(mode, o - padding->before[i], data.shape()[i]));
-  }
+  const auto sources = padded_sources(mode, *padding, data.shape());
   visit_width(data.type(), [&]<class T>(T) {
     pad_elements(static_cast<const T*>(data.raw()), sources, dense_strides(data.shape()),
                  *static_cast<const T*>(fill.raw()), static_cast<T*>(result.raw()), 0);
@@ -263,6 +269,18 @@ std::vector<Tensor> evaluate_pad(const EvalContext& context) {
 }
 
 }  // namespace
+
+std::optional<std::vector<std::vector<std::int64_t>>> padded_positions(
+    const Node& node, const Shape& shape, const std::vector<Tensor>& operands) {
+  std::vector<TensorType> types;
+  for (const Tensor& operand : operands) types.push_back({operand.type(), operand.shape()});
+  const auto padding = padding_of({node, types, operands}, static_cast<int>(shape.size()));
+  if (!padding) return std::nullopt;
+  auto sources = padded_sources(pad_mode(node), *padding, shape);
+  for (const auto& axis : sources)
+    if (std::find(axis.begin(), axis.end(), -1) != axis.end()) return std::nullopt;
+  return sources;
+}
 
 std::span<const Definition> slice_definitions() {
   static const Definition definitions[] = {

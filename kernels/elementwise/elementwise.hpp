@@ -177,7 +177,12 @@ enum class FloatUnary : std::uint8_t {
   gelu_erf,
   gelu_tanh,
   mish,
-  elu
+  elu,
+  square_root,
+  reciprocal,
+  square,
+  absolute,
+  negative
 };
 struct FloatUnaryArgs {
   FloatUnary function = FloatUnary::clip;

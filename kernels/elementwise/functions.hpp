@@ -181,9 +181,19 @@ template <FloatUnary function>
     return gelu_by_tanh(x);
   } else if constexpr (function == FloatUnary::elu) {
     return beta * select(less(x, zero), alpha * exponential_minus_one(x), x);
-  } else {
-    static_assert(function == FloatUnary::mish);
+  } else if constexpr (function == FloatUnary::mish) {
     return self_regularized(x);
+  } else if constexpr (function == FloatUnary::square_root) {
+    return square_root(x);
+  } else if constexpr (function == FloatUnary::reciprocal) {
+    return one / x;
+  } else if constexpr (function == FloatUnary::square) {
+    return x * x;
+  } else if constexpr (function == FloatUnary::absolute) {
+    return from_bits(bits(x) & integer_constant(0x7fffffff));
+  } else {
+    static_assert(function == FloatUnary::negative);
+    return constant(-0.0f) - x;
   }
 }
 

@@ -47,6 +47,9 @@ struct Bytes {
 [[gnu::always_inline]] inline Floats operator/(Floats a, Floats b) {
   return {_mm256_div_ps(a.value, b.value)};
 }
+[[gnu::always_inline]] inline Floats square_root(Floats a) {
+  return {_mm256_sqrt_ps(a.value)};
+}
 [[gnu::always_inline]] inline Floats fma(Floats a, Floats b, Floats c) {
   return {_mm256_fmadd_ps(a.value, b.value, c.value)};
 }

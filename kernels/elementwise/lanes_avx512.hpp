@@ -53,6 +53,9 @@ struct Bytes {
 [[gnu::always_inline]] inline Floats operator/(Floats a, Floats b) {
   return {_mm512_div_ps(a.value, b.value)};
 }
+[[gnu::always_inline]] inline Floats square_root(Floats a) {
+  return {_mm512_sqrt_ps(a.value)};
+}
 [[gnu::always_inline]] inline Floats fma(Floats a, Floats b, Floats c) {
   return {_mm512_fmadd_ps(a.value, b.value, c.value)};
 }

@@ -34,6 +34,9 @@ inline Floats operator*(Floats a, Floats b) {
 inline Floats operator/(Floats a, Floats b) {
   return {a.value / b.value};
 }
+inline Floats square_root(Floats a) {
+  return {std::sqrt(a.value)};
+}
 inline Floats fma(Floats a, Floats b, Floats c) {
   return {std::fmaf(a.value, b.value, c.value)};
 }

@@ -108,6 +108,16 @@ float unary_value(FloatUnary function, Floats x, Floats alpha, Floats beta) {
       return unary<FloatUnary::gelu_tanh>(x, alpha, beta).value;
     case FloatUnary::mish:
       return unary<FloatUnary::mish>(x, alpha, beta).value;
+    case FloatUnary::square_root:
+      return unary<FloatUnary::square_root>(x, alpha, beta).value;
+    case FloatUnary::reciprocal:
+      return unary<FloatUnary::reciprocal>(x, alpha, beta).value;
+    case FloatUnary::square:
+      return unary<FloatUnary::square>(x, alpha, beta).value;
+    case FloatUnary::absolute:
+      return unary<FloatUnary::absolute>(x, alpha, beta).value;
+    case FloatUnary::negative:
+      return unary<FloatUnary::negative>(x, alpha, beta).value;
   }
   return 0;
 }

@@ -426,6 +426,16 @@ void float_unary_all(const FloatUnaryArgs& args) {
       return float_unary_rows<FloatUnary::gelu_tanh>(args);
     case FloatUnary::mish:
       return float_unary_rows<FloatUnary::mish>(args);
+    case FloatUnary::square_root:
+      return float_unary_rows<FloatUnary::square_root>(args);
+    case FloatUnary::reciprocal:
+      return float_unary_rows<FloatUnary::reciprocal>(args);
+    case FloatUnary::square:
+      return float_unary_rows<FloatUnary::square>(args);
+    case FloatUnary::absolute:
+      return float_unary_rows<FloatUnary::absolute>(args);
+    case FloatUnary::negative:
+      return float_unary_rows<FloatUnary::negative>(args);
   }
 }
 

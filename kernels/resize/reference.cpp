@@ -41,7 +41,8 @@ void resize_rows(const ResizeArgs& args, std::int64_t begin, std::int64_t end) {
         });
         if (is_outside(depth, od) || is_outside(height, oh) || is_outside(width, ow))
           y = args.extrapolation;
-        write_real(args.output, args.dst, (row * width.out + ow) * args.dst_pitch + c, y,
+        write_real(args.output, args.dst,
+                   ((row - args.first_row) * width.out + ow) * args.dst_pitch + c, y,
                    args.dst_scale, args.dst_zero_point);
       }
   }

@@ -6,8 +6,10 @@ namespace {
 
 template <void (*compute)(const ResizeArgs&, std::int64_t, std::int64_t)>
 void run_share(const ResizeArgs& args, Part part) {
-  const Range range = split(args.batch * args.axis[0].out * args.axis[1].out, part);
-  if (range.begin < range.end) compute(args, range.begin, range.end);
+  const Range range =
+      split(args.rows.value_or(args.batch * args.axis[0].out * args.axis[1].out), part);
+  if (range.begin < range.end)
+    compute(args, args.first_row + range.begin, args.first_row + range.end);
 }
 
 constexpr ResizeKernel list[] = {

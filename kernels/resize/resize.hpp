@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "core/thread_team.hpp"
@@ -39,6 +40,10 @@ struct ResizeArgs {
   std::int32_t dst_zero_point = 0;  ///< NaN becomes 0
   float extrapolation = 0;          ///< the real number where an axis says outside
   float* scratch = nullptr;         ///< of this thread, resize_scratch(...) floats
+  /// Output rows to compute, counted over images, depth and height; the first one is at dst. No
+  /// number: all.
+  std::int64_t first_row = 0;
+  std::optional<std::int64_t> rows;
 };
 
 /// Two lines of the input's width.

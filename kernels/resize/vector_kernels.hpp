@@ -90,7 +90,7 @@ void pick_pixels(const ResizeArgs& args, const RealSink& sink, std::int64_t row,
   const ResizeTaps& width = args.axis[2];
   const Floats extrapolation = constant(args.extrapolation);
   for (std::int64_t ow = 0; ow < width.out; ++ow) {
-    const std::ptrdiff_t at = (row * width.out + ow) * args.dst_pitch;
+    const std::ptrdiff_t at = ((row - args.first_row) * width.out + ow) * args.dst_pitch;
     const std::int64_t first = ow * width.taps;
     const bool outside = extrapolated || is_outside(width, ow);
     for_lanes(args.channels, [&](std::int64_t c, int count) {

@@ -3,7 +3,7 @@
 // not count (softmax: -infinity; normalizations: 0), so only loads and stores know of tails.
 #pragma once
 
-#include "kernels/elementwise/functions.hpp"
+#include "kernels/lane_groups.hpp"
 #include "kernels/reciprocal.hpp"
 #include "kernels/rows/rows.hpp"
 
@@ -13,16 +13,6 @@ namespace {
 [[gnu::always_inline]] inline std::int64_t padded_length(const RowArgs& args) {
   return (args.length + 15) / 16 * 16;
 }
-
-/// One element per lane of a group of 16.
-struct Group {
-  static constexpr int registers = 16 / Floats::size;
-  Floats part[registers];
-
-  [[gnu::always_inline]] explicit Group(float x) {
-    for (Floats& lanes : part) lanes = constant(x);
-  }
-};
 
 /// Calls body(lanes, sum) for all of a padded row and the register of `group` they belong to.
 template <class Body>
@@ -59,22 +49,6 @@ template <class Replace, class Add>
       store(row + i + k * Floats::size, x);
       group.part[k] = add(x, group.part[k]);
     }
-}
-
-/// Combines the 16 lanes in halves.
-template <class Combine>
-[[gnu::always_inline]] inline float combined(const Group& group, const Combine& combine) {
-  Floats x = group.part[0];
-  if constexpr (Group::registers == 2)
-    x = combine(x, group.part[1]);
-  else
-    x = combine(x, from_above<8>(x));
-  x = combine(x, from_above<4>(x));
-  x = combine(x, from_above<2>(x));
-  return first(combine(x, from_above<1>(x)));
-}
-[[gnu::always_inline]] inline float total(const Group& group) {
-  return combined(group, [](Floats a, Floats b) { return a + b; });
 }
 
 [[gnu::always_inline]] inline int lanes_left(std::int64_t count) {

@@ -56,5 +56,7 @@ std::vector<FoldCase> transformer_cases();
 std::vector<FoldCase> resize_cases();
 std::vector<FoldCase> word_cases();
 std::vector<FoldCase> selection_cases();
+std::vector<FoldCase> behind_cases();
+std::vector<FoldCase> logic_cases();
 
 }  // namespace intact::testing

@@ -40,6 +40,8 @@ std::vector<FoldCase> all_cases() {
   add(resize_cases());
   add(selection_cases());
   add(word_cases());
+  add(behind_cases());
+  add(logic_cases());
   return all;
 }
 
@@ -143,6 +145,9 @@ TEST_P(Fold, StoresNoFloatBetweenIntegerOperators) {
   for (const FlowNode& node : flow.nodes) {
     EXPECT_EQ(node.precision == "float", !node.reason.empty() && node.precision != "shape")
         << node.name << " (" << node.op << "): " << node.reason;
+    // Why, and what in the model would help.
+    if (node.precision == "float")
+      EXPECT_NE(node.reason.find("; "), std::string::npos) << node.name << ": " << node.reason;
     for (const std::string& name : node.onnx_nodes) ++places[name];
   }
   for (const FlowRemoved& removed : flow.removed)

@@ -52,7 +52,8 @@ TEST(ActivationMatMul, FormsWithoutAKernelSayWhy) {
   const FlowNode node = product_in(product_of(a, b, 0.1f), {a, b});
   EXPECT_EQ(node.precision, "float");
   EXPECT_EQ(node.reason,
-            "this form of MatMul (operands empty or of one dimension) has no integer kernel");
+            "this form of MatMul (operands empty or of one dimension) has no integer kernel; a "
+            "Reshape in front of it would leave one that has");
 }
 
 TEST(ActivationMatMul, MoreMatricesThanCanBeListedRunInFloat) {

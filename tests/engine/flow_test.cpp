@@ -1,4 +1,5 @@
 // What flow says: every source node once, precision, reasons, round trips.
+#include <functional>
 #include <map>
 
 #include "model_run.hpp"
@@ -208,6 +209,54 @@ TEST(Flow, NamesWhatRunsOnBytesInstead) {
     const ValueId y = m.builder.node(op, "op", {m.x}, attributes);
     EXPECT_EQ(float_reason(m.builder.build({m.builder.round("y", y, 0.03f, std::uint8_t{9})})),
               reason);
+  }
+}
+
+/// Operators of every family on floats that lie on no grid.
+TEST(Flow, EveryFloatStepSaysWhatWouldHelp) {
+  using Integers = std::vector<std::int64_t>;
+  using Build = std::function<ValueId(ModelBuilder&, ValueId)>;
+  const auto plain = [](const char* op, const AttributeList& attributes = {}) -> Build {
+    return [=](ModelBuilder& b, ValueId x) { return b.node(op, "op", {x}, attributes); };
+  };
+  const auto with = [](const char* op, const Tensor& other,
+                       const AttributeList& attributes = {}) -> Build {
+    return [=](ModelBuilder& b, ValueId x) {
+      return b.node(op, "op", {x, b.constant("other", other)}, attributes);
+    };
+  };
+  const std::pair<const char*, Build> builds[] = {
+      {"Conv", with("Conv", random_floats({4, 8, 1, 1}, 1))},
+      {"ConvTranspose", with("ConvTranspose", random_floats({8, 4, 2, 2}, 1))},
+      {"MatMul", with("MatMul", random_floats({6, 5}, 1))},
+      {"Add", with("Add", random_floats({1, 8, 6, 6}, 1))},
+      {"Softmax", plain("Softmax")},
+      {"Resize",
+       [](ModelBuilder& b, ValueId x) {
+         return b.node("Resize", "op", {x, no_value, b.vector<float>("scales", {1, 1, 2, 2})},
+                       {{"mode", std::string("linear")}});
+       }},
+      {"AveragePool", plain("AveragePool", {{"kernel_shape", Integers{2, 2}}})},
+      {"ReduceMean", plain("ReduceMean", {{"axes", Integers{1}}})},
+      {"Sigmoid", plain("Sigmoid")},
+      {"Transpose", plain("Transpose", {{"perm", Integers{0, 3, 1, 2}}})},
+      {"Gather", with("Gather", Tensor::from<std::int64_t>({3}, Integers{3, 0, 2}),
+                      {{"axis", std::int64_t{1}}})},
+      {"CumSum", with("CumSum", Tensor::scalar<std::int64_t>(1))},
+      {"Erf", plain("Erf")},
+  };
+  for (const auto& [op, build] : builds) {
+    SCOPED_TRACE(op);
+    ModelBuilder builder(17);
+    const ValueId x = builder.input("x", ElementType::f32, {1, 8, 6, 6});
+    const ValueId y = build(builder, x);
+    int floats = 0;
+    for (const FlowNode& node : session_of(builder.build({y})).flow().nodes) {
+      if (node.precision != "float") continue;
+      ++floats;
+      EXPECT_NE(node.reason.find("; "), std::string::npos) << node.name << ": " << node.reason;
+    }
+    EXPECT_GT(floats, 0);
   }
 }
 

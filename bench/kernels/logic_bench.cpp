@@ -35,17 +35,18 @@ void add(const Kernels& kernels, const std::string& what, const Args& args) {
 
 bool register_all() {
   const AnyOperand a{first.data(), count, 1}, b{second.data(), count, 1}, one{second.data(), 0, 0};
-  for (const auto& [type, name] : {std::pair{Element::f32, "f32"}, std::pair{Element::s32, "s32"},
-                                   std::pair{Element::u8, "u8"}})
+  for (const auto& [type, name] :
+       {std::pair{ElementKind::f32, "f32"}, std::pair{ElementKind::s32, "s32"},
+        std::pair{ElementKind::u8, "u8"}})
     add(compare_kernels(), std::string("less_") + name,
         CompareArgs{Relation::less, type, 1, count, a, one, result.data(), count});
   for (const int width : {1, 4})
     add(select_kernels(), std::to_string(8 * width) + "bit",
         SelectArgs{width, 1, count, a, a, b, result.data(), count});
   add(cast_kernels(), "boolean_to_f32",
-      CastArgs{Element::boolean, Element::f32, count, first.data(), result.data()});
+      CastArgs{ElementKind::boolean, ElementKind::f32, count, first.data(), result.data()});
   add(cast_kernels(), "s64_to_f32",
-      CastArgs{Element::s64, Element::f32, count, first.data(), result.data()});
+      CastArgs{ElementKind::s64, ElementKind::f32, count, first.data(), result.data()});
   return true;
 }
 const bool registered = register_all();

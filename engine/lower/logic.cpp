@@ -153,21 +153,21 @@ bool lower_where(Lowering& lowering, const Node& node) {
 
 // --- conversions
 
-std::optional<kernels::Element> element_of(ElementType type) {
-  using kernels::Element;
+std::optional<kernels::ElementKind> element_of(ElementType type) {
+  using kernels::ElementKind;
   switch (type) {
     case ElementType::boolean:
-      return Element::boolean;
+      return ElementKind::boolean;
     case ElementType::u8:
-      return Element::u8;
+      return ElementKind::u8;
     case ElementType::s8:
-      return Element::s8;
+      return ElementKind::s8;
     case ElementType::s32:
-      return Element::s32;
+      return ElementKind::s32;
     case ElementType::s64:
-      return Element::s64;
+      return ElementKind::s64;
     case ElementType::f32:
-      return Element::f32;
+      return ElementKind::f32;
     default:
       return std::nullopt;
   }

@@ -7,21 +7,21 @@
 namespace intact {
 namespace {
 
-kernels::Element element_of(ElementType type) {
-  using kernels::Element;
+kernels::ElementKind element_of(ElementType type) {
+  using kernels::ElementKind;
   switch (type) {
     case ElementType::boolean:
-      return Element::boolean;
+      return ElementKind::boolean;
     case ElementType::s8:
-      return Element::s8;
+      return ElementKind::s8;
     case ElementType::s32:
-      return Element::s32;
+      return ElementKind::s32;
     case ElementType::s64:
-      return Element::s64;
+      return ElementKind::s64;
     case ElementType::f32:
-      return Element::f32;
+      return ElementKind::f32;
     default:
-      return Element::u8;
+      return ElementKind::u8;
   }
 }
 

@@ -44,7 +44,7 @@ class ResizeStep : public Step {
                    resize_.batch * args_.axis[0].out * args_.axis[1].out,
                    args_.axis[2].out * args_.channels);
     scratch_bytes = kernel_scratch_ + chain_->scratch_bytes();
-    args_.output = kernels::Output::f32;
+    args_.output = kernels::Element::f32;
     args_.dst_pitch = args_.channels;
   }
 

@@ -38,7 +38,7 @@ RowStage::RowStage(StepContext& context, const RowOperation& row, const Shape& s
   args_.repeat = row.repeat;
   args_.scale = row.scale;
   args_.factor = row.factor;
-  args_.output = kernels::Output::f32;
+  args_.output = kernels::Element::f32;
   args_.dst_pitch = row.length;
   if (dst != no_tensor) {
     const StoredTensor& out = context.program.tensor(dst);

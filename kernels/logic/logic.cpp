@@ -13,8 +13,8 @@ void advance(AnyOperand& operand, std::int64_t rows, std::int64_t channels, std:
 }
 
 void advance(CompareArgs& args, std::int64_t rows, std::int64_t channels) {
-  advance(args.a, rows, channels, bytes_of(args.type));
-  advance(args.b, rows, channels, bytes_of(args.type));
+  advance(args.a, rows, channels, bytes_of_kind(args.type));
+  advance(args.b, rows, channels, bytes_of_kind(args.type));
   args.dst = static_cast<char*>(args.dst) + rows * args.dst_pitch + channels;
 }
 void advance(SelectArgs& args, std::int64_t rows, std::int64_t channels) {
@@ -43,8 +43,8 @@ void cast_share(const CastArgs& args, Part part) {
   if (range.begin == range.end) return;
   CastArgs share = args;
   share.channels = range.end - range.begin;
-  share.src = static_cast<const char*>(args.src) + range.begin * bytes_of(args.from);
-  share.dst = static_cast<char*>(args.dst) + range.begin * bytes_of(args.to);
+  share.src = static_cast<const char*>(args.src) + range.begin * bytes_of_kind(args.from);
+  share.dst = static_cast<char*>(args.dst) + range.begin * bytes_of_kind(args.to);
   compute(share);
 }
 

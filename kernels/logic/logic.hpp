@@ -14,13 +14,13 @@
 namespace intact::kernels {
 
 /// Booleans are bytes that are 0 or 1.
-enum class Element : std::uint8_t { boolean, u8, s8, s32, s64, f32 };
-constexpr std::ptrdiff_t bytes_of(Element element) {
+enum class ElementKind : std::uint8_t { boolean, u8, s8, s32, s64, f32 };
+constexpr std::ptrdiff_t bytes_of_kind(ElementKind element) {
   switch (element) {
-    case Element::s32:
-    case Element::f32:
+    case ElementKind::s32:
+    case ElementKind::f32:
       return 4;
-    case Element::s64:
+    case ElementKind::s64:
       return 8;
     default:
       return 1;
@@ -37,7 +37,7 @@ struct AnyOperand {
 enum class Relation : std::uint8_t { equal, less, less_or_equal, both, either, one };
 struct CompareArgs {
   Relation relation = Relation::equal;
-  Element type = Element::f32;
+  ElementKind type = ElementKind::f32;
   std::int64_t rows = 0, channels = 0;
   AnyOperand a, b;
   void* dst = nullptr;
@@ -69,7 +69,7 @@ std::span<const SelectKernel> select_kernels();
 /// Converts one row, as C++ converts: integers wrap, booleans are x != 0. From f32 to f32 and
 /// boolean only.
 struct CastArgs {
-  Element from = Element::boolean, to = Element::f32;
+  ElementKind from = ElementKind::boolean, to = ElementKind::f32;
   std::int64_t channels = 0;
   const void* src = nullptr;
   void* dst = nullptr;

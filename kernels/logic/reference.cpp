@@ -18,13 +18,13 @@ T load(const void* data) {
   return value;
 }
 
-std::int64_t integer(const void* data, Element type) {
+std::int64_t integer(const void* data, ElementKind type) {
   switch (type) {
-    case Element::s8:
+    case ElementKind::s8:
       return load<std::int8_t>(data);
-    case Element::s32:
+    case ElementKind::s32:
       return load<std::int32_t>(data);
-    case Element::s64:
+    case ElementKind::s64:
       return load<std::int64_t>(data);
     default:
       return load<std::uint8_t>(data);
@@ -50,28 +50,29 @@ bool holds(Relation relation, T a, T b) {
   return false;
 }
 
-void store_integer(std::int64_t value, Element to, void* dst) {
+void store_integer(std::int64_t value, ElementKind to, void* dst) {
   switch (to) {
-    case Element::boolean:
+    case ElementKind::boolean:
       *static_cast<std::uint8_t*>(dst) = value != 0;
       break;
-    case Element::f32:
+    case ElementKind::f32:
       *static_cast<float*>(dst) = static_cast<float>(value);
       break;
     default:
-      std::memcpy(dst, &value, static_cast<std::size_t>(bytes_of(to)));  // little endian: wraps
+      std::memcpy(dst, &value,
+                  static_cast<std::size_t>(bytes_of_kind(to)));  // little endian: wraps
   }
 }
 
 }  // namespace
 
 void compare(const CompareArgs& args) {
-  const std::ptrdiff_t bytes = bytes_of(args.type);
+  const std::ptrdiff_t bytes = bytes_of_kind(args.type);
   for (std::int64_t row = 0; row < args.rows; ++row)
     for (std::int64_t i = 0; i < args.channels; ++i) {
       const void *a = at(args.a, row, i, bytes), *b = at(args.b, row, i, bytes);
       static_cast<std::uint8_t*>(args.dst)[row * args.dst_pitch + i] =
-          args.type == Element::f32
+          args.type == ElementKind::f32
               ? holds(args.relation, load<float>(a), load<float>(b))
               : holds(args.relation, integer(a, args.type), integer(b, args.type));
     }
@@ -88,13 +89,13 @@ void select(const SelectArgs& args) {
 }
 
 void cast(const CastArgs& args) {
-  const std::ptrdiff_t from = bytes_of(args.from), to = bytes_of(args.to);
+  const std::ptrdiff_t from = bytes_of_kind(args.from), to = bytes_of_kind(args.to);
   for (std::int64_t i = 0; i < args.channels; ++i) {
     const void* src = static_cast<const char*>(args.src) + i * from;
     void* dst = static_cast<char*>(args.dst) + i * to;
-    if (args.from != Element::f32)
+    if (args.from != ElementKind::f32)
       store_integer(integer(src, args.from), args.to, dst);
-    else if (args.to == Element::boolean)
+    else if (args.to == ElementKind::boolean)
       *static_cast<std::uint8_t*>(dst) = load<float>(src) != 0;
     else
       std::memcpy(dst, src, sizeof(float));

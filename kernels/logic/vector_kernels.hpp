@@ -62,16 +62,16 @@ void compare_all(const CompareArgs& args) {
       break;
   }
   switch (args.type) {
-    case Element::boolean:
-    case Element::u8:
+    case ElementKind::boolean:
+    case ElementKind::u8:
       return compare_type<std::uint8_t>(args);
-    case Element::s8:
+    case ElementKind::s8:
       return compare_type<std::int8_t>(args);
-    case Element::s32:
+    case ElementKind::s32:
       return compare_type<std::int32_t>(args);
-    case Element::s64:
+    case ElementKind::s64:
       return compare_type<std::int64_t>(args);
-    case Element::f32:
+    case ElementKind::f32:
       return compare_type<float>(args);
   }
 }
@@ -143,35 +143,35 @@ void cast_to_boolean(const CastArgs& args) {
 template <class From>
 void cast_integers(const CastArgs& args) {
   switch (args.to) {
-    case Element::boolean:
+    case ElementKind::boolean:
       return cast_to_boolean<From>(args);
-    case Element::u8:
+    case ElementKind::u8:
       return cast_row<From, std::uint8_t>(args);
-    case Element::s8:
+    case ElementKind::s8:
       return cast_row<From, std::int8_t>(args);
-    case Element::s32:
+    case ElementKind::s32:
       return cast_row<From, std::int32_t>(args);
-    case Element::s64:
+    case ElementKind::s64:
       return cast_row<From, std::int64_t>(args);
-    case Element::f32:
+    case ElementKind::f32:
       return cast_row<From, float>(args);
   }
 }
 
 void cast_all(const CastArgs& args) {
   switch (args.from) {
-    case Element::boolean:
-    case Element::u8:
+    case ElementKind::boolean:
+    case ElementKind::u8:
       return cast_integers<std::uint8_t>(args);
-    case Element::s8:
+    case ElementKind::s8:
       return cast_integers<std::int8_t>(args);
-    case Element::s32:
+    case ElementKind::s32:
       return cast_integers<std::int32_t>(args);
-    case Element::s64:
+    case ElementKind::s64:
       return cast_integers<std::int64_t>(args);
-    case Element::f32:
-      return args.to == Element::boolean ? cast_to_boolean<float>(args)
-                                         : cast_row<float, float>(args);
+    case ElementKind::f32:
+      return args.to == ElementKind::boolean ? cast_to_boolean<float>(args)
+                                             : cast_row<float, float>(args);
   }
 }
 

@@ -10,25 +10,25 @@
 namespace intact::kernels {
 namespace {
 
-constexpr Element elements[] = {Element::boolean, Element::u8,  Element::s8,
-                                Element::s32,     Element::s64, Element::f32};
+constexpr ElementKind elements[] = {ElementKind::boolean, ElementKind::u8,  ElementKind::s8,
+                                    ElementKind::s32,     ElementKind::s64, ElementKind::f32};
 constexpr std::int64_t rows = 3;
 
 /// Elements of any type among which equal ones are common, NaN and infinities of floats included.
-Buffer<std::uint8_t> operand(Element type, std::int64_t count, unsigned seed) {
-  Buffer<std::uint8_t> buffer(static_cast<std::size_t>(count * bytes_of(type)), seed);
+Buffer<std::uint8_t> operand(ElementKind type, std::int64_t count, unsigned seed) {
+  Buffer<std::uint8_t> buffer(static_cast<std::size_t>(count * bytes_of_kind(type)), seed);
   const Buffer<float> floats = with_specials(static_cast<std::size_t>(count), seed);
   for (std::int64_t i = 0; i < count; ++i) {
-    std::uint8_t* at = buffer.data() + i * bytes_of(type);
+    std::uint8_t* at = buffer.data() + i * bytes_of_kind(type);
     const std::uint8_t random = at[0];
-    std::memset(at, 0, static_cast<std::size_t>(bytes_of(type)));
-    if (type == Element::f32)
+    std::memset(at, 0, static_cast<std::size_t>(bytes_of_kind(type)));
+    if (type == ElementKind::f32)
       std::memcpy(at, floats.storage.data() + Buffer<float>::margin + i, sizeof(float));
     else
-      at[0] = type == Element::boolean ? random % 2 : random % 5 == 0 ? 250 : random % 8;
+      at[0] = type == ElementKind::boolean ? random % 2 : random % 5 == 0 ? 250 : random % 8;
     // Negative and large numbers.
-    if (bytes_of(type) > 1 && type != Element::f32 && random % 3 == 0)
-      at[bytes_of(type) - 1] = 0x83;
+    if (bytes_of_kind(type) > 1 && type != ElementKind::f32 && random % 3 == 0)
+      at[bytes_of_kind(type) - 1] = 0x83;
   }
   return buffer;
 }
@@ -39,10 +39,10 @@ struct Steps {
 constexpr Steps steps[] = {{1, 1}, {1, 0}, {0, 1}, {0, 0}};
 
 TEST(Compare, EqualTheReference) {
-  for (const Element type : elements)
+  for (const ElementKind type : elements)
     for (const Relation relation : {Relation::equal, Relation::less, Relation::less_or_equal,
                                     Relation::both, Relation::either, Relation::one}) {
-      if (relation >= Relation::both && type != Element::boolean) continue;
+      if (relation >= Relation::both && type != ElementKind::boolean) continue;
       for (const std::int64_t channels : {1, 7, 16, 33, 64, 100, 257})
         for (const Steps step : steps) {
           const auto a = operand(type, rows * channels, 1), b = operand(type, rows * channels, 2);
@@ -75,7 +75,7 @@ TEST(Compare, ReferenceByHand) {
   const float a[] = {1, 2, 3, std::numeric_limits<float>::quiet_NaN()}, b[] = {2, 2, 2, 2};
   const auto holds = [&](Relation relation) {
     std::vector<std::uint8_t> dst(4, 9);
-    CompareArgs args{relation, Element::f32, 1, 4, {a, 4, 1}, {b, 4, 1}, dst.data(), 4};
+    CompareArgs args{relation, ElementKind::f32, 1, 4, {a, 4, 1}, {b, 4, 1}, dst.data(), 4};
     compare_kernels().back().run(args, {});
     return dst;
   };
@@ -91,7 +91,7 @@ TEST(Select, EqualTheReference) {
         for (const Steps step : steps) {
           const auto count = static_cast<std::size_t>(rows * channels * width);
           Buffer<std::uint8_t> a(count, 1), b(count, 2);
-          const auto condition = operand(Element::boolean, rows * channels, 4);
+          const auto condition = operand(ElementKind::boolean, rows * channels, 4);
           SelectArgs args;
           args.element_bytes = width;
           args.rows = rows;
@@ -117,12 +117,13 @@ TEST(Select, EqualTheReference) {
 }
 
 TEST(Cast, EqualTheReference) {
-  for (const Element from : elements)
-    for (const Element to : elements) {
-      if (from == Element::f32 && to != Element::f32 && to != Element::boolean) continue;
+  for (const ElementKind from : elements)
+    for (const ElementKind to : elements) {
+      if (from == ElementKind::f32 && to != ElementKind::f32 && to != ElementKind::boolean)
+        continue;
       for (const std::int64_t channels : {1, 7, 16, 33, 64, 100, 257}) {
         const auto src = operand(from, channels, 1);
-        Buffer<std::uint8_t> expected(static_cast<std::size_t>(channels * bytes_of(to)), 3);
+        Buffer<std::uint8_t> expected(static_cast<std::size_t>(channels * bytes_of_kind(to)), 3);
         const Buffer<std::uint8_t> before = expected;
         CastArgs args{from, to, channels, src.storage.data() + src.margin, expected.data()};
         cast_kernels().back().run(args, {});
@@ -144,13 +145,13 @@ TEST(Cast, ReferenceByHand) {
   std::uint8_t bytes[4], booleans[4];
   std::int32_t narrow[4];
   float floats[4];
-  const auto cast = [&](Element to, void* dst) {
-    cast_kernels().back().run({Element::s64, to, 4, src, dst}, {});
+  const auto cast = [&](ElementKind to, void* dst) {
+    cast_kernels().back().run({ElementKind::s64, to, 4, src, dst}, {});
   };
-  cast(Element::u8, bytes);
-  cast(Element::boolean, booleans);
-  cast(Element::s32, narrow);
-  cast(Element::f32, floats);
+  cast(ElementKind::u8, bytes);
+  cast(ElementKind::boolean, booleans);
+  cast(ElementKind::s32, narrow);
+  cast(ElementKind::f32, floats);
   for (int i = 0; i < 4; ++i) {
     EXPECT_EQ(bytes[i], static_cast<std::uint8_t>(src[i]));
     EXPECT_EQ(booleans[i], src[i] != 0);

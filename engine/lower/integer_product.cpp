@@ -233,7 +233,10 @@ void emit_with_addend(Lowering& lowering, const Node& node, const IntegerProduct
       node, tail, FloatBinaryOperation{kernels::FloatBinary::add, tail.lower, tail.upper},
       {sum, addend}, output);
   operation.name = node.name + " plus C";
-  operation.reason = fmt::format("the operand C of {} is not a constant per column", node.op);
+  operation.reason = fmt::format(
+      "the operand C of {} is not a constant per column; one number per column would become "
+      "the bias",
+      node.op);
 }
 
 /// The product with its tail behind `last`, as one operation.

@@ -282,6 +282,8 @@ TensorId Lowering::dequantize(ValueId id, Layout layout) {
     throw Error(
         fmt::format("internal: '{}' is stored neither as float nor as integers", value(id).name));
   TensorId source = bytes(id, layout_of(id));
+  if (const TensorId alike = find(id, stored_type(*value(id).grid), layout); alike != no_tensor)
+    source = alike;
   // The kernel reads rows of bytes: channels come last before it, where fewer bytes move. Words it
   // reads in their order only.
   if (layout == Layout::channels_last || on_word_grid(id)) source = relayout(source, layout, id);

@@ -29,7 +29,9 @@ TEST(ActivationMatMul, ManyTermsThatCouldOverflowRunInFloat) {
   const Shape a = {1, 16449}, b = {16449, 2};
   const FlowNode large = product_in(product_of(a, b, 0), {a, b});
   EXPECT_EQ(large.precision, "float");
-  EXPECT_EQ(large.reason, "the 32-bit accumulator of channel 0 could overflow (16449 terms)");
+  EXPECT_EQ(large.reason,
+            "the 32-bit accumulator of channel 0 could overflow (16449 terms); fewer terms, or "
+            "weights of smaller magnitude and zero point, would fit");
   const Shape c = {1, 16448}, d = {16448, 2};
   const Graph most = product_of(c, d, 0);
   EXPECT_EQ(product_in(most, {c, d}).precision, "int8");
@@ -43,8 +45,10 @@ TEST(ActivationMatMul, ScalesThatCouldOverflowRunInFloat) {
   const Shape a = {3, 32}, b = {32, 5};
   const FlowNode node = product_in(product_of(a, b, 1e-8f), {a, b});
   EXPECT_EQ(node.precision, "float");
-  EXPECT_EQ(node.reason,
-            "the scales of channel 0 differ so much that the rescaled sum could overflow");
+  EXPECT_EQ(
+      node.reason,
+      "the scales of channel 0 differ so much that the rescaled sum could overflow; scales that "
+      "differ less would fit");
 }
 
 TEST(ActivationMatMul, FormsWithoutAKernelSayWhy) {

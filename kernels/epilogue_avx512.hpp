@@ -249,7 +249,6 @@ template <int width, bool whole = false>
   }
 }
 
-/// Four floats of one lane; fewer at the last channels.
 /// Lane l of vector j becomes lane j of vector l.
 [[gnu::always_inline]] inline void transpose_lanes(__m512 (&t)[4]) {
   const __m512 a = _mm512_shuffle_f32x4(t[0], t[1], 0x44);
@@ -358,6 +357,22 @@ template <int width>
 
 [[gnu::always_inline]] inline __m512 clamp_reals(__m512 t, const EpilogueVectors& e) {
   return _mm512_min_ps(_mm512_max_ps(t, e.float_lower), e.float_upper);
+}
+
+/// The least and greatest sums of each channel of a vector. What the epilogue makes of sums rises
+/// or falls with them, channel by channel, so these two have the range of all.
+struct SumRange {
+  __m512i low = _mm512_set1_epi32(INT32_MAX), high = _mm512_set1_epi32(INT32_MIN);
+  [[gnu::always_inline]] void extend(__m512i sums) {
+    low = _mm512_min_epi32(low, sums);
+    high = _mm512_max_epi32(high, sums);
+  }
+};
+
+/// What the form range sees of a sum.
+[[gnu::always_inline]] inline __m512 range_value(__m512i sum, __m512 multiplier, __m512 float_bias,
+                                                 const EpilogueVectors& e) {
+  return clamp_reals(real_product(sum, multiplier, float_bias, true), e);
 }
 
 /// Finishes and writes one quad. `whole`: the target has all rows and columns.

@@ -57,7 +57,27 @@ template <EpilogueForm form, int width, bool whole>
   const EpilogueVectors constants = e;
   for (int q = 0; q < quads; ++q)
     finish_one<form, width, whole>(accumulator[q], q, channels, constants, to);
-  if (form == EpilogueForm::range || form == EpilogueForm::floats) e.range = constants.range;
+  if (form == EpilogueForm::floats) e.range = constants.range;
+}
+
+/// Only the range of the block's outputs. Columns beyond the last are products of zeros: clamped,
+/// they lie within the range, too.
+template <int width>
+[[gnu::noinline]] void find_range(const __m512i (*accumulator)[4], int quads, const ConvTile& tile,
+                                  const EpilogueVectors& e, std::int64_t row) {
+  using B = Block<width>;
+  const std::int64_t rows = tile.row_count - row;
+  SumRange sums[B::vectors];
+  for (int q = 0; q < quads; ++q)
+    unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
+      if (q * B::rows_per_quad + j / B::vectors < rows)
+        sums[j % B::vectors].extend(accumulator[q][j]);
+    });
+  const auto channels = load_channels<width>(tile.multiplier, tile.float_bias);
+  unroll<0, B::vectors>([&]<int v>() __attribute__((always_inline)) {
+    for (const __m512i sum : {sums[v].low, sums[v].high})
+      e.range.extend(range_value(sum, channels.multiplier[v], channels.float_bias[v], e));
+  });
 }
 
 using FinishBlock = void (*)(const __m512i (*accumulator)[4], int quads, const ConvTile& tile,
@@ -77,7 +97,7 @@ template <int width, bool whole>
     case EpilogueForm::floats:
       return finish_block<EpilogueForm::floats, width, false>;
     case EpilogueForm::range:
-      return finish_block<EpilogueForm::range, width, false>;
+      return find_range<width>;
     case EpilogueForm::quotient:
       return finish_block<EpilogueForm::quotient, width, false>;
   }

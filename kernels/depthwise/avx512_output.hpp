@@ -209,6 +209,43 @@ template <bool plain, int Positions>
   }
 }
 
+/// Only the range of some pixels of a row, from sums in memory.
+template <int Positions>
+[[gnu::noinline]] void find_row_range(const __m512i (*sums)[4], int count,
+                                      const ChunkConstants& constants, const EpilogueVectors& e,
+                                      const OutputRow<Positions>& row) {
+  __m512 low[4], high[4];
+  for (int j = 0; j < 4; ++j) {
+    SumRange range;
+    for (int i = 0; i < count; ++i) range.extend(sums[i][j]);
+    const __m512 multiplier = _mm512_load_ps(constants.multiplier + 16 * j);
+    const __m512 bias = _mm512_load_ps(constants.float_bias + 16 * j);
+    low[j] = range_value(range.low, multiplier, bias, e);
+    high[j] = range_value(range.high, multiplier, bias, e);
+  }
+  extend_range(e.range, row, low);
+  extend_range(e.range, row, high);
+}
+
+/// Bytes on a grid known at run time only, for whole rows.
+template <int Positions>
+[[gnu::noinline]] void finish_quotients(const __m512i (*sums)[4], int count,
+                                        const ChunkConstants& constants, const EpilogueVectors& e,
+                                        const OutputRow<Positions>& to, long x) {
+  const OutputRow<Positions> row = to;
+  const EpilogueVectors vectors = e;
+  const ChannelVectors<64> channels = load_channels<64>(constants.multiplier, constants.float_bias);
+  for (int i = 0; i < count; ++i) {
+    __m512 t[4];
+    unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
+      t[j] =
+          quotient(range_value(sums[i][j], channels.multiplier[j], channels.float_bias[j], vectors),
+                   vectors);
+    });
+    store_whole(row, x + i, round_to_bytes(t, vectors.grid));
+  }
+}
+
 /// Pixels x .. x + count - 1 of a row, from sums in memory.
 template <bool plain, int Positions>
 [[gnu::always_inline]] inline void finish_row(const __m512i (*sums)[4], int count,
@@ -216,6 +253,10 @@ template <bool plain, int Positions>
                                               const RowEpilogue& epilogue,
                                               const OutputRow<Positions>& to, long x) {
   if (Positions == 1 && !to.exists[0]) return;
+  if (!plain && epilogue.form == EpilogueForm::range)
+    return find_row_range(sums, count, constants, epilogue.vectors, to);
+  if (!plain && epilogue.form == EpilogueForm::quotient && to.whole())
+    return finish_quotients(sums, count, constants, epilogue.vectors, to, x);
   const OutputRow<Positions> row = to;
   const ChannelVectors<64> channels = load_channels<64>(constants.multiplier, constants.float_bias);
   const auto real = [&](int i, __m512(&t)[4]) __attribute__((always_inline)) {

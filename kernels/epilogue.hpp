@@ -18,13 +18,10 @@ struct Residual {
   std::int32_t zero_point = 0;  ///< of the residual's grid
   float multiplier = 0;         ///< scale_residual / scale_dst
 
-  /// Where the model rounds the product before the addition (`rounded`), the sum is
+  /// The sum is
   ///   fma(float(r - zero_point), multiplier, float(q - inner_zero_point) * inner_multiplier)
-  /// with q the requantized (and table-mapped) byte. Where it does not, the sum is
-  ///   fma(float(r - zero_point), multiplier, t)
-  /// with t the product in units of the destination's scale. Both are then rounded half to even,
-  /// offset by `dst_zero_point` and clamped to [dst_lower, dst_upper].
-  bool rounded = true;
+  /// with q the requantized (and table-mapped) byte, then rounded half to even, offset by
+  /// `dst_zero_point` and clamped to [dst_lower, dst_upper].
   std::int32_t inner_zero_point = 0;
   float inner_multiplier = 0;  ///< scale_inner / scale_dst
   std::int32_t dst_zero_point = 0;
@@ -63,8 +60,6 @@ struct TileStage {
 /// Output quotient: as f32 with bias_apart, but writes saturate(half_even(r / scale) + zero_point).
 /// Output u8:  q = clamp(half_even(t) + zero_point, lower, upper); if table: q = table[q];
 ///             if residual: as described there. Writes q.
-/// With residual and !residual->rounded: t goes straight into the sum; zero_point, lower, upper and
-/// table are unused.
 /// multiplier and float_bias are per channel and travel inside the packed weights.
 /// Precondition: |t| < 2^31 for every reachable accumulator (the plan proves it).
 struct Epilogue {

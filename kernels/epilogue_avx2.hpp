@@ -272,9 +272,7 @@ template <EpilogueForm form, int width>
     unroll<0, 4>([&]<int j>() __attribute__((always_inline)) { t[j] = quotient(t[j], e); });
     store_bytes<width>(round_to_bytes(t, e.zero_point, broadcast_byte(0), broadcast_byte(255)),
                        target);
-  } else if constexpr (form == EpilogueForm::unrounded_residual) {
-    store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);
-  } else if constexpr (form == EpilogueForm::rounded_residual) {
+  } else if constexpr (form == EpilogueForm::residual) {
     if (e.table != nullptr) {
       const __m256i q = look_up(round_to_bytes(t, e.zero_point, e.lower, e.upper), e.table);
       unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {

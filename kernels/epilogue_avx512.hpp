@@ -399,9 +399,7 @@ template <EpilogueForm form, int width, bool whole = false>
   } else if constexpr (form == EpilogueForm::quotient) {
     unroll<0, 4>([&]<int j>() __attribute__((always_inline)) { t[j] = quotient(t[j], e); });
     store_bytes<width, whole>(round_to_bytes(t, e.grid), target);
-  } else if constexpr (form == EpilogueForm::unrounded_residual) {
-    store_bytes<width, whole>(add_residual(t, load_residual<width, whole>(target), e), target);
-  } else if constexpr (form == EpilogueForm::rounded_residual) {
+  } else if constexpr (form == EpilogueForm::residual) {
     if (e.table != nullptr) {
       inner_bytes(t, look_up(round_to_bytes(t, e.grid), e.table), e);
     } else {

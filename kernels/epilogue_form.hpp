@@ -7,22 +7,19 @@
 namespace intact::kernels {
 
 enum class EpilogueForm : std::uint8_t {
-  bytes,               ///< requantize
-  table,               ///< requantize, table
-  rounded_residual,    ///< requantize, table if any, addition
-  unrounded_residual,  ///< addition before the only rounding
-  floats,              ///< output f32
-  range,               ///< output range
-  quotient             ///< output quotient
+  bytes,     ///< requantize
+  table,     ///< requantize, table
+  residual,  ///< requantize, table if any, addition
+  floats,    ///< output f32
+  range,     ///< output range
+  quotient   ///< output quotient
 };
 
 [[gnu::always_inline]] static inline EpilogueForm form_of(const Epilogue& epilogue) {
   if (epilogue.output == Output::f32) return EpilogueForm::floats;
   if (epilogue.output == Output::range) return EpilogueForm::range;
   if (epilogue.output == Output::quotient) return EpilogueForm::quotient;
-  if (epilogue.residual != nullptr)
-    return epilogue.residual->rounded ? EpilogueForm::rounded_residual
-                                      : EpilogueForm::unrounded_residual;
+  if (epilogue.residual != nullptr) return EpilogueForm::residual;
   return epilogue.table != nullptr ? EpilogueForm::table : EpilogueForm::bytes;
 }
 

@@ -151,7 +151,6 @@ void run(benchmark::State& state, const ConvKernel& kernel, const Layer& layer) 
                     shape.out_channels,
                     100,
                     0.7F,
-                    true,
                     120,
                     0.9F,
                     110,

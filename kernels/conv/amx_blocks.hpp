@@ -152,7 +152,7 @@ class Finisher {
     target_ = panel.target;
     target_.dst =
         static_cast<std::uint8_t*>(target_.dst) + block.first_pixel * target_.dst_pitch * element;
-    if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
+    if (form == EpilogueForm::residual)
       target_.residual += block.first_pixel * target_.residual_pitch;
     zero_point_ = panel.zero_point;
     channels_ = load_channels<width>(panel.multiplier, panel.float_bias);
@@ -183,8 +183,7 @@ class Finisher {
       subtract_row_sums(sums, first_row_ + quad.row);
     EpilogueTarget target = target_;
     target.dst = static_cast<std::uint8_t*>(target.dst) + quad.pixel * target.dst_pitch * element;
-    if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
-      target.residual += quad.pixel * target.residual_pitch;
+    if (form == EpilogueForm::residual) target.residual += quad.pixel * target.residual_pitch;
     target.rows = quad.rows;
     finish_quad<form, width>(sums, channels_, constants_, target);
   }
@@ -317,8 +316,7 @@ void run_blocks(const BlockRows& rows, const BlockPanel* panels, int panel_count
       void (*)(const BlockRows&, const BlockPanel*, int, const Epilogue&, const BlockStage&);
   static constexpr Run run[] = {run_form<Tiles, width, EpilogueForm::bytes>,
                                 run_form<Tiles, width, EpilogueForm::table>,
-                                run_form<Tiles, width, EpilogueForm::rounded_residual>,
-                                run_form<Tiles, width, EpilogueForm::unrounded_residual>,
+                                run_form<Tiles, width, EpilogueForm::residual>,
                                 run_form<Tiles, width, EpilogueForm::floats>,
                                 run_form<Tiles, width, EpilogueForm::range>,
                                 run_form<Tiles, width, EpilogueForm::quotient>};

@@ -85,8 +85,7 @@ template <EpilogueForm form>
   EpilogueTarget target = tile.target;
   constexpr std::ptrdiff_t element = output_bytes(form);
   target.dst = static_cast<std::uint8_t*>(target.dst) + row * target.dst_pitch * element;
-  if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
-    target.residual += row * target.residual_pitch;
+  if (form == EpilogueForm::residual) target.residual += row * target.residual_pitch;
   target.rows = tile.row_count - row < rows_per_quad ? 1 : rows_per_quad;
   finish_quad<form, width>(accumulator, tile.multiplier, tile.float_bias, e, target);
 }
@@ -147,10 +146,8 @@ template <class Products, int quads>
       return finish<EpilogueForm::bytes>(done, quads, tile, e, row);
     case EpilogueForm::table:
       return finish<EpilogueForm::table>(done, quads, tile, e, row);
-    case EpilogueForm::rounded_residual:
-      return finish<EpilogueForm::rounded_residual>(done, quads, tile, e, row);
-    case EpilogueForm::unrounded_residual:
-      return finish<EpilogueForm::unrounded_residual>(done, quads, tile, e, row);
+    case EpilogueForm::residual:
+      return finish<EpilogueForm::residual>(done, quads, tile, e, row);
     case EpilogueForm::floats:
       return finish<EpilogueForm::floats>(done, quads, tile, e, row);
     case EpilogueForm::range:

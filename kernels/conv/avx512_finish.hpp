@@ -25,8 +25,7 @@ template <EpilogueForm form>
   Destination to{tile.target, tile.row_count - row};
   constexpr std::ptrdiff_t element = output_bytes(form);
   to.first.dst = static_cast<std::uint8_t*>(to.first.dst) + row * to.first.dst_pitch * element;
-  if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
-    to.first.residual += row * to.first.residual_pitch;
+  if (form == EpilogueForm::residual) to.first.residual += row * to.first.residual_pitch;
   return to;
 }
 
@@ -39,8 +38,7 @@ template <EpilogueForm form, int width, bool whole>
   const int row = quad * rows_per_quad;
   EpilogueTarget target = to.first;
   target.dst = static_cast<std::uint8_t*>(target.dst) + row * target.dst_pitch * element;
-  if (form == EpilogueForm::rounded_residual || form == EpilogueForm::unrounded_residual)
-    target.residual += row * target.residual_pitch;
+  if (form == EpilogueForm::residual) target.residual += row * target.residual_pitch;
   target.rows = to.rows - row < rows_per_quad ? static_cast<int>(to.rows - row) : rows_per_quad;
   finish_quad<form, width, whole>(accumulator, channels, e, target);
 }
@@ -90,10 +88,8 @@ template <int width, bool whole>
       return finish_block<EpilogueForm::bytes, width, whole>;
     case EpilogueForm::table:
       return finish_block<EpilogueForm::table, width, whole>;
-    case EpilogueForm::rounded_residual:
-      return finish_block<EpilogueForm::rounded_residual, width, whole>;
-    case EpilogueForm::unrounded_residual:
-      return finish_block<EpilogueForm::unrounded_residual, width, whole>;
+    case EpilogueForm::residual:
+      return finish_block<EpilogueForm::residual, width, whole>;
     case EpilogueForm::floats:
       return finish_block<EpilogueForm::floats, width, false>;
     case EpilogueForm::range:

@@ -91,10 +91,8 @@ void with_form(const Epilogue& epilogue, Body body) {
       return body.template operator()<EpilogueForm::bytes>();
     case EpilogueForm::table:
       return body.template operator()<EpilogueForm::table>();
-    case EpilogueForm::rounded_residual:
-      return body.template operator()<EpilogueForm::rounded_residual>();
-    case EpilogueForm::unrounded_residual:
-      return body.template operator()<EpilogueForm::unrounded_residual>();
+    case EpilogueForm::residual:
+      return body.template operator()<EpilogueForm::residual>();
     case EpilogueForm::floats:
       return body.template operator()<EpilogueForm::floats>();
     case EpilogueForm::range:

@@ -146,8 +146,9 @@ TEST_P(Fold, StoresNoFloatBetweenIntegerOperators) {
     EXPECT_EQ(node.precision == "float", !node.reason.empty() && node.precision != "shape")
         << node.name << " (" << node.op << "): " << node.reason;
     // Why, and what in the model would help.
-    if (node.precision == "float")
+    if (node.precision == "float") {
       EXPECT_NE(node.reason.find("; "), std::string::npos) << node.name << ": " << node.reason;
+    }
     for (const std::string& name : node.onnx_nodes) ++places[name];
   }
   for (const FlowRemoved& removed : flow.removed)

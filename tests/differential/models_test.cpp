@@ -49,8 +49,9 @@ TEST_P(QuantizedModel, RunsOnIntegersFromEndToEnd) {
   EXPECT_GT(flow.total_macs, 290'000'000);
   for (const FlowNode& node : flow.nodes)
     for (const char* op : {"Conv", "Add", "MatMul", "Gemm"})
-      if (node.op.find(op) != std::string::npos)
+      if (node.op.find(op) != std::string::npos) {
         EXPECT_EQ(node.precision, "int8") << node.name << ": " << node.reason;
+      }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, QuantizedModel,

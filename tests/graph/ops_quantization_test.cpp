@@ -92,10 +92,11 @@ TEST(EightBitFloats, RoundTrip) {
                                  ElementType::f8e5m2, ElementType::f8e5m2fnuz})
     for (int bits = 0; bits < 256; ++bits) {
       const float value = float8_to_float(static_cast<std::uint8_t>(bits), type);
-      if (std::isfinite(value))
+      if (std::isfinite(value)) {
         EXPECT_EQ(float_to_float8(value, type), bits) << element_name(type) << " " << value;
-      else if (std::isinf(value))
+      } else if (std::isinf(value)) {
         EXPECT_EQ(float_to_float8(value, type, false), bits) << element_name(type);
+      }
     }
 }
 

@@ -147,18 +147,8 @@ std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) 
     args.epilogue.upper = 200;
   }
   if (fused == Fused::table || fused == Fused::rounded_table) args.epilogue.table = table_.data();
-  if (fused == Fused::rounded || fused == Fused::rounded_table || fused == Fused::unrounded ||
-      fused == Fused::in_place) {
-    residual = {residual_.data(),
-                shape_.out_channels,
-                77,
-                0.83F,
-                fused != Fused::unrounded,
-                121,
-                0.61F,
-                130,
-                20,
-                241};
+  if (fused == Fused::rounded || fused == Fused::rounded_table || fused == Fused::in_place) {
+    residual = {residual_.data(), shape_.out_channels, 77, 0.83F, 121, 0.61F, 130, 20, 241};
     if (fused == Fused::in_place) {
       residual.data = out;
       residual.pitch = pitch;

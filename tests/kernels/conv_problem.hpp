@@ -34,7 +34,6 @@ enum class Fused {
   table,
   rounded,
   rounded_table,
-  unrounded,
   in_place,
   floats,
   tiles,

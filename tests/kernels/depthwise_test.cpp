@@ -65,7 +65,6 @@ enum class Fused {
   table,
   residual,
   in_place,
-  unrounded,
   f32,
   f32_clamped,
   f32_apart,
@@ -162,9 +161,6 @@ struct Problem {
       case Fused::in_place:
         e.residual = &r;
         break;
-      case Fused::unrounded:
-        r.rounded = false, e.residual = &r;
-        break;
       case Fused::f32:
         e.output = Output::f32;
         break;
@@ -238,9 +234,9 @@ void compare(const ConvShape& shape, const Options& options, unsigned seed) {
   }
 }
 
-constexpr Fused kFused[] = {Fused::none,     Fused::clamp,     Fused::table,    Fused::residual,
-                            Fused::in_place, Fused::unrounded, Fused::f32,      Fused::f32_clamped,
-                            Fused::range,    Fused::quotient,  Fused::f32_apart};
+constexpr Fused kFused[] = {Fused::none,     Fused::clamp,    Fused::table,       Fused::residual,
+                            Fused::in_place, Fused::f32,      Fused::f32_clamped, Fused::range,
+                            Fused::quotient, Fused::f32_apart};
 
 TEST(Depthwise, ReferenceMatchesHandComputation) {
   // One channel, 1x3 image, kernel 1x3, padding 1: a - 10 = {-10, 0, 20}.

@@ -60,14 +60,21 @@ template <class Integer>
   return count == Floats::size ? widen(src) : widen_first(src, count);
 }
 
-/// scratch[i] = load(i, count) for a row, then the scale and the addend.
-template <class Load>
+/// Sets what a padded row has beyond its elements.
+void pad_row(const RowArgs& args, float x) {
+  for (std::int64_t i = args.length; i < padded_length(args); ++i) args.scratch[i] = x;
+}
+
+/// scratch[i] = load(i, count) for a row, then the scale and the addend, and `padding` behind its
+/// elements. The group takes in all of the padded row.
+template <class Load, class Add>
 [[gnu::always_inline]] inline void load_row_from(const RowArgs& args, std::int64_t row,
+                                                 float padding, Group& group, const Add& add,
                                                  const Load& load_lanes) {
+  constexpr int size = Floats::size;
   const float* const addend = args.addend ? args.addend + args.addend_row[row] : nullptr;
   const Floats factor = constant(args.factor);
-  for (std::int64_t i = 0; i < args.length; i += Floats::size) {
-    const int count = lanes_left(args.length - i);
+  const auto prepared = [&](std::int64_t i, int count) __attribute__((always_inline)) {
     Floats x = load_lanes(row * args.src_pitch + i, count);
     if (args.scale == RowScale::multiply) x = x * factor;
     if (args.scale == RowScale::divide) x = x / factor;
@@ -77,36 +84,46 @@ template <class Load>
       x = x + y;
     }
     store(args.scratch + i, x);
-  }
+    return x;
+  };
+  Group all = group;
+  const std::int64_t whole = args.length / 16 * 16;
+  for (std::int64_t i = 0; i < whole; i += 16)
+    for (int k = 0; k < Group::registers; ++k)
+      all.part[k] = add(prepared(i + k * size, size), all.part[k]);
+  for (std::int64_t i = whole; i < args.length; i += size) prepared(i, lanes_left(args.length - i));
+  pad_row(args, padding);
+  accumulate(args.scratch + whole, padded_length(args) - whole, all, add);
+  group = all;
 }
 
-void load_row(const RowArgs& args, std::int64_t row) {
+template <class Add>
+[[gnu::always_inline]] inline void load_row(const RowArgs& args, std::int64_t row, float padding,
+                                            Group& group, const Add& add) {
+  const auto load_from = [&](const auto& load_lanes) __attribute__((always_inline)) {
+    load_row_from(args, row, padding, group, add, load_lanes);
+  };
   const auto* const bytes = static_cast<const std::uint8_t*>(args.src);
   if (args.input == Element::f32)
-    return load_row_from(args, row, [&](std::ptrdiff_t at, int count) {
+    return load_from([&](std::ptrdiff_t at, int count) {
       Floats x;
       load_first(x, static_cast<const float*>(args.src) + at, count);
       return x;
     });
   if (args.table != nullptr)
-    return load_row_from(args, row, [&](std::ptrdiff_t at, int count) {
+    return load_from([&](std::ptrdiff_t at, int count) {
       return lookup(args.table, widen_lanes(bytes + at, count));
     });
   const Ints zero_point = integer_constant(args.src_zero_point);
   const Floats scale = constant(args.src_scale);
   if (args.input == Element::u16)
-    return load_row_from(args, row, [&](std::ptrdiff_t at, int count) {
+    return load_from([&](std::ptrdiff_t at, int count) {
       const auto* const words = static_cast<const std::uint16_t*>(args.src);
       return to_floats(widen_lanes(words + at, count) - zero_point) * scale;
     });
-  load_row_from(args, row, [&](std::ptrdiff_t at, int count) {
+  load_from([&](std::ptrdiff_t at, int count) {
     return to_floats(widen_lanes(bytes + at, count) - zero_point) * scale;
   });
-}
-
-/// Sets what a padded row has beyond its elements.
-void pad_row(const RowArgs& args, float x) {
-  for (std::int64_t i = args.length; i < padded_length(args); ++i) args.scratch[i] = x;
 }
 
 /// Below this, what a division computes on the way may be subnormal: inexact, or slow.
@@ -244,11 +261,10 @@ void store_normalized(const RowArgs& args, std::int64_t row, float deviation) {
 
 void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
   constexpr float infinity = __builtin_inff();
-  pad_row(args, -infinity);
   // Any NaN makes the sum NaN, whatever the maximum is.
   Group highest(-infinity);
-  accumulate(args.scratch, padded, highest,
-             [](Floats x, Floats so_far) { return maximum(x, so_far); });
+  load_row(args, row, -infinity, highest,
+           [](Floats x, Floats so_far) { return maximum(x, so_far); });
   const Floats shift =
       constant(combined(highest, [](Floats a, Floats b) { return maximum(a, b); }));
   Group sums(0.0f);
@@ -279,11 +295,10 @@ void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
 void normalize_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
   const float length = static_cast<float>(args.length);
   const auto add_square = [](Floats d, Floats sum) { return fma(d, d, sum); };
-  pad_row(args, 0.0f);
   Group squares(0.0f);
   if (args.function == RowFunction::layer_norm) {
     Group sums(0.0f);
-    accumulate(args.scratch, padded, sums, [](Floats x, Floats sum) { return sum + x; });
+    load_row(args, row, 0.0f, sums, [](Floats x, Floats sum) { return sum + x; });
     const Floats mean = constant(total(sums) / length);
     const auto center = [&](Floats x) { return x - mean; };
     const std::int64_t whole = args.length / 16 * 16;
@@ -292,7 +307,7 @@ void normalize_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
     pad_row(args, 0.0f);
     accumulate(args.scratch + whole, padded - whole, squares, add_square);
   } else {
-    accumulate(args.scratch, padded, squares, add_square);
+    load_row(args, row, 0.0f, squares, add_square);
   }
   store_normalized(args, row, __builtin_sqrtf(total(squares) / length + args.epsilon));
 }
@@ -300,7 +315,6 @@ void normalize_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
 void all_rows(const RowArgs& args) {
   const std::int64_t padded = padded_length(args);
   for (std::int64_t row = 0; row < args.rows; ++row) {
-    load_row(args, row);
     if (args.function == RowFunction::softmax || args.function == RowFunction::log_softmax)
       softmax_row(args, row, padded);
     else

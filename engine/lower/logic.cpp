@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "engine/element_kind.hpp"
 #include "engine/lower/broadcast.hpp"
 
 namespace intact {
@@ -153,32 +154,12 @@ bool lower_where(Lowering& lowering, const Node& node) {
 
 // --- conversions
 
-std::optional<kernels::ElementKind> element_of(ElementType type) {
-  using kernels::ElementKind;
-  switch (type) {
-    case ElementType::boolean:
-      return ElementKind::boolean;
-    case ElementType::u8:
-      return ElementKind::u8;
-    case ElementType::s8:
-      return ElementKind::s8;
-    case ElementType::s32:
-      return ElementKind::s32;
-    case ElementType::s64:
-      return ElementKind::s64;
-    case ElementType::f32:
-      return ElementKind::f32;
-    default:
-      return std::nullopt;
-  }
-}
-
 /// Not from reals to integers, where out of range means something.
 bool lower_cast(Lowering& lowering, const Node& node) {
   const ValueId x = node.inputs[0], y = node.outputs[0];
   const Value &from = lowering.value(x), &to = lowering.value(y);
-  if (lowering.is_constant(x) || from.grid || to.grid || !element_of(from.type) ||
-      !element_of(to.type) || (from.type == ElementType::f32 && to.type != ElementType::boolean))
+  if (lowering.is_constant(x) || from.grid || to.grid || !element_kind(from.type) ||
+      !element_kind(to.type) || (from.type == ElementType::f32 && to.type != ElementType::boolean))
     return false;
   const Layout layout = lowering.layout_of(x);
   const TensorId source = lowering.stored(x, layout);

@@ -187,13 +187,6 @@ class UnaryStep : public Step {
   TensorId src_, dst_;
 };
 
-template <class StepType, class Kernel>
-std::unique_ptr<Step> named(std::unique_ptr<StepType> step, const Kernel& kernel) {
-  step->kernel = kernel.name;
-  step->isa = kernel.isa;
-  return step;
-}
-
 }  // namespace
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,

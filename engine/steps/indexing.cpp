@@ -114,13 +114,6 @@ class TopBytesStep : public Step {
   std::vector<TensorId> results_;  ///< values, positions
 };
 
-template <class StepType, class Kernel>
-std::unique_ptr<Step> named(std::unique_ptr<StepType> step, const Kernel& kernel) {
-  step->kernel = kernel.name;
-  step->isa = kernel.isa;
-  return step;
-}
-
 }  // namespace
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,

@@ -1,28 +1,16 @@
 // Comparisons, choices and conversions of element types.
 #include "kernels/logic/logic.hpp"
 
+#include "engine/element_kind.hpp"
 #include "engine/steps/broadcast.hpp"
 #include "engine/steps/steps.hpp"
 
 namespace intact {
 namespace {
 
-kernels::ElementKind element_of(ElementType type) {
-  using kernels::ElementKind;
-  switch (type) {
-    case ElementType::boolean:
-      return ElementKind::boolean;
-    case ElementType::s8:
-      return ElementKind::s8;
-    case ElementType::s32:
-      return ElementKind::s32;
-    case ElementType::s64:
-      return ElementKind::s64;
-    case ElementType::f32:
-      return ElementKind::f32;
-    default:
-      return ElementKind::u8;
-  }
+/// Lowering lets no other types through.
+kernels::ElementKind stored_kind(const StoredTensor& tensor) {
+  return element_kind(tensor.type).value_or(kernels::ElementKind::u8);
 }
 
 /// The operands of a kernel's arguments, in the order of the operation's inputs.
@@ -90,8 +78,8 @@ class CastStep : public Step {
   CastStep(const kernels::CastKernel& kernel, const Program& program, const Operation& operation)
       : run_(kernel.run), src_(operation.inputs[0]), dst_(operation.outputs[0]) {
     const StoredTensor& src = program.tensor(src_);
-    args_.from = element_of(src.type);
-    args_.to = element_of(program.tensor(dst_).type);
+    args_.from = stored_kind(src);
+    args_.to = stored_kind(program.tensor(dst_));
     args_.channels = element_count(src.shape);
   }
 
@@ -108,13 +96,6 @@ class CastStep : public Step {
   TensorId src_, dst_;
 };
 
-template <class StepType, class Kernel>
-std::unique_ptr<Step> named(std::unique_ptr<StepType> step, const Kernel& kernel) {
-  step->kernel = kernel.name;
-  step->isa = kernel.isa;
-  return step;
-}
-
 }  // namespace
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
@@ -122,7 +103,7 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
   const auto& kernel = select_kernel(kernels::compare_kernels(), context.isa);
   kernels::CompareArgs args;
   args.relation = compare.relation;
-  args.type = element_of(context.program.tensor(operation.inputs[0]).type);
+  args.type = stored_kind(context.program.tensor(operation.inputs[0]));
   return named(std::make_unique<BroadcastStep<kernels::CompareArgs>>(kernel.run, args,
                                                                      context.program, operation),
                kernel);

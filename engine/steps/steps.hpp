@@ -52,6 +52,14 @@ const auto& select_kernel(const List& kernels, Isa cap) {
   return select_kernel(kernels, cap, [](const auto&) { return true; });
 }
 
+/// A step that runs this kernel alone, under its name.
+template <class StepType, class Kernel>
+std::unique_ptr<Step> named(std::unique_ptr<StepType> step, const Kernel& kernel) {
+  step->kernel = kernel.name;
+  step->isa = kernel.isa;
+  return step;
+}
+
 /// The kernel epilogue of a stage; its table stays in the stage, which must outlive the step's
 /// runs.
 inline kernels::Epilogue epilogue_of(const OutputStage& stage) {

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "kernels/lane_groups.hpp"
-#include "kernels/reciprocal.hpp"
+#include "kernels/quantize/quotient.hpp"
 #include "kernels/rows/rows.hpp"
 
 namespace intact::kernels {
@@ -132,21 +132,15 @@ constexpr float least_dividend = 0x1p-70f;
 /// x / divisor to the bit, without dividing where that is sure: the divisor has a reciprocal
 /// (kernels/reciprocal.hpp) and |x| lies between least_dividend and 2^100, or x is +0.
 struct RowQuotient {
-  Floats divisor, minus_divisor, nearest, rest;
+  Floats divisor;
+  NormalQuotient normal;
   bool divides;
 
   [[gnu::always_inline]] explicit RowQuotient(float by)
-      : divisor(constant(by)), divides(!has_reciprocal(by)) {
-    const Reciprocal reciprocal = reciprocal_of(by);
-    minus_divisor = constant(reciprocal.minus_scale);
-    nearest = constant(reciprocal.nearest);
-    rest = constant(reciprocal.rest);
-  }
+      : divisor(constant(by)), normal(by), divides(!has_reciprocal(by)) {}
   /// For such x.
   [[gnu::always_inline]] Floats of_normal(Floats x) const {
-    if (divides) return x / divisor;
-    const Floats neighbour = fma(x, nearest, x * rest);
-    return fma(fma(neighbour, minus_divisor, x), nearest, neighbour);
+    return divides ? x / divisor : normal(x);
   }
   /// For such x where no lane is in doubt.
   [[gnu::always_inline]] Floats of(Floats x, Mask in_doubt) const {

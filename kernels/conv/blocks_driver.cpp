@@ -304,16 +304,7 @@ class BlockRun {
     bound.float_bias = packed_.float_bias + slot;
     bound.bias = grid_.bias + slot;
     if (packed_.header->has_zero_points) bound.zero_point = packed_.zero_point + slot;
-    const std::ptrdiff_t element = output_bytes(args_.epilogue.output);
-    bound.target.dst =
-        static_cast<std::byte*>(args_.dst) + (pixel * args_.dst_pitch + channel) * element;
-    bound.target.dst_pitch = args_.dst_pitch;
-    bound.target.columns =
-        static_cast<int>(std::min<std::int64_t>(panel.width, blocking_.group_out - panel.begin));
-    if (const Residual* residual = args_.epilogue.residual; residual != nullptr) {
-      bound.target.residual = residual->data + pixel * residual->pitch + channel;
-      bound.target.residual_pitch = residual->pitch;
-    }
+    bound.target = panel_target(args_, blocking_, panel, pixel, channel);
     bound.channel = channel;
     // Behind the last panel lie the weights of the next convolution.
     const bool last = slot + panel.width == blocking_.total_columns();

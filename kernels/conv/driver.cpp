@@ -266,16 +266,7 @@ class Run {
       tile.rests = {rests_at(packed_, slot), rests_at(packed_, slot + 8)};
       if (rests_cross_taps(blocking_)) tile.tap_step = blocking_.tap_step;
     }
-    const std::ptrdiff_t element = output_bytes(args_.epilogue.output);
-    tile.target.dst =
-        static_cast<std::byte*>(args_.dst) + (pixel * args_.dst_pitch + channel) * element;
-    tile.target.dst_pitch = args_.dst_pitch;
-    tile.target.columns =
-        static_cast<int>(std::min<std::int64_t>(panel.width, blocking_.group_out - panel.begin));
-    if (const Residual* residual = args_.epilogue.residual; residual != nullptr) {
-      tile.target.residual = residual->data + pixel * residual->pitch + channel;
-      tile.target.residual_pitch = residual->pitch;
-    }
+    tile.target = panel_target(args_, blocking_, panel, pixel, channel);
     tile.epilogue = &args_.epilogue;
     tile.ahead = &ahead_;
     if (args_.epilogue.tiles != nullptr)

@@ -54,4 +54,19 @@ void PanelWalk::advance() {
   ++group_;
 }
 
+EpilogueTarget panel_target(const ConvArgs& args, const ConvBlocking& blocking,
+                            const ConvPanel& panel, std::int64_t pixel, std::int64_t channel) {
+  EpilogueTarget target;
+  target.dst = static_cast<std::byte*>(args.dst) +
+               (pixel * args.dst_pitch + channel) * output_bytes(args.epilogue.output);
+  target.dst_pitch = args.dst_pitch;
+  target.columns =
+      static_cast<int>(std::min<std::int64_t>(panel.width, blocking.group_out - panel.begin));
+  if (const Residual* residual = args.epilogue.residual; residual != nullptr) {
+    target.residual = residual->data + pixel * residual->pitch + channel;
+    target.residual_pitch = residual->pitch;
+  }
+  return target;
+}
+
 }  // namespace intact::kernels

@@ -1,7 +1,8 @@
-// How threads divide a convolution. Plain header.
+// How threads divide a convolution, and where the outputs of a panel go. Plain header.
 #pragma once
 
 #include "kernels/conv/packed.hpp"
+#include "kernels/epilogue_form.hpp"
 
 namespace intact::kernels {
 
@@ -34,5 +35,9 @@ class PanelWalk {
   std::int64_t index_, end_, group_;
   ConvPanel panel_;
 };
+
+/// Outputs of a panel from `pixel` and `channel` on, with the bytes of their residual.
+EpilogueTarget panel_target(const ConvArgs& args, const ConvBlocking& blocking,
+                            const ConvPanel& panel, std::int64_t pixel, std::int64_t channel);
 
 }  // namespace intact::kernels

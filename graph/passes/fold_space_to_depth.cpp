@@ -9,9 +9,9 @@
 #include <optional>
 
 #include "core/checked.hpp"
+#include "graph/ops/checks.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {
@@ -28,21 +28,19 @@ struct Blocks {
   std::vector<int> nodes;  ///< indices of the nodes that make the channels, in any order
 };
 
-/// Integers of an operand, which was an attribute before opset 10; nothing when not constant.
+/// Integers of an operand; nothing when not constant.
 std::optional<std::vector<std::int64_t>> integers(const Graph& graph, const Node& slice,
-                                                  std::size_t input, const char* attribute) {
-  if (slice.version < 10) return slice.attributes.integers(attribute);
+                                                  std::size_t input, const char* name) {
   if (!slice.has_input(input)) return std::vector<std::int64_t>{};
   if (!graph.is_constant(slice.inputs[input])) return std::nullopt;
-  const Tensor values = convert(graph.value(slice.inputs[input]).constant, ElementType::s64);
-  return std::vector<std::int64_t>(values.data<std::int64_t>().begin(),
-                                   values.data<std::int64_t>().end());
+  return integers_of(slice, graph.value(slice.inputs[input]).constant, name);
 }
 
 /// Takes every step-th row or column to the very end, from the start on: sets both for the axes it
 /// names. False for any other Slice.
 bool add_slice(const Graph& graph, const Node& slice, Pair& start, Pair& step) {
   constexpr std::int64_t end_of_all = std::numeric_limits<std::int32_t>::max();
+  if (slice.version < 10) return false;  // has no steps
   const auto starts = integers(graph, slice, 1, "starts"), ends = integers(graph, slice, 2, "ends"),
              axes = integers(graph, slice, 3, "axes"), steps = integers(graph, slice, 4, "steps");
   if (!starts || !ends || !axes || !steps || steps->size() != starts->size() ||

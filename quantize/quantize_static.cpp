@@ -13,17 +13,22 @@
 namespace intact {
 namespace {
 
-/// All samples through the float model; `first` has been taken from the source already.
-int calibrate(const Graph& graph, GridPlan& plan, std::vector<Tensor> first,
-              const CalibrationSource& source, const QuantizeOptions& options) {
+std::vector<Tensor> first_sample(const CalibrationData& data) {
+  std::optional<std::vector<Tensor>> sample = data ? data()() : std::nullopt;
+  if (!sample)
+    throw Error("no calibration sample was given; static quantization needs at least one");
+  return std::move(*sample);
+}
+
+/// All samples through the float model.
+int calibrate(const Graph& graph, GridPlan& plan, const CalibrationData& data,
+              const QuantizeOptions& options) {
   Collector collector(graph, plan.measured(), options.method, options.threads);
-  const auto observe = [&](const std::vector<Tensor>& sample) {
-    collector.observe(sample);
+  const CalibrationSource source = data();
+  while (const auto sample = source()) {
+    collector.observe(*sample);
     if (options.progress) options.progress(collector.samples());
-  };
-  observe(first);
-  first.clear();
-  while (const auto sample = source()) observe(*sample);
+  }
   plan.set_ranges(graph, collector.ranges());
   return collector.samples();
 }
@@ -42,21 +47,17 @@ void report_operators(const Graph& graph, const Selection& selection, QuantizeRe
 
 QuantizeReport quantize_static(const std::filesystem::path& float_model,
                                const std::filesystem::path& output,
-                               const CalibrationSource& calibration,
-                               const QuantizeOptions& options) {
+                               const CalibrationData& calibration, const QuantizeOptions& options) {
   Graph graph = load_float_model(float_model);
   const std::set<std::string> excluded = excluded_nodes(graph, options.exclude);
   preprocess(graph);
-  std::optional<std::vector<Tensor>> first = calibration ? calibration() : std::nullopt;
-  if (!first)
-    throw Error("no calibration sample was given; static quantization needs at least one");
-  complete(graph, *first);
+  complete(graph, first_sample(calibration));
   const Selection selection = select_operators(graph, excluded);
   GridPlan plan(graph, selection);
 
   QuantizeReport report;
   report.float_bytes = graph.file_bytes;
-  report.samples = calibrate(graph, plan, std::move(*first), calibration, options);
+  report.samples = calibrate(graph, plan, calibration, options);
   report_operators(graph, selection, report);
 
   quantize_constants(graph, selection, plan, {options.per_channel});

@@ -31,13 +31,9 @@ struct Files {
 };
 
 void quantize_model(const Files& files, const std::vector<TensorInfo>& inputs) {
-  const auto samples = open_samples(files.calibration, inputs, {});
-  const QuantizeReport report = quantize_static(files.float_model, files.int8_model,
-                                                [&]() -> std::optional<std::vector<Tensor>> {
-                                                  auto sample = samples->next();
-                                                  if (!sample) return std::nullopt;
-                                                  return std::move(sample->inputs);
-                                                });
+  const QuantizeReport report = quantize_static(
+      files.float_model, files.int8_model,
+      calibration_data([&] { return open_samples(files.calibration, inputs, {}); }));
   fmt::print("Quantized {} with {} calibration images: {} operators, {} kept float.\n\n",
              files.float_model.filename().string(), report.samples, report.quantized.size(),
              report.kept_float.size());

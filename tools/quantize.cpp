@@ -80,15 +80,11 @@ QuantizeReport quantize_static(const Options& options, QuantizeOptions quantize_
   if (options.calibration.empty() == (options.random == 0)) {
     throw Error("--mode static needs samples: give either --calibration PATH or --random N");
   }
-  const auto samples = calibration_samples(options);
-  Progress progress("calibration", samples->count());
+  Progress progress("calibration", calibration_samples(options)->count());
   quantize_options.progress = [&](int done) { progress.update(done); };
-  const CalibrationSource source = [&]() -> std::optional<std::vector<Tensor>> {
-    auto sample = samples->next();
-    if (!sample) return std::nullopt;
-    return std::move(sample->inputs);
-  };
-  return intact::quantize_static(options.model, options.output, source, quantize_options);
+  const auto open = [&] { return calibration_samples(options); };
+  return intact::quantize_static(options.model, options.output, calibration_data(open),
+                                 quantize_options);
 }
 
 int quantize(const Options& options) {

@@ -265,6 +265,16 @@ std::unique_ptr<SampleSource> open_samples(const fs::path& path,
                   path.string(), fmt::join(names, ", ")));
 }
 
+CalibrationData calibration_data(std::function<std::unique_ptr<SampleSource>()> open) {
+  return [open = std::move(open)]() -> CalibrationSource {
+    return [samples = std::shared_ptr(open())]() -> std::optional<std::vector<Tensor>> {
+      auto sample = samples->next();
+      if (!sample) return std::nullopt;
+      return std::move(sample->inputs);
+    };
+  };
+}
+
 std::unique_ptr<SampleSource> random_samples(int count, const std::vector<TensorInfo>& inputs,
                                              const std::vector<Shape>& shapes, std::uint64_t seed) {
   return std::make_unique<RandomSource>(count, inputs, shapes, seed);

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "intact/quantize.hpp"
 #include "intact/session.hpp"
 #include "intact/tensor.hpp"
 #include "tools/images.hpp"
@@ -35,6 +37,9 @@ class SampleSource {
 std::unique_ptr<SampleSource> open_samples(const std::filesystem::path& path,
                                            const std::vector<TensorInfo>& inputs,
                                            const Preprocess& preprocess);
+
+/// Passes over the samples that `open` opens.
+CalibrationData calibration_data(std::function<std::unique_ptr<SampleSource>()> open);
 
 /// `count` samples of random tensors with these shapes.
 std::unique_ptr<SampleSource> random_samples(int count, const std::vector<TensorInfo>& inputs,

@@ -35,6 +35,10 @@ struct QuantizeOptions {
 /// sample, so that one sample is in memory at a time.
 using CalibrationSource = std::function<std::optional<std::vector<Tensor>>()>;
 
+/// Each call begins a pass over the same samples in the same order: steps that need what earlier
+/// steps found read the samples again instead of keeping them.
+using CalibrationData = std::function<CalibrationSource()>;
+
 struct QuantizeReport {
   int samples = 0;
   std::vector<std::string> quantized;                           ///< names of quantized operators
@@ -48,7 +52,7 @@ struct QuantizeReport {
 /// it), when `exclude` names no node, or when the output cannot be written.
 QuantizeReport quantize_static(const std::filesystem::path& float_model,
                                const std::filesystem::path& output,
-                               const CalibrationSource& calibration,
+                               const CalibrationData& calibration,
                                const QuantizeOptions& options = {});
 
 /// Dynamic quantization: Conv, MatMul and Gemm with constant weights become DynamicQuantizeLinear

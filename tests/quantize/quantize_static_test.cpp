@@ -56,7 +56,7 @@ TEST(QuantizeStatic, ReportsWhatItDid) {
 TEST(QuantizeStatic, TwoRunsWriteTheSameBytes) {
   const Pair first(two_convolutions(), three_images());
   const auto expected = file_bytes(first.int8_path());
-  quantize_static(first.float_path(), first.folder / "again.onnx", source_of(three_images()));
+  quantize_static(first.float_path(), first.folder / "again.onnx", data_of(three_images()));
   EXPECT_EQ(file_bytes(first.folder / "again.onnx"), expected);
 }
 
@@ -150,7 +150,7 @@ TEST(QuantizeStatic, NamesTensorsThatAreNotFinite) {
 TEST(QuantizeStatic, RefusesQuantizedModels) {
   const Pair pair(two_convolutions(), three_images());
   try {
-    quantize_static(pair.int8_path(), pair.folder / "twice.onnx", source_of(three_images()));
+    quantize_static(pair.int8_path(), pair.folder / "twice.onnx", data_of(three_images()));
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(
@@ -164,7 +164,7 @@ TEST(QuantizeStatic, RefusesQuantizedModels) {
 TEST(QuantizeStatic, ReportsUnwritableOutputsAndLeavesNothing) {
   const Pair pair(two_convolutions(), three_images());
   const auto target = pair.folder / "missing" / "int8.onnx";
-  EXPECT_THROW(quantize_static(pair.float_path(), target, source_of(three_images())), Error);
+  EXPECT_THROW(quantize_static(pair.float_path(), target, data_of(three_images())), Error);
   EXPECT_FALSE(std::filesystem::exists(target));
 }
 
@@ -190,14 +190,11 @@ TEST(QuantizeStatic, ResNet20KeepsItsAccuracy) {
   const auto model = data / "models/resnet20_cifar10.onnx";
   if (const auto why = testing::why_missing(model); !why.empty()) GTEST_SKIP() << why;
   const auto file = file_bytes(data / "images/cifar10_test_2000.bin");
-  std::size_t next = 0;
-  const CalibrationSource source = [&]() -> std::optional<std::vector<Tensor>> {
-    if (next == 50) return std::nullopt;
-    return std::vector<Tensor>{cifar_image(file, next++).first};
-  };
+  Samples samples;
+  for (std::size_t i = 0; i < 50; ++i) samples.push_back({cifar_image(file, i).first});
   const TemporaryFolder folder;
   const auto output = folder / "resnet20.onnx";
-  const QuantizeReport report = quantize_static(model, output, source);
+  const QuantizeReport report = quantize_static(model, output, data_of(samples));
   EXPECT_TRUE(report.kept_float.empty());
   EXPECT_LT(report.int8_bytes, 0.35 * static_cast<double>(report.float_bytes));
   const Session real = Session::load(model), integer = Session::load(output);

@@ -20,9 +20,11 @@ namespace intact::testing {
 
 using Samples = std::vector<std::vector<Tensor>>;
 
-inline CalibrationSource source_of(const Samples& samples) {
-  return [&samples, next = std::size_t{0}]() mutable -> std::optional<std::vector<Tensor>> {
-    return next < samples.size() ? std::optional(samples[next++]) : std::nullopt;
+inline CalibrationData data_of(Samples samples) {
+  return [samples = std::move(samples)]() -> CalibrationSource {
+    return [&samples, next = std::size_t{0}]() mutable -> std::optional<std::vector<Tensor>> {
+      return next < samples.size() ? std::optional(samples[next++]) : std::nullopt;
+    };
   };
 }
 
@@ -58,7 +60,7 @@ struct Pair {
 
   Pair(const Graph& model, const Samples& samples, const QuantizeOptions& options = {}) {
     save_onnx(model, float_path());
-    report = quantize_static(float_path(), int8_path(), source_of(samples), options);
+    report = quantize_static(float_path(), int8_path(), data_of(samples), options);
   }
   std::filesystem::path float_path() const { return folder / "float.onnx"; }
   std::filesystem::path int8_path() const { return folder / "int8.onnx"; }

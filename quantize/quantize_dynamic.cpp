@@ -205,7 +205,8 @@ QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
                   [](const Node& node) { return node.is("ConvInteger"); }))
     report.notes.push_back(
         "the file has ConvInteger with s8 weights, which ONNX Runtime refuses before version 1.31");
-  graph.metadata["intact.method"] = "dynamic";
+  report.method = "dynamic";
+  graph.metadata["intact.method"] = report.method;
   write_model(graph, output, report);
   return report;
 }

@@ -5,7 +5,10 @@
 
 #include "intact/quantize.hpp"
 #include "quantize/calibration/collector.hpp"
+#include "quantize/calibration/ranges.hpp"
+#include "quantize/grids/choose.hpp"
 #include "quantize/grids/plan.hpp"
+#include "quantize/grids/report.hpp"
 #include "quantize/prepare.hpp"
 #include "quantize/select/selection.hpp"
 #include "quantize/write/write.hpp"
@@ -21,25 +24,36 @@ std::vector<Tensor> first_sample(const CalibrationData& data) {
 }
 
 /// All samples through the float model.
-int calibrate(const Graph& graph, GridPlan& plan, const CalibrationData& data,
-              const QuantizeOptions& options) {
-  Collector collector(graph, plan.measured(), options.method, options.threads);
+void calibrate(const Graph& graph, GridPlan& plan, const CalibrationData& data,
+               const QuantizeOptions& options, QuantizeReport& report) {
+  Collector collector(graph, plan.measured(), options.threads);
   const CalibrationSource source = data();
   while (const auto sample = source()) {
     collector.observe(*sample);
     if (options.progress) options.progress(collector.samples());
   }
-  plan.set_ranges(graph, collector.ranges());
-  return collector.samples();
+  plan.set_ranges(graph, choose_ranges(graph, plan.measured(), collector.statistics(),
+                                       options.method, collector.threads()));
+  report.samples = collector.samples();
+  report.tensors = report_tensors(graph, plan, collector.statistics());
 }
 
 void report_operators(const Graph& graph, const Selection& selection, QuantizeReport& report) {
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Choice& choice = selection.nodes[i];
+    const Node& node = graph.nodes[i];
     if (choice.role)
-      report.quantized.push_back(graph.nodes[i].name);
+      report.quantized.push_back(node.name);
     else if (!choice.reason.empty())
-      report.kept_float.emplace_back(graph.nodes[i].name, choice.reason);
+      report.kept_float.emplace_back(node.name, choice.reason);
+    else
+      continue;
+    OperatorReport& entry = report.operators.emplace_back();
+    entry.name = node.name;
+    entry.op = node.op;
+    entry.output = graph.value(node.outputs[0]).name;
+    entry.integer = choice.role.has_value();
+    entry.reason = choice.reason;
   }
 }
 
@@ -57,12 +71,13 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
 
   QuantizeReport report;
   report.float_bytes = graph.file_bytes;
-  report.samples = calibrate(graph, plan, calibration, options);
+  calibrate(graph, plan, calibration, options, report);
   report_operators(graph, selection, report);
 
   quantize_constants(graph, selection, plan, {options.per_channel});
   insert_rounds(graph, selection, plan);
-  graph.metadata["intact.method"] = fmt::format("static {}", calibration_name(options.method));
+  report.method = fmt::format("static {}", calibration_name(options.method));
+  graph.metadata["intact.method"] = report.method;
   graph.metadata["intact.samples"] = std::to_string(report.samples);
   write_model(graph, output, report);
   return report;

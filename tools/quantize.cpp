@@ -6,6 +6,7 @@
 #include "intact/error.hpp"
 #include "tools/common.hpp"
 #include "tools/progress.hpp"
+#include "tools/quantize_report.hpp"
 #include "tools/samples.hpp"
 #include "tools/table.hpp"
 
@@ -13,7 +14,8 @@ namespace intact::tools {
 namespace {
 
 struct Options {
-  std::string model, output, mode, calibration, preprocess = "none", method = "percentile", json;
+  std::string model, output, mode, calibration, preprocess = "none", method = "percentile", json,
+                                                report;
   bool per_tensor = false;
   std::vector<std::string> exclude;
   int random = 0;
@@ -22,6 +24,7 @@ struct Options {
 
 CalibrationMethod parse_method(const std::string& name) {
   if (name == "minmax") return CalibrationMethod::minmax;
+  if (name == "average") return CalibrationMethod::average;
   if (name == "percentile") return CalibrationMethod::percentile;
   if (name == "entropy") return CalibrationMethod::entropy;
   return CalibrationMethod::mse;  // the option takes no other name
@@ -37,16 +40,6 @@ std::unique_ptr<SampleSource> calibration_samples(const Options& options) {
                         parse_preprocess(options.preprocess));
   }
   return random_samples(options.random, session.inputs(), input_shapes(session, options.engine), 1);
-}
-
-Json report_json(const QuantizeReport& report) {
-  Json json = {{"samples", report.samples},         {"quantized", report.quantized},
-               {"kept_float", Json::array()},       {"notes", report.notes},
-               {"float_bytes", report.float_bytes}, {"int8_bytes", report.int8_bytes}};
-  for (const auto& [name, reason] : report.kept_float) {
-    json["kept_float"].push_back({{"name", name}, {"reason", reason}});
-  }
-  return json;
 }
 
 void print_report(const Options& options, const QuantizeReport& report) {
@@ -100,7 +93,8 @@ int quantize(const Options& options) {
   const QuantizeReport report = dynamic ? quantize_dynamic(options, quantize_options)
                                         : quantize_static(options, quantize_options);
   print_report(options, report);
-  if (!options.json.empty()) write_json(options.json, report_json(report));
+  for (const std::string& path : {options.json, options.report})
+    if (!path.empty()) write_json(path, report_json(report));
   return 0;
 }
 
@@ -119,7 +113,7 @@ void add_quantize(CLI::App& app, Action& chosen) {
   command->add_option("--preprocess", options->preprocess,
                       "none, unit (/255), imagenet, or a JSON file (default none)");
   command->add_option("--method", options->method, "How ranges are chosen (default percentile)")
-      ->check(CLI::IsMember({"minmax", "percentile", "entropy", "mse"}));
+      ->check(CLI::IsMember({"minmax", "average", "percentile", "entropy", "mse"}));
   command->add_flag("--per-tensor", options->per_tensor,
                     "One weight scale per tensor, not per channel");
   command->add_option("--exclude", options->exclude, "Node that stays float (repeatable)")
@@ -128,6 +122,8 @@ void add_quantize(CLI::App& app, Action& chosen) {
   command->add_option("--random", options->random, "Calibrate with N random samples")
       ->check(CLI::PositiveNumber);
   command->add_option("--json", options->json, "Write the report as JSON");
+  command->add_option("--report", options->report,
+                      "Write ranges, grids, histograms and figures of all tensors (F.json)");
   add_engine_flags(*command, options->engine);
   add_shape_flag(*command, options->engine);
   command->callback([options, &chosen] { chosen = [options] { return quantize(*options); }; });

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ namespace intact {
 /// outputs keep their smallest and largest value with any method.
 enum class CalibrationMethod : std::uint8_t {
   minmax,      ///< from the smallest to the largest value
+  average,     ///< from the mean of the samples' smallest to that of their largest values
   percentile,  ///< without the 0.005 % of the values at either end
   entropy,     ///< where rounding and clipping change the distribution least (Kullback-Leibler)
   mse,         ///< where the mean squared quantization error is least
@@ -39,8 +41,50 @@ using CalibrationSource = std::function<std::optional<std::vector<Tensor>>()>;
 /// steps found read the samples again instead of keeping them.
 using CalibrationData = std::function<CalibrationSource()>;
 
+/// A closed interval of real numbers, min <= max.
+struct ValueRange {
+  float min = 0, max = 0;
+  bool operator==(const ValueRange&) const = default;
+};
+
+/// An activation that lies on a grid.
+struct TensorReport {
+  std::string name;
+  ValueRange values;        ///< smallest and largest value in the samples
+  ValueRange range;         ///< as chosen for it and those that share its grid
+  std::string shares_with;  ///< first tensor of those that share its grid; empty: its own grid
+  ElementType type = ElementType::u8;
+  float scale = 1;
+  std::int32_t zero_point = 0;
+  double saturated = 0;  ///< share of the values that lie more than half a step outside the grid
+  /// Signal-to-noise ratio of the tensor rounded to its grid, 10 log10(sum x^2 / sum (x - r)^2).
+  double sqnr_db = std::numeric_limits<double>::infinity();
+  /// Numbers of values in equally wide bins from values.min to values.max; empty for tensors that
+  /// calibration did not have to look at (their range follows from shares_with).
+  std::vector<std::uint64_t> histogram;
+};
+
+/// An operator of the pre-processed model, in its order; shape computations are left out.
+struct OperatorReport {
+  std::string name, op;
+  std::string output;  ///< its first result
+  bool integer = false;
+  std::string reason;  ///< why it stays float
+  /// Signal-to-noise ratio of its result in the quantized model against the float model.
+  std::optional<double> sqnr_db;
+  /// Signal-to-noise ratio of the model's outputs when this operator alone is quantized; measured
+  /// for mixed precision only.
+  std::optional<double> alone_sqnr_db;
+};
+
 struct QuantizeReport {
   int samples = 0;
+  std::string method;  ///< "static percentile", "dynamic", ...
+  std::vector<TensorReport> tensors;
+  std::vector<OperatorReport> operators;
+  /// Of all outputs of the quantized model against the float model, and share of samples whose
+  /// largest element of the first output is another one: both on calibration samples.
+  std::optional<double> sqnr_db, disagreement;
   std::vector<std::string> quantized;                           ///< names of quantized operators
   std::vector<std::pair<std::string, std::string>> kept_float;  ///< name, reason
   std::vector<std::string> notes;               ///< what users of the written file should know

@@ -10,9 +10,18 @@
 #include <span>
 #include <vector>
 
-#include "quantize/calibration/calibrator.hpp"
+#include "intact/quantize.hpp"
 
 namespace intact {
+
+/// The smallest range that holds both.
+ValueRange join(const ValueRange& a, const ValueRange& b);
+
+/// Smallest and largest value; {0, 0} for none.
+ValueRange min_max(std::span<const float> values);
+
+/// Index of the first NaN or infinity; `values.size()` when all are finite.
+std::size_t first_not_finite(std::span<const float> values);
 
 class Histogram {
  public:
@@ -24,26 +33,26 @@ class Histogram {
     std::uint64_t count = 0;
   };
 
-  /// Values are finite.
-  void observe(std::span<const float> values);
+  /// Values are finite. Returns their smallest and largest; {0, 0} for none.
+  ValueRange observe(std::span<const float> values);
   /// Number of values; `zeros` of them are exactly zero.
   std::uint64_t total() const { return total_; }
   std::uint64_t zeros() const { return zeros_; }
   /// Bins in memory, filled or not.
   std::size_t bins() const { return counts_.size(); }
   /// Exact smallest and largest value; {0, 0} for none.
-  const Range& extremes() const { return extremes_; }
+  const ValueRange& extremes() const { return extremes_; }
   /// Middles of the filled bins, ascending, none outside the extremes; exact zeros apart.
   std::vector<Point> points() const;
 
  private:
-  void cover(const Range& range);
+  void cover(const ValueRange& range);
 
   std::vector<std::uint64_t> counts_;
   std::int64_t first_ = 0;  ///< k of counts_[0]
   int exponent_ = 0;        ///< w = 2^exponent_
   std::uint64_t total_ = 0, zeros_ = 0;
-  Range extremes_;
+  ValueRange extremes_;
 };
 
 }  // namespace intact

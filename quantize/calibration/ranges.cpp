@@ -16,6 +16,9 @@ namespace {
 constexpr int per_octave = 32;
 constexpr int most_rounds = 4;
 
+/// Share of the values inside the range of the method percentile.
+constexpr double percentile = 0.9999;
+
 /// The histogram's points as the error's inner loop wants them.
 class Distribution {
  public:
@@ -28,7 +31,7 @@ class Distribution {
   }
 
   /// Mean squared difference between the values and the grid over the range.
-  double error(const Range& range) const {
+  double error(const ValueRange& range) const {
     const Grid grid = activation_grid(range);
     const float scale = grid.scale[0], per_step = 1 / scale;
     const auto lowest = static_cast<float>(-grid.zero_point[0]);
@@ -60,7 +63,7 @@ class Divergence {
  public:
   explicit Divergence(const Histogram& histogram) : points_(histogram.points()) {}
 
-  double operator()(const Range& range) const {
+  double operator()(const ValueRange& range) const {
     const auto below = [](const Histogram::Point& point, double value) {
       return point.value < value;
     };
@@ -101,7 +104,8 @@ class Divergence {
 
 /// Moves one bound of `range` to where the cost is least. Ties go to the wider range.
 template <class Cost>
-void search(const Cost& cost, int octaves, float Range::*bound, float largest, Range& range) {
+void search(const Cost& cost, int octaves, float ValueRange::*bound, float largest,
+            ValueRange& range) {
   double least = std::numeric_limits<double>::infinity();
   float best = largest;
   for (int k = 0; k <= per_octave * octaves; ++k) {
@@ -116,13 +120,13 @@ void search(const Cost& cost, int octaves, float Range::*bound, float largest, R
 
 /// The range of least cost, one bound after the other.
 template <class Cost>
-Range cheapest_range(const Histogram& histogram, const Cost& cost, int octaves) {
-  const Range widest = join(histogram.extremes(), {0, 0});
-  Range range = widest;
+ValueRange cheapest_range(const Histogram& histogram, const Cost& cost, int octaves) {
+  const ValueRange widest = join(histogram.extremes(), {0, 0});
+  ValueRange range = widest;
   for (int round = 0; round < most_rounds; ++round) {
-    const Range before = range;
-    if (widest.max != 0) search(cost, octaves, &Range::max, widest.max, range);
-    if (widest.min != 0) search(cost, octaves, &Range::min, widest.min, range);
+    const ValueRange before = range;
+    if (widest.max != 0) search(cost, octaves, &ValueRange::max, widest.max, range);
+    if (widest.min != 0) search(cost, octaves, &ValueRange::min, widest.min, range);
     if (range == before || widest.min == 0 || widest.max == 0) break;
   }
   return range;
@@ -130,19 +134,19 @@ Range cheapest_range(const Histogram& histogram, const Cost& cost, int octaves) 
 
 }  // namespace
 
-Range least_squares_range(const Histogram& histogram) {
+ValueRange least_squares_range(const Histogram& histogram) {
   const Distribution distribution(histogram);
   return cheapest_range(
-      histogram, [&](const Range& range) { return distribution.error(range); }, 6);
+      histogram, [&](const ValueRange& range) { return distribution.error(range); }, 6);
 }
 
-Range least_divergence_range(const Histogram& histogram) {
+ValueRange least_divergence_range(const Histogram& histogram) {
   // In less than a quarter of the range there may be fewer points than steps: no rounding to see.
   return cheapest_range(histogram, Divergence(histogram), 2);
 }
 
-Range percentile_range(const Histogram& histogram, double share) {
-  const Range widest = join(histogram.extremes(), {0, 0});
+ValueRange percentile_range(const Histogram& histogram, double share) {
+  const ValueRange widest = join(histogram.extremes(), {0, 0});
   const double outside = static_cast<double>(histogram.total()) * (1 - share) / 2;
   const std::vector<Histogram::Point> points = histogram.points();
   const auto bound = [&](auto begin, auto end, double sign, float widest_bound) {
@@ -153,9 +157,44 @@ Range percentile_range(const Histogram& histogram, double share) {
     }
     return seen > 0 ? 0.0f : widest_bound;
   };
-  const Range inner = {bound(points.begin(), points.end(), -1, widest.min),
-                       bound(points.rbegin(), points.rend(), 1, widest.max)};
+  const ValueRange inner = {bound(points.begin(), points.end(), -1, widest.min),
+                            bound(points.rbegin(), points.rend(), 1, widest.max)};
   return inner.min == inner.max ? widest : inner;
+}
+
+ValueRange choose_range(CalibrationMethod method, const TensorStatistics& statistics) {
+  const Histogram& histogram = statistics.histogram();
+  switch (method) {
+    case CalibrationMethod::minmax:
+      return histogram.extremes();
+    case CalibrationMethod::average:
+      return statistics.average();
+    case CalibrationMethod::percentile:
+      return percentile_range(histogram, percentile);
+    case CalibrationMethod::entropy:
+      return least_divergence_range(histogram);
+    case CalibrationMethod::mse:
+      return least_squares_range(histogram);
+  }
+  throw Error(
+      "the calibration method is unknown; minmax, average, percentile, entropy and mse are "
+      "available");
+}
+
+const char* calibration_name(CalibrationMethod method) {
+  switch (method) {
+    case CalibrationMethod::minmax:
+      return "minmax";
+    case CalibrationMethod::average:
+      return "average";
+    case CalibrationMethod::percentile:
+      return "percentile";
+    case CalibrationMethod::entropy:
+      return "entropy";
+    case CalibrationMethod::mse:
+      return "mse";
+  }
+  return "unknown";
 }
 
 }  // namespace intact

@@ -82,7 +82,7 @@ double best_scale(std::span<const float> weights) {
 
 }  // namespace
 
-Grid activation_grid(const Range& range) {
+Grid activation_grid(const ValueRange& range) {
   const double min = std::min(0.0, static_cast<double>(range.min));
   const double max = std::max(0.0, static_cast<double>(range.max));
   const auto scale = static_cast<float>((max - min) / 255);

@@ -7,13 +7,13 @@
 
 #include "core/grid.hpp"
 #include "intact/tensor.hpp"
-#include "quantize/calibration/calibrator.hpp"
+#include "quantize/calibration/statistics.hpp"
 
 namespace intact {
 
 /// The u8 grid over the range, widened to hold the real zero, which lies on the grid: padding and
 /// Relu need it. Scale 1 and zero point 0 where the range is one point or too narrow for a scale.
-Grid activation_grid(const Range& range);
+Grid activation_grid(const ValueRange& range);
 
 /// f32 weights as s8, symmetric: the largest magnitude of a channel becomes 127, or a smaller
 /// integer (64 at least) where that rounds the channel with less squared error.

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <optional>
 
+#include "quantize/calibration/histogram.hpp"
 #include "quantize/grids/grids.hpp"
 
 namespace intact {
@@ -41,10 +42,10 @@ void GridPlan::join_groups(ValueId a, ValueId b) {
   parent_[group(b)] = root;
 }
 
-void GridPlan::set_ranges(const Graph& graph, std::span<const Range> ranges) {
-  std::vector<std::optional<Range>> of_group(graph.values.size());
-  const auto add = [&](ValueId id, const Range& range) {
-    std::optional<Range>& known = of_group[group(id)];
+void GridPlan::set_ranges(const Graph& graph, std::span<const ValueRange> ranges) {
+  std::vector<std::optional<ValueRange>> of_group(graph.values.size());
+  const auto add = [&](ValueId id, const ValueRange& range) {
+    std::optional<ValueRange>& known = of_group[group(id)];
     known = known ? join(*known, range) : range;
   };
   for (std::size_t i = 0; i < measured_.size(); ++i) add(measured_[i], ranges[i]);
@@ -52,8 +53,12 @@ void GridPlan::set_ranges(const Graph& graph, std::span<const Range> ranges) {
     if (on_grid_[i] && graph.values[i].is_constant())
       add(static_cast<ValueId>(i), min_max(graph.values[i].constant.data<float>()));
   grids_.resize(graph.values.size());
-  for (std::size_t i = 0; i < of_group.size(); ++i)
-    if (of_group[i]) grids_[i] = activation_grid(*of_group[i]);
+  ranges_.resize(graph.values.size());
+  for (std::size_t i = 0; i < of_group.size(); ++i) {
+    if (!of_group[i]) continue;
+    ranges_[i] = *of_group[i];
+    grids_[i] = activation_grid(ranges_[i]);
+  }
 }
 
 const Grid& GridPlan::grid(ValueId id) const {

@@ -6,7 +6,7 @@
 
 #include "core/grid.hpp"
 #include "graph/graph.hpp"
-#include "quantize/calibration/calibrator.hpp"
+#include "intact/quantize.hpp"
 #include "quantize/select/selection.hpp"
 
 namespace intact {
@@ -21,18 +21,21 @@ class GridPlan {
   /// The tensors whose ranges have to be measured: all others follow.
   const std::vector<ValueId>& measured() const { return measured_; }
   /// Fixes the grids; `ranges` in the order of measured().
-  void set_ranges(const Graph& graph, std::span<const Range> ranges);
+  void set_ranges(const Graph& graph, std::span<const ValueRange> ranges);
   /// Of a tensor that is on_grid, after set_ranges.
   const Grid& grid(ValueId id) const;
+  const ValueRange& range(ValueId id) const { return ranges_[group(id)]; }
+  /// Tensors that share a grid have the same.
+  std::size_t group(ValueId id) const;
 
  private:
-  std::size_t group(ValueId id) const;
   void join_groups(ValueId a, ValueId b);
 
   std::vector<bool> on_grid_;
   std::vector<std::size_t> parent_;  ///< disjoint sets of values that share a grid
   std::vector<ValueId> measured_;
-  std::vector<Grid> grids_;  ///< by group
+  std::vector<Grid> grids_;         ///< by group
+  std::vector<ValueRange> ranges_;  ///< by group
 };
 
 }  // namespace intact

@@ -13,8 +13,8 @@ namespace intact::testing {
 namespace {
 
 TEST(ActivationGrid, CoversTheRangeAndHoldsZero) {
-  for (const Range range :
-       {Range{-1, 3}, Range{-0.1f, 0.7f}, Range{-5, 0.001f}, Range{-1e30f, 2e30f}}) {
+  for (const ValueRange range : {ValueRange{-1, 3}, ValueRange{-0.1f, 0.7f}, ValueRange{-5, 0.001f},
+                                 ValueRange{-1e30f, 2e30f}}) {
     const Grid grid = activation_grid(range);
     check_grid(grid, "test");
     EXPECT_EQ(grid.type, ElementType::u8);

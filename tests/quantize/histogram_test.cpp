@@ -90,8 +90,8 @@ TEST(Histogram, KnowsNothingOfNoValues) {
   histogram.observe({});
   EXPECT_EQ(histogram.total(), 0u);
   EXPECT_TRUE(histogram.points().empty());
-  EXPECT_EQ(least_squares_range(histogram), (Range{0, 0}));
-  EXPECT_EQ(percentile_range(histogram, 0.9999), (Range{0, 0}));
+  EXPECT_EQ(least_squares_range(histogram), (ValueRange{0, 0}));
+  EXPECT_EQ(percentile_range(histogram, 0.9999), (ValueRange{0, 0}));
 }
 
 TEST(LeastSquares, ClipsARareOutlier) {
@@ -99,7 +99,7 @@ TEST(LeastSquares, ClipsARareOutlier) {
   auto values = normal_values(1000000, 1);
   values[500] = 20;
   histogram.observe(values);
-  const Range range = least_squares_range(histogram);
+  const ValueRange range = least_squares_range(histogram);
   EXPECT_LT(range.max, 10);
   EXPECT_GT(range.max, 3);
   EXPECT_LT(range.min, -3);
@@ -118,7 +118,7 @@ TEST(LeastSquares, KeepsBoundsOfClampedValues) {
   auto values = normal_values(10000, 2, 4);
   for (float& value : values) value = std::min(std::max(value, 0.0f), 6.0f);
   histogram.observe(values);
-  EXPECT_EQ(least_squares_range(histogram), (Range{0, 6}));
+  EXPECT_EQ(least_squares_range(histogram), (ValueRange{0, 6}));
 }
 
 TEST(LeastSquares, TreatsBothSidesAlike) {
@@ -128,7 +128,7 @@ TEST(LeastSquares, TreatsBothSidesAlike) {
   for (const float value : values) histogram.observe({&value, 1});
   for (float& value : values) value = -value;
   mirrored.observe(values);
-  const Range range = least_squares_range(histogram), other = least_squares_range(mirrored);
+  const ValueRange range = least_squares_range(histogram), other = least_squares_range(mirrored);
   EXPECT_NEAR(range.max, -other.min, 0.2);
   EXPECT_NEAR(range.min, -other.max, 0.2);
 }
@@ -143,7 +143,7 @@ Histogram with_outliers(float distance, std::size_t outliers) {
 }
 
 TEST(Divergence, ClipsARareOutlier) {
-  const Range range = least_divergence_range(with_outliers(20, 1));
+  const ValueRange range = least_divergence_range(with_outliers(20, 1));
   EXPECT_LT(range.max, 10);
   EXPECT_GT(range.max, 2.5f);
   EXPECT_LT(range.min, -2.5f);
@@ -158,7 +158,7 @@ TEST(Divergence, KeepsBoundsOfClampedValues) {
   auto values = normal_values(10000, 2, 4);
   for (float& value : values) value = std::min(std::max(value, 0.0f), 6.0f);
   histogram.observe(values);
-  EXPECT_EQ(least_divergence_range(histogram), (Range{0, 6}));
+  EXPECT_EQ(least_divergence_range(histogram), (ValueRange{0, 6}));
 }
 
 TEST(Divergence, DoesNotDependOnTheUnit) {
@@ -168,15 +168,15 @@ TEST(Divergence, DoesNotDependOnTheUnit) {
   ones.observe(values);
   for (float& value : values) value *= 1024;
   thousands.observe(values);
-  const Range range = least_divergence_range(ones);
-  EXPECT_EQ(least_divergence_range(thousands), (Range{range.min * 1024, range.max * 1024}));
+  const ValueRange range = least_divergence_range(ones);
+  EXPECT_EQ(least_divergence_range(thousands), (ValueRange{range.min * 1024, range.max * 1024}));
 }
 
 TEST(Divergence, KnowsNothingOfNoValues) {
-  EXPECT_EQ(least_divergence_range(Histogram{}), (Range{0, 0}));
+  EXPECT_EQ(least_divergence_range(Histogram{}), (ValueRange{0, 0}));
   Histogram zeros;
   zeros.observe(std::vector<float>(10));
-  EXPECT_EQ(least_divergence_range(zeros), (Range{0, 0}));
+  EXPECT_EQ(least_divergence_range(zeros), (ValueRange{0, 0}));
 }
 
 TEST(Percentile, LeavesTheShareOutside) {
@@ -184,7 +184,7 @@ TEST(Percentile, LeavesTheShareOutside) {
   std::iota(values.begin(), values.end(), -20000.0f);
   Histogram histogram;
   histogram.observe(values);
-  const Range range = percentile_range(histogram, 0.98);
+  const ValueRange range = percentile_range(histogram, 0.98);
   EXPECT_NEAR(range.min, -19000, 64);
   EXPECT_NEAR(range.max, 79000, 64);
 }
@@ -194,7 +194,7 @@ TEST(Percentile, KeepsSparseValues) {
   values[7] = 3;
   Histogram histogram;
   histogram.observe(values);
-  EXPECT_EQ(percentile_range(histogram, 0.9999), (Range{0, 3}));
+  EXPECT_EQ(percentile_range(histogram, 0.9999), (ValueRange{0, 3}));
 }
 
 }  // namespace

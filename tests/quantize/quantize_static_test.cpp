@@ -2,9 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <numeric>
 
 #include "intact/quantize.hpp"
-#include "quantize/calibration/calibrator.hpp"
+#include "quantize/calibration/ranges.hpp"
 #include "quantized.hpp"
 #include "tests/test_data.hpp"
 
@@ -51,6 +52,62 @@ TEST(QuantizeStatic, ReportsWhatItDid) {
   EXPECT_EQ(metadata.at("intact.method"), "static percentile");
   EXPECT_EQ(metadata.at("intact.samples"), "3");
   EXPECT_FALSE(metadata.at("intact.version").empty());
+}
+
+TEST(QuantizeStatic, ReportsTensorsAndOperators) {
+  Samples samples = three_images();
+  samples[1][0].data<float>()[0] = 1000;
+  samples[1][0].data<float>()[1] = -1000;
+  const QuantizeReport report = Pair(two_convolutions(), samples).report;
+  EXPECT_EQ(report.method, "static percentile");
+  ASSERT_EQ(report.operators.size(), 3u);
+  EXPECT_EQ(report.operators[1].name, "relu");
+  EXPECT_EQ(report.operators[1].op, "Relu");
+  EXPECT_EQ(report.operators[1].output, "relu.0");
+  EXPECT_TRUE(report.operators[1].integer);
+  ASSERT_EQ(report.tensors.size(), 2u);
+  const TensorReport& x = report.tensors[0];
+  const TensorReport& relu = report.tensors[1];
+  EXPECT_EQ(x.name, "x");
+  EXPECT_EQ(x.values, (ValueRange{-1000, 1000}));
+  EXPECT_EQ(x.range, x.values);
+  EXPECT_EQ(x.saturated, 0);
+  EXPECT_FLOAT_EQ(x.scale, 2000.0f / 255);
+  EXPECT_EQ(std::accumulate(x.histogram.begin(), x.histogram.end(), std::uint64_t{0}), 3u * 108);
+  EXPECT_EQ(x.histogram.front(), 1u);
+  EXPECT_EQ(x.histogram.back(), 1u);
+  // The two large values are the signal, the others the noise: below half a step.
+  EXPECT_NEAR(x.sqnr_db, 10 * std::log10(2e6 / (322 / 3.0)), 1);
+  EXPECT_EQ(relu.name, "relu.0");
+  EXPECT_EQ(relu.shares_with, "");
+  EXPECT_LE(relu.range.max, relu.values.max);
+  EXPECT_FLOAT_EQ(relu.scale, relu.range.max / 255);
+  EXPECT_EQ(relu.zero_point, 0);
+}
+
+TEST(QuantizeStatic, ReportsTheShareOfSaturatedValues) {
+  QuantizeOptions options;
+  options.method = CalibrationMethod::average;
+  Samples samples = three_images();
+  for (float& value : samples[1][0].data<float>()) value *= 3;
+  const TensorReport relu = Pair(two_convolutions(), samples, options).report.tensors.at(1);
+  EXPECT_LT(relu.range.max, relu.values.max);
+  EXPECT_GT(relu.saturated, 0.005);
+  EXPECT_LT(relu.saturated, 1.0 / 3);
+}
+
+TEST(QuantizeStatic, ReportsWhichTensorsShareAGrid) {
+  ModelBuilder model;
+  const ValueId x = model.input("x", ElementType::f32, {1, 4, 6, 6});
+  const ValueId pool =
+      model.node("MaxPool", "pool", {x}, {{"kernel_shape", std::vector<std::int64_t>{2, 2}}});
+  const Graph graph = model.build(
+      {model.node("Conv", "last", {pool, model.constant("v", random_floats({2, 4, 1, 1}, 2))})});
+  const QuantizeReport report = Pair(graph, {{random_floats({1, 4, 6, 6}, 1)}}).report;
+  ASSERT_EQ(report.tensors.size(), 2u);
+  EXPECT_EQ(report.tensors[1].shares_with, "x");
+  EXPECT_EQ(report.tensors[1].scale, report.tensors[0].scale);
+  EXPECT_TRUE(report.tensors[1].histogram.empty());
 }
 
 TEST(QuantizeStatic, TwoRunsWriteTheSameBytes) {

@@ -11,6 +11,7 @@
 #include "quantize/grids/report.hpp"
 #include "quantize/prepare.hpp"
 #include "quantize/select/selection.hpp"
+#include "quantize/weights/adapt.hpp"
 #include "quantize/write/write.hpp"
 
 namespace intact {
@@ -74,7 +75,8 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
   calibrate(graph, plan, calibration, options, report);
   report_operators(graph, selection, report);
 
-  quantize_constants(graph, selection, plan, {options.per_channel});
+  quantize_constants(graph, selection, plan,
+                     adapt_weights(graph, selection, plan, calibration, report.samples, options));
   insert_rounds(graph, selection, plan);
   report.method = fmt::format("static {}", calibration_name(options.method));
   graph.metadata["intact.method"] = report.method;

@@ -14,8 +14,8 @@ namespace intact::tools {
 namespace {
 
 struct Options {
-  std::string model, output, mode, calibration, preprocess = "none", method = "percentile", json,
-                                                report;
+  std::string model, output, mode, calibration, preprocess = "none", method = "percentile",
+                                                effort = "normal", json, report;
   bool per_tensor = false;
   std::vector<std::string> exclude;
   int random = 0;
@@ -86,6 +86,7 @@ int quantize(const Options& options) {
   }
   QuantizeOptions quantize_options;
   quantize_options.method = parse_method(options.method);
+  quantize_options.effort = options.effort == "low" ? Effort::low : Effort::normal;
   quantize_options.per_channel = !options.per_tensor;
   quantize_options.exclude = options.exclude;
   quantize_options.threads = options.engine.threads;
@@ -114,6 +115,11 @@ void add_quantize(CLI::App& app, Action& chosen) {
                       "none, unit (/255), imagenet, or a JSON file (default none)");
   command->add_option("--method", options->method, "How ranges are chosen (default percentile)")
       ->check(CLI::IsMember({"minmax", "average", "percentile", "entropy", "mse"}));
+  command
+      ->add_option("--effort", options->effort,
+                   "Weights: nearest integers (low), or those that change outputs least on the "
+                   "samples (normal, the default)")
+      ->check(CLI::IsMember({"low", "normal"}));
   command->add_flag("--per-tensor", options->per_tensor,
                     "One weight scale per tensor, not per channel");
   command->add_option("--exclude", options->exclude, "Node that stays float (repeatable)")

@@ -24,8 +24,15 @@ enum class CalibrationMethod : std::uint8_t {
   mse,         ///< where the mean squared quantization error is least
 };
 
+/// What is done for the accuracy of static quantization beyond choosing ranges.
+enum class Effort : std::uint8_t {
+  low,     ///< weights to the nearest integer
+  normal,  ///< weights so that outputs change least on the samples, biases so that means stay
+};
+
 struct QuantizeOptions {
   CalibrationMethod method = CalibrationMethod::percentile;
+  Effort effort = Effort::normal;
   bool per_channel = true;           ///< weights: one scale per output channel, else one per tensor
   std::vector<std::string> exclude;  ///< names of nodes that stay float
   int threads = 0;                   ///< 0: the CPUs that this process may use

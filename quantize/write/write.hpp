@@ -2,19 +2,19 @@
 // QuantizeLinear and DequantizeLinear pairs, and integer initializers with DequantizeLinear.
 #pragma once
 
+#include <optional>
+#include <span>
+
 #include "graph/graph.hpp"
 #include "quantize/grids/plan.hpp"
 #include "quantize/select/selection.hpp"
+#include "quantize/weights/adapt.hpp"
 
 namespace intact {
 
-struct WeightOptions {
-  bool per_channel = true;
-};
-
 /// Weights and biases of chosen products, and constant operands of other chosen operators.
 void quantize_constants(Graph& graph, const Selection& selection, const GridPlan& plan,
-                        const WeightOptions& options);
+                        std::span<const std::optional<AdaptedWeights>> weights);
 
 /// One Round per activation that a chosen operator reads. What a chosen operator wrote is then read
 /// from the grid by everyone, graph outputs included, so that no second, float copy of it is

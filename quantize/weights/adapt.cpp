@@ -1,0 +1,192 @@
+// The inputs of products become outputs of a copy of the model; their moments decide how weights
+// are rounded.
+#include "quantize/weights/adapt.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+#include "core/thread_team.hpp"
+#include "graph/onnx/onnx.hpp"
+#include "intact/session.hpp"
+#include "quantize/weights/columns.hpp"
+#include "quantize/weights/layout.hpp"
+#include "quantize/weights/moments.hpp"
+#include "quantize/weights/rounding.hpp"
+
+namespace intact {
+namespace {
+
+/// Columns of a product over all samples: enough to tell covariances, no more than time allows.
+std::size_t wanted_columns(std::size_t depth) {
+  return std::clamp<std::size_t>(4 * depth, 512, 4096);
+}
+
+struct Product {
+  int node = 0;
+  std::size_t output = 0;  ///< of the session; or input of the model
+  bool is_input = false;
+  WeightLayout layout;
+  InputMoments moments;
+};
+
+class Adapter {
+ public:
+  Adapter(const Graph& graph, const Selection& selection, const GridPlan& plan,
+          const QuantizeOptions& options);
+  void observe(const CalibrationData& data, int samples);
+  std::vector<std::optional<AdaptedWeights>> adapt() const;
+
+ private:
+  const Node& node(const Product& product) const {
+    return graph_.nodes[static_cast<std::size_t>(product.node)];
+  }
+  const Tensor& weights(const Product& product) const {
+    return graph_.value(node(product).inputs[1]).constant;
+  }
+  AdaptedWeights adapt(const Product& product) const;
+  template <class Body>
+  void for_each_product(const Body& body) const;
+
+  const Graph& graph_;
+  const Selection& selection_;
+  const GridPlan& plan_;
+  const QuantizeOptions& options_;
+  std::vector<std::vector<int>> consumers_;
+  std::vector<Product> products_;
+  std::unique_ptr<Session> session_;
+};
+
+Adapter::Adapter(const Graph& graph, const Selection& selection, const GridPlan& plan,
+                 const QuantizeOptions& options)
+    : graph_(graph),
+      selection_(selection),
+      plan_(plan),
+      options_(options),
+      consumers_(graph.consumers()) {
+  Graph observing = graph;
+  observing.outputs.clear();
+  const auto position = [](const std::vector<ValueId>& list, ValueId id) {
+    return static_cast<std::size_t>(std::find(list.begin(), list.end(), id) - list.begin());
+  };
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (selection.nodes[i].role != Role::product) continue;
+    const Node& node = graph.nodes[i];
+    const ValueId input = node.inputs[0];
+    const WeightLayout layout = weight_layout(node, graph.value(node.inputs[1]).constant.shape());
+    Product product{static_cast<int>(i), position(graph.inputs, input), true, layout,
+                    InputMoments(layout, plan.grid(input))};
+    if (product.output == graph.inputs.size()) {
+      product.is_input = false;
+      product.output = position(observing.outputs, input);
+      if (product.output == observing.outputs.size()) observing.outputs.push_back(input);
+    }
+    products_.push_back(std::move(product));
+  }
+  if (observing.outputs.empty()) observing.outputs = graph.outputs;
+  SessionOptions session_options;
+  session_options.threads = options.threads;
+  session_ = std::make_unique<Session>(Session::parse(serialize_onnx(observing), session_options));
+}
+
+/// Each thread takes the next product; which one has no influence on the result.
+template <class Body>
+void Adapter::for_each_product(const Body& body) const {
+  std::atomic<std::size_t> next{0};
+  run_parallel(session_->threads(), [&](Part, Barrier&) {
+    for (std::size_t i = next++; i < products_.size(); i = next++) body(i);
+  });
+}
+
+void Adapter::observe(const CalibrationData& data, int samples) {
+  const CalibrationSource source = data();
+  for (std::uint64_t number = 0; const auto sample = source(); ++number) {
+    const std::vector<Tensor> results = session_->run(*sample);
+    for_each_product([&](std::size_t i) {
+      Product& product = products_[i];
+      const Tensor& input = (product.is_input ? *sample : results)[product.output];
+      const std::size_t count =
+          wanted_columns(product.layout.depth) / static_cast<std::size_t>(samples) + 1;
+      std::vector<float> columns;
+      sample_columns(node(product), weights(product).shape(), input, count, number * count,
+                     columns);
+      product.moments.add(columns);
+    });
+  }
+}
+
+AdaptedWeights Adapter::adapt(const Product& product) const {
+  const Node& node = this->node(product);
+  const Tensor& weights = this->weights(product);
+  const WeightLayout& layout = product.layout;
+  const InputMoments& moments = product.moments;
+  const float input_scale = plan_.grid(node.inputs[0]).scale[0];
+  const std::optional<int> axis =
+      options_.per_channel ? std::optional<int>(output_channel_axis(node)) : std::nullopt;
+  const BiasOperand bias = bias_operand(graph_, selection_, consumers_, product.node);
+  std::span<const float> own_bias;
+  if (node.has_input(2)) own_bias = graph_.value(node.inputs[2]).constant.data<float>();
+  AdaptedWeights result{quantize_weights(weights, axis, own_bias, input_scale), {}};
+  if (moments.count() == 0) return result;
+  const bool around_mean = bias.node >= 0;
+  const Grid& grid = result.weights.grid;
+  result.weights.integers = round_by_moments(weights, layout, grid, moments, around_mean);
+  if (!around_mean) return result;
+  // E[w x] before, E[q s x'] after. The taps of a ConvTranspose serve one output in turns.
+  const auto values = weights.data<float>();
+  const auto integers = result.weights.integers.data<std::int8_t>();
+  result.bias_change.resize(layout.channels());
+  for (std::size_t group = 0; group < layout.groups; ++group) {
+    for (std::size_t output = 0; output < layout.outputs; ++output) {
+      const std::size_t channel = layout.channel(group, output);
+      const auto scale = static_cast<double>(grid.scale[grid.per_tensor() ? 0 : channel]);
+      double change = 0;
+      for (std::size_t row = 0; row < layout.depth; ++row) {
+        const std::size_t at = layout.element(group, row, output);
+        const std::size_t i = (layout.same_columns ? 0 : group * layout.depth) + row;
+        change += static_cast<double>(values[at]) * moments.mean(i) -
+                  scale * integers[at] * moments.rounded_mean(i);
+      }
+      result.bias_change[channel] += change;
+    }
+  }
+  if (layout.same_columns) {
+    std::int64_t stride = 1;
+    for (const std::int64_t step : node.attributes.integers("strides")) stride *= step;
+    for (double& change : result.bias_change) change /= static_cast<double>(stride);
+  }
+  return result;
+}
+
+std::vector<std::optional<AdaptedWeights>> Adapter::adapt() const {
+  std::vector<std::optional<AdaptedWeights>> result(graph_.nodes.size());
+  for_each_product([&](std::size_t i) {
+    result[static_cast<std::size_t>(products_[i].node)] = adapt(products_[i]);
+  });
+  return result;
+}
+
+}  // namespace
+
+BiasOperand bias_operand(const Graph& graph, const Selection& selection,
+                         const std::vector<std::vector<int>>& consumers, int product) {
+  const Node& node = graph.nodes[static_cast<std::size_t>(product)];
+  if (!node.is("MatMul")) return {product, 2};
+  for (const int consumer : consumers[static_cast<std::size_t>(node.outputs[0])]) {
+    if (selection.nodes[static_cast<std::size_t>(consumer)].role != Role::bias) continue;
+    const Node& add = graph.nodes[static_cast<std::size_t>(consumer)];
+    return {consumer, add.inputs[0] == node.outputs[0] ? 1u : 0u};
+  }
+  return {};
+}
+
+std::vector<std::optional<AdaptedWeights>> adapt_weights(const Graph& graph,
+                                                         const Selection& selection,
+                                                         const GridPlan& plan,
+                                                         const CalibrationData& data, int samples,
+                                                         const QuantizeOptions& options) {
+  Adapter adapter(graph, selection, plan, options);
+  if (options.effort != Effort::low && data && samples > 0) adapter.observe(data, samples);
+  return adapter.adapt();
+}
+
+}  // namespace intact

@@ -81,7 +81,7 @@ def detection(name, *sizes, mean=(0, 0, 0), std=(1, 1, 1), bgr=False, letterbox=
 
     def load(data, limit):
         import numpy as np
-        files = photos(data / "images" / "coco50", min(limit, 10 if size == 1 else limit))
+        files = photos(data / "images" / "coco50", limit)
         calls = []
         for height, width in sizes:
             calls += in_batches(name, np.stack([prepare(file, height, width) for file in files]), size)
@@ -129,9 +129,11 @@ class Model:
     twin: str = None  # the float file, where it is the measure
     carried: dict = dataclasses.field(default_factory=dict)  # output index -> input of the next call
     tolerance: float = 1e-4  # of float files: difference / largest output
+    most: int = 500  # samples
 
 
 PHOTO_MEAN, PHOTO_STD = [255 * v for v in accuracy.MEAN], [255 * v for v in accuracy.STD]
+FACES = detection("input", (240, 320), mean=(127,) * 3, std=(128,) * 3)
 MODELS = [
     Model("mobilenetv2-12-float.onnx", imagenet("input")),
     Model("resnet8_cifar10.onnx", cifar10("input_1", False)),
@@ -141,12 +143,12 @@ MODELS = [
     Model("mnist-cntk.onnx", mnist("Input3", (1, 28, 28), 255, 1)),
     Model("mnist_transformer.onnx", mnist("input", (28, 28), 1, 100)),
     Model("nanodet_m_320.onnx", detection("input.1", (320, 320), mean=(103.53, 116.28, 123.675),
-                                          std=(57.375, 57.12, 58.395), bgr=True)),
-    Model("yolox_nano.onnx", detection("images", (416, 416), bgr=True, letterbox=True)),
-    Model("ultraface_RFB_320.onnx", detection("input", (240, 320), mean=(127,) * 3, std=(128,) * 3)),
-    Model("ultraface_RFB_320_simplified.onnx", detection("input", (240, 320), mean=(127,) * 3, std=(128,) * 3)),
+                                          std=(57.375, 57.12, 58.395), bgr=True), most=10),
+    Model("yolox_nano.onnx", detection("images", (416, 416), bgr=True, letterbox=True), most=10),
+    Model("ultraface_RFB_320.onnx", FACES, most=10),
+    Model("ultraface_RFB_320_simplified.onnx", FACES, most=10),
     Model("ppocrv3_det.onnx", detection("x", (320, 320), (480, 640), (736, 320), mean=PHOTO_MEAN, std=PHOTO_STD,
-                                        bgr=True)),
+                                        bgr=True), most=10),
     Model("magika_standard_v3_3.onnx", file_bytes("bytes")),
     Model("silero_vad_16k_op15.onnx", audio(50), carried={1: "state"}, tolerance=1e-3),
     Model("mobilenetv2-12-qdq.onnx", imagenet("input"), int8=True),
@@ -197,7 +199,7 @@ def scores(results):
 
 def measure(arguments, model, path, folder):
     import numpy as np
-    calls, labels = model.samples(arguments.data, arguments.limit)
+    calls, labels = model.samples(arguments.data, min(arguments.limit, model.most))
 
     def intact(feeds, options=("--threads", str(arguments.threads))):
         return [np.load(file) for file in accuracy.run_intact(arguments.intact, path, feeds, options, folder)]

@@ -59,16 +59,6 @@ Graph load_float_model(const std::filesystem::path& path) {
   return graph;
 }
 
-std::set<std::string> excluded_nodes(const Graph& graph, const std::vector<std::string>& exclude) {
-  std::set<std::string> names;
-  for (const Node& node : graph.nodes) names.insert(node.name);
-  for (const std::string& wanted : exclude)
-    if (!names.contains(wanted))
-      throw Error(
-          fmt::format("no node of the model is called '{}', which was to be excluded", wanted));
-  return {exclude.begin(), exclude.end()};
-}
-
 void preprocess(Graph& graph) {
   remove_identities(graph);
   fold_constants(graph);

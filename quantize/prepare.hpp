@@ -2,10 +2,7 @@
 #pragma once
 
 #include <filesystem>
-#include <set>
 #include <span>
-#include <string>
-#include <vector>
 
 #include "graph/graph.hpp"
 #include "intact/quantize.hpp"
@@ -15,9 +12,6 @@ namespace intact {
 
 /// Loads a float model. Throws Error naming the first quantization operator of one that is not.
 Graph load_float_model(const std::filesystem::path& path);
-
-/// The names of `exclude`. Throws Error when no node of the graph has one of them.
-std::set<std::string> excluded_nodes(const Graph& graph, const std::vector<std::string>& exclude);
 
 /// Folds constants, biases, BatchNormalization and Pad and drops identities; standard operators
 /// remain.

@@ -20,6 +20,7 @@
 #include "intact/quantize.hpp"
 #include "quantize/grids/grids.hpp"
 #include "quantize/prepare.hpp"
+#include "quantize/select/patterns.hpp"
 
 namespace intact {
 namespace {
@@ -194,12 +195,12 @@ QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
                                 const std::filesystem::path& output,
                                 const QuantizeOptions& options) {
   Graph graph = load_float_model(float_model);
-  const std::set<std::string> excluded = excluded_nodes(graph, options.exclude);
+  const NodePatterns patterns(graph, options.exclude, options.include);
   preprocess(graph);
   raise_opset(graph, needed_opset);
   QuantizeReport report;
   report.float_bytes = graph.file_bytes;
-  Writer(graph, options).run(excluded, report);
+  Writer(graph, options).run(patterns.kept_out(graph), report);
   remove_dead_code(graph);
   if (std::any_of(graph.nodes.begin(), graph.nodes.end(),
                   [](const Node& node) { return node.is("ConvInteger"); }))

@@ -1,8 +1,6 @@
 // Static quantization from file to file.
 #include <fmt/format.h>
 
-#include <set>
-
 #include "intact/quantize.hpp"
 #include "quantize/calibration/collector.hpp"
 #include "quantize/calibration/ranges.hpp"
@@ -10,6 +8,7 @@
 #include "quantize/grids/plan.hpp"
 #include "quantize/grids/report.hpp"
 #include "quantize/prepare.hpp"
+#include "quantize/select/patterns.hpp"
 #include "quantize/select/selection.hpp"
 #include "quantize/weights/adapt.hpp"
 #include "quantize/write/write.hpp"
@@ -64,10 +63,10 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
                                const std::filesystem::path& output,
                                const CalibrationData& calibration, const QuantizeOptions& options) {
   Graph graph = load_float_model(float_model);
-  const std::set<std::string> excluded = excluded_nodes(graph, options.exclude);
+  const NodePatterns patterns(graph, options.exclude, options.include);
   preprocess(graph);
   complete(graph, first_sample(calibration));
-  const Selection selection = select_operators(graph, excluded);
+  const Selection selection = select_operators(graph, patterns.kept_out(graph));
   GridPlan plan(graph, selection);
 
   QuantizeReport report;

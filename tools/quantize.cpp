@@ -17,7 +17,7 @@ struct Options {
   std::string model, output, mode, calibration, preprocess = "none", method = "percentile",
                                                 effort = "normal", json, report;
   bool per_tensor = false;
-  std::vector<std::string> exclude;
+  std::vector<std::string> exclude, include;
   int random = 0;
   EngineFlags engine;
 };
@@ -89,6 +89,7 @@ int quantize(const Options& options) {
   quantize_options.effort = options.effort == "low" ? Effort::low : Effort::normal;
   quantize_options.per_channel = !options.per_tensor;
   quantize_options.exclude = options.exclude;
+  quantize_options.include = options.include;
   quantize_options.threads = options.engine.threads;
   const bool dynamic = options.mode == "dynamic";
   const QuantizeReport report = dynamic ? quantize_dynamic(options, quantize_options)
@@ -122,7 +123,13 @@ void add_quantize(CLI::App& app, Action& chosen) {
       ->check(CLI::IsMember({"low", "normal"}));
   command->add_flag("--per-tensor", options->per_tensor,
                     "One weight scale per tensor, not per channel");
-  command->add_option("--exclude", options->exclude, "Node that stays float (repeatable)")
+  command
+      ->add_option("--exclude", options->exclude,
+                   "Nodes that stay float: a name, with * and ? as in file names, or op:TYPE "
+                   "(repeatable)")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command->add_option("--include", options->include, "Only these nodes are quantized (repeatable)")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--random", options->random, "Calibrate with N random samples")

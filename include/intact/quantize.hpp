@@ -33,9 +33,12 @@ enum class Effort : std::uint8_t {
 struct QuantizeOptions {
   CalibrationMethod method = CalibrationMethod::percentile;
   Effort effort = Effort::normal;
-  bool per_channel = true;           ///< weights: one scale per output channel, else one per tensor
-  std::vector<std::string> exclude;  ///< names of nodes that stay float
-  int threads = 0;                   ///< 0: the CPUs that this process may use
+  bool per_channel = true;  ///< weights: one scale per output channel, else one per tensor
+  /// Nodes that stay float: names, with * and ? for any characters and one, or op:TYPE.
+  std::vector<std::string> exclude;
+  /// In the same form: all other nodes stay float. Empty: none for this reason.
+  std::vector<std::string> include;
+  int threads = 0;  ///< 0: the CPUs that this process may use
   /// Called after each calibration sample with the number seen so far.
   std::function<void(int)> progress;
 };
@@ -100,7 +103,8 @@ struct QuantizeReport {
 
 /// Static quantization: u8 asymmetric activations, s8 symmetric weights, int32 bias; writes a
 /// standard QDQ model. Throws Error when no sample is given, when a tensor is not finite (naming
-/// it), when `exclude` names no node, or when the output cannot be written.
+/// it), when a pattern of `exclude` or `include` matches no node, or when the output cannot be
+/// written.
 QuantizeReport quantize_static(const std::filesystem::path& float_model,
                                const std::filesystem::path& output,
                                const CalibrationData& calibration,
@@ -109,7 +113,8 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
 /// Dynamic quantization: Conv, MatMul and Gemm with constant weights become DynamicQuantizeLinear
 /// and ConvInteger or MatMulInteger, on u8 activations whose grids are found at run time and s8
 /// symmetric weights; everything else stays float. Needs no samples; the method is not used. Throws
-/// Error when `exclude` names no node, or when the output cannot be written.
+/// Error when a pattern of `exclude` or `include` matches no node, or when the output cannot be
+/// written.
 QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
                                 const std::filesystem::path& output,
                                 const QuantizeOptions& options = {});

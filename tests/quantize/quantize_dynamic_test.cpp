@@ -106,7 +106,7 @@ TEST(QuantizeDynamic, ScalesPerTensorAndExclusion) {
   EXPECT_LT(pair.difference({random_floats({2, 6, 9, 9}, 7)}), 0.08);
   options.exclude = {"none"};
   EXPECT_EQ(error_of([&] { DynamicPair(convolutions(), options); }),
-            "no node of the model is called 'none', which was to be excluded");
+            "no node of the model matches 'none'; `intact flow` lists their names");
 }
 
 TEST(QuantizeDynamic, WhatStaysFloatSaysWhy) {

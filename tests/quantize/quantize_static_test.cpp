@@ -170,7 +170,7 @@ TEST(QuantizeStatic, RefusesUnknownExcludedNames) {
   QuantizeOptions options;
   options.exclude = {"lost"};
   EXPECT_EQ(error_of(two_convolutions(), three_images(), options),
-            "no node of the model is called 'lost', which was to be excluded");
+            "no node of the model matches 'lost'; nearly alike: 'last'");
 }
 
 TEST(QuantizeStatic, RefusesToWorkWithoutSamples) {

@@ -59,12 +59,14 @@ Graph load_float_model(const std::filesystem::path& path) {
   return graph;
 }
 
-void preprocess(Graph& graph) {
+void preprocess(Graph& graph, bool fold_neighbours) {
   remove_identities(graph);
   fold_constants(graph);
-  fold_bias(graph);
-  fold_batch_normalization(graph);
-  fold_pad(graph);
+  if (fold_neighbours) {
+    fold_bias(graph);
+    fold_batch_normalization(graph);
+    fold_pad(graph);
+  }
   remove_dead_code(graph);
 }
 

@@ -196,7 +196,7 @@ QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
                                 const QuantizeOptions& options) {
   Graph graph = load_float_model(float_model);
   const NodePatterns patterns(graph, options.exclude, options.include);
-  preprocess(graph);
+  preprocess(graph, options.preprocess);
   raise_opset(graph, needed_opset);
   QuantizeReport report;
   report.float_bytes = graph.file_bytes;

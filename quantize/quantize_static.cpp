@@ -4,6 +4,7 @@
 #include "intact/quantize.hpp"
 #include "quantize/calibration/collector.hpp"
 #include "quantize/calibration/ranges.hpp"
+#include "quantize/equalization/equalize.hpp"
 #include "quantize/grids/choose.hpp"
 #include "quantize/grids/plan.hpp"
 #include "quantize/grids/report.hpp"
@@ -64,8 +65,9 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
                                const CalibrationData& calibration, const QuantizeOptions& options) {
   Graph graph = load_float_model(float_model);
   const NodePatterns patterns(graph, options.exclude, options.include);
-  preprocess(graph);
+  preprocess(graph, options.preprocess);
   complete(graph, first_sample(calibration));
+  if (options.preprocess && calibration) equalize(graph, calibration, options.threads);
   const Selection selection = select_operators(graph, patterns.kept_out(graph));
   GridPlan plan(graph, selection);
 

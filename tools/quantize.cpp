@@ -16,7 +16,7 @@ namespace {
 struct Options {
   std::string model, output, mode, calibration, preprocess = "none", method = "percentile",
                                                 effort = "normal", json, report;
-  bool per_tensor = false;
+  bool per_tensor = false, no_preprocess = false;
   std::vector<std::string> exclude, include;
   int random = 0;
   EngineFlags engine;
@@ -87,6 +87,7 @@ int quantize(const Options& options) {
   QuantizeOptions quantize_options;
   quantize_options.method = parse_method(options.method);
   quantize_options.effort = options.effort == "low" ? Effort::low : Effort::normal;
+  quantize_options.preprocess = !options.no_preprocess;
   quantize_options.per_channel = !options.per_tensor;
   quantize_options.exclude = options.exclude;
   quantize_options.include = options.include;
@@ -121,6 +122,8 @@ void add_quantize(CLI::App& app, Action& chosen) {
                    "Weights: nearest integers (low), or those that change outputs least on the "
                    "samples (normal, the default)")
       ->check(CLI::IsMember({"low", "normal"}));
+  command->add_flag("--no-preprocess", options->no_preprocess,
+                    "Fold no normalization, bias or padding into products, even out no channels");
   command->add_flag("--per-tensor", options->per_tensor,
                     "One weight scale per tensor, not per channel");
   command

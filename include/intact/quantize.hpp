@@ -33,6 +33,9 @@ enum class Effort : std::uint8_t {
 struct QuantizeOptions {
   CalibrationMethod method = CalibrationMethod::percentile;
   Effort effort = Effort::normal;
+  /// Float operators become part of products, and channels get similar ranges, before ranges are
+  /// measured.
+  bool preprocess = true;
   bool per_channel = true;  ///< weights: one scale per output channel, else one per tensor
   /// Nodes that stay float: names, with * and ? for any characters and one, or op:TYPE.
   std::vector<std::string> exclude;

@@ -6,8 +6,7 @@
 #include <atomic>
 
 #include "core/thread_team.hpp"
-#include "graph/onnx/onnx.hpp"
-#include "intact/session.hpp"
+#include "quantize/calibration/observed_model.hpp"
 #include "quantize/weights/columns.hpp"
 #include "quantize/weights/layout.hpp"
 #include "quantize/weights/moments.hpp"
@@ -23,8 +22,6 @@ std::size_t wanted_columns(std::size_t depth) {
 
 struct Product {
   int node = 0;
-  std::size_t output = 0;  ///< of the session; or input of the model
-  bool is_input = false;
   WeightLayout layout;
   InputMoments moments;
 };
@@ -53,7 +50,7 @@ class Adapter {
   const QuantizeOptions& options_;
   std::vector<std::vector<int>> consumers_;
   std::vector<Product> products_;
-  std::unique_ptr<Session> session_;
+  std::unique_ptr<ObservedModel> model_;
 };
 
 Adapter::Adapter(const Graph& graph, const Selection& selection, const GridPlan& plan,
@@ -63,36 +60,23 @@ Adapter::Adapter(const Graph& graph, const Selection& selection, const GridPlan&
       plan_(plan),
       options_(options),
       consumers_(graph.consumers()) {
-  Graph observing = graph;
-  observing.outputs.clear();
-  const auto position = [](const std::vector<ValueId>& list, ValueId id) {
-    return static_cast<std::size_t>(std::find(list.begin(), list.end(), id) - list.begin());
-  };
+  std::vector<ValueId> inputs;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     if (selection.nodes[i].role != Role::product) continue;
     const Node& node = graph.nodes[i];
-    const ValueId input = node.inputs[0];
     const WeightLayout layout = weight_layout(node, graph.value(node.inputs[1]).constant.shape());
-    Product product{static_cast<int>(i), position(graph.inputs, input), true, layout,
-                    InputMoments(layout, plan.grid(input))};
-    if (product.output == graph.inputs.size()) {
-      product.is_input = false;
-      product.output = position(observing.outputs, input);
-      if (product.output == observing.outputs.size()) observing.outputs.push_back(input);
-    }
-    products_.push_back(std::move(product));
+    products_.push_back(
+        {static_cast<int>(i), layout, InputMoments(layout, plan.grid(node.inputs[0]))});
+    inputs.push_back(node.inputs[0]);
   }
-  if (observing.outputs.empty()) observing.outputs = graph.outputs;
-  SessionOptions session_options;
-  session_options.threads = options.threads;
-  session_ = std::make_unique<Session>(Session::parse(serialize_onnx(observing), session_options));
+  model_ = std::make_unique<ObservedModel>(graph, inputs, options.threads);
 }
 
 /// Each thread takes the next product; which one has no influence on the result.
 template <class Body>
 void Adapter::for_each_product(const Body& body) const {
   std::atomic<std::size_t> next{0};
-  run_parallel(session_->threads(), [&](Part, Barrier&) {
+  run_parallel(model_->threads(), [&](Part, Barrier&) {
     for (std::size_t i = next++; i < products_.size(); i = next++) body(i);
   });
 }
@@ -100,14 +84,13 @@ void Adapter::for_each_product(const Body& body) const {
 void Adapter::observe(const CalibrationData& data, int samples) {
   const CalibrationSource source = data();
   for (std::uint64_t number = 0; const auto sample = source(); ++number) {
-    const std::vector<Tensor> results = session_->run(*sample);
+    const std::vector<Tensor> inputs = model_->run(*sample);
     for_each_product([&](std::size_t i) {
       Product& product = products_[i];
-      const Tensor& input = (product.is_input ? *sample : results)[product.output];
       const std::size_t count =
           wanted_columns(product.layout.depth) / static_cast<std::size_t>(samples) + 1;
       std::vector<float> columns;
-      sample_columns(node(product), weights(product).shape(), input, count, number * count,
+      sample_columns(node(product), weights(product).shape(), inputs[i], count, number * count,
                      columns);
       product.moments.add(columns);
     });

@@ -83,6 +83,27 @@ void complete(Graph& graph, std::span<const Tensor> sample) {
   raise_opset(graph, needed_opset);
 }
 
+std::vector<Tensor> sample_of_declared_shapes(const Graph& graph) {
+  std::vector<Tensor> sample;
+  for (const ValueId id : graph.inputs) {
+    const Value& input = graph.value(id);
+    Shape shape;
+    bool known = input.declared.has_value();
+    for (std::size_t i = 0; known && i < input.declared->size(); ++i) {
+      const std::int64_t extent = (*input.declared)[i].value;
+      known = extent >= 0 || i == 0;
+      shape.push_back(extent < 0 ? 1 : extent);
+    }
+    if (!known)
+      throw Error(
+          fmt::format("the shape of input '{}' is not declared; give a calibration sample, "
+                      "which shows it",
+                      input.name));
+    sample.emplace_back(input.type, shape);
+  }
+  return sample;
+}
+
 void write_model(Graph& graph, const std::filesystem::path& output, QuantizeReport& report) {
   graph.metadata["intact.version"] = version;
   save_onnx(graph, output);

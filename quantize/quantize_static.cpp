@@ -17,25 +17,38 @@
 namespace intact {
 namespace {
 
-std::vector<Tensor> first_sample(const CalibrationData& data) {
+/// Shapes follow from it.
+std::vector<Tensor> first_sample(const Graph& graph, const CalibrationData& data,
+                                 const QuantizeOptions& options) {
+  if (!data && !options.ranges.empty()) {
+    if (options.preprocess)
+      throw Error(
+          "ranges alone are not enough, for pre-processing evens out channels by the samples: give "
+          "those too, or leave pre-processing out (--no-preprocess)");
+    return sample_of_declared_shapes(graph);
+  }
   std::optional<std::vector<Tensor>> sample = data ? data()() : std::nullopt;
   if (!sample)
     throw Error("no calibration sample was given; static quantization needs at least one");
   return std::move(*sample);
 }
 
-/// All samples through the float model.
+/// All samples through the float model, and a range for each tensor.
 void calibrate(const Graph& graph, GridPlan& plan, const CalibrationData& data,
                const QuantizeOptions& options, QuantizeReport& report) {
   Collector collector(graph, plan.measured(), options.threads);
-  const CalibrationSource source = data();
+  const CalibrationSource source = data ? data() : [] { return std::nullopt; };
   while (const auto sample = source()) {
     collector.observe(*sample);
     if (options.progress) options.progress(collector.samples());
   }
-  plan.set_ranges(graph, choose_ranges(graph, plan.measured(), collector.statistics(),
-                                       options.method, collector.threads()));
+  plan.set_ranges(graph, options.ranges.empty()
+                             ? choose_ranges(graph, plan.measured(), collector.statistics(),
+                                             options.method, collector.threads())
+                             : given_ranges(graph, plan, options.ranges));
   report.samples = collector.samples();
+  report.method = fmt::format(
+      "static {}", options.ranges.empty() ? calibration_name(options.method) : "given ranges");
   report.tensors = report_tensors(graph, plan, collector.statistics());
 }
 
@@ -66,8 +79,8 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
   Graph graph = load_float_model(float_model);
   const NodePatterns patterns(graph, options.exclude, options.include);
   preprocess(graph, options.preprocess);
-  complete(graph, first_sample(calibration));
-  if (options.preprocess && calibration) equalize(graph, calibration, options.threads);
+  complete(graph, first_sample(graph, calibration, options));
+  if (options.preprocess) equalize(graph, calibration, options.threads);
   const Selection selection = select_operators(graph, patterns.kept_out(graph));
   GridPlan plan(graph, selection);
 
@@ -79,7 +92,6 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
   quantize_constants(graph, selection, plan,
                      adapt_weights(graph, selection, plan, calibration, report.samples, options));
   insert_rounds(graph, selection, plan);
-  report.method = fmt::format("static {}", calibration_name(options.method));
   graph.metadata["intact.method"] = report.method;
   graph.metadata["intact.samples"] = std::to_string(report.samples);
   write_model(graph, output, report);

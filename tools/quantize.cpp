@@ -7,6 +7,7 @@
 #include "tools/common.hpp"
 #include "tools/progress.hpp"
 #include "tools/quantize_report.hpp"
+#include "tools/ranges_file.hpp"
 #include "tools/samples.hpp"
 #include "tools/table.hpp"
 
@@ -15,7 +16,8 @@ namespace {
 
 struct Options {
   std::string model, output, mode, calibration, preprocess = "none", method = "percentile",
-                                                effort = "normal", json, report;
+                                                effort = "normal", json, report, ranges,
+                                                save_ranges;
   bool per_tensor = false, no_preprocess = false;
   std::vector<std::string> exclude, include;
   int random = 0;
@@ -61,6 +63,9 @@ void print_report(const Options& options, const QuantizeReport& report) {
 }
 
 QuantizeReport quantize_dynamic(const Options& options, const QuantizeOptions& quantize_options) {
+  if (!options.ranges.empty() || !options.save_ranges.empty()) {
+    throw Error("--mode dynamic has no fixed ranges: it takes neither --ranges nor --save-ranges");
+  }
   if (!options.calibration.empty() || options.random != 0) {
     throw Error(
         "--mode dynamic finds ranges at run time: it takes neither --calibration nor "
@@ -70,7 +75,14 @@ QuantizeReport quantize_dynamic(const Options& options, const QuantizeOptions& q
 }
 
 QuantizeReport quantize_static(const Options& options, QuantizeOptions quantize_options) {
-  if (options.calibration.empty() == (options.random == 0)) {
+  const bool sampled = !options.calibration.empty() || options.random != 0;
+  if (!options.ranges.empty()) {
+    quantize_options.ranges = read_ranges(options.ranges);
+    if (!sampled) {
+      return intact::quantize_static(options.model, options.output, {}, quantize_options);
+    }
+  }
+  if (!sampled || (!options.calibration.empty() && options.random != 0)) {
     throw Error("--mode static needs samples: give either --calibration PATH or --random N");
   }
   Progress progress("calibration", calibration_samples(options)->count());
@@ -96,6 +108,7 @@ int quantize(const Options& options) {
   const QuantizeReport report = dynamic ? quantize_dynamic(options, quantize_options)
                                         : quantize_static(options, quantize_options);
   print_report(options, report);
+  if (!options.save_ranges.empty()) write_ranges(options.save_ranges, report.ranges());
   for (const std::string& path : {options.json, options.report})
     if (!path.empty()) write_json(path, report_json(report));
   return 0;
@@ -124,6 +137,10 @@ void add_quantize(CLI::App& app, Action& chosen) {
       ->check(CLI::IsMember({"low", "normal"}));
   command->add_flag("--no-preprocess", options->no_preprocess,
                     "Fold no normalization, bias or padding into products, even out no channels");
+  command->add_option("--ranges", options->ranges,
+                      "Ranges by tensor (JSON) in place of those of the method");
+  command->add_option("--save-ranges", options->save_ranges,
+                      "Write the chosen ranges (JSON), which --ranges reads");
   command->add_flag("--per-tensor", options->per_tensor,
                     "One weight scale per tensor, not per channel");
   command

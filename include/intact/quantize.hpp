@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,12 @@ enum class Effort : std::uint8_t {
   normal,  ///< weights so that outputs change least on the samples, biases so that means stay
 };
 
+/// A closed interval of real numbers, min <= max.
+struct ValueRange {
+  float min = 0, max = 0;
+  bool operator==(const ValueRange&) const = default;
+};
+
 struct QuantizeOptions {
   CalibrationMethod method = CalibrationMethod::percentile;
   Effort effort = Effort::normal;
@@ -41,6 +48,10 @@ struct QuantizeOptions {
   std::vector<std::string> exclude;
   /// In the same form: all other nodes stay float. Empty: none for this reason.
   std::vector<std::string> include;
+  /// Ranges by tensor name that replace those of the method (static mode), as
+  /// QuantizeReport::ranges() gives them: one tensor of each that share a grid is enough. They are
+  /// those of the tensors after pre-processing, which is the same for the same samples.
+  std::map<std::string, ValueRange> ranges;
   int threads = 0;  ///< 0: the CPUs that this process may use
   /// Called after each calibration sample with the number seen so far.
   std::function<void(int)> progress;
@@ -53,12 +64,6 @@ using CalibrationSource = std::function<std::optional<std::vector<Tensor>>()>;
 /// Each call begins a pass over the same samples in the same order: steps that need what earlier
 /// steps found read the samples again instead of keeping them.
 using CalibrationData = std::function<CalibrationSource()>;
-
-/// A closed interval of real numbers, min <= max.
-struct ValueRange {
-  float min = 0, max = 0;
-  bool operator==(const ValueRange&) const = default;
-};
 
 /// An activation that lies on a grid.
 struct TensorReport {
@@ -102,12 +107,17 @@ struct QuantizeReport {
   std::vector<std::pair<std::string, std::string>> kept_float;  ///< name, reason
   std::vector<std::string> notes;               ///< what users of the written file should know
   std::size_t float_bytes = 0, int8_bytes = 0;  ///< file sizes
+
+  /// What QuantizeOptions::ranges takes: one entry per grid.
+  std::map<std::string, ValueRange> ranges() const;
 };
 
 /// Static quantization: u8 asymmetric activations, s8 symmetric weights, int32 bias; writes a
-/// standard QDQ model. Throws Error when no sample is given, when a tensor is not finite (naming
-/// it), when a pattern of `exclude` or `include` matches no node, or when the output cannot be
-/// written.
+/// standard QDQ model. With options.ranges and without pre-processing, `calibration` may be empty,
+/// if the model declares the shapes of its inputs (1 stands for an unknown first extent). Throws
+/// Error when no sample is given, when a tensor is not finite (naming it), when a pattern of
+/// `exclude` or `include` matches no node, when `ranges` names no tensor or lacks one, or when the
+/// output cannot be written.
 QuantizeReport quantize_static(const std::filesystem::path& float_model,
                                const std::filesystem::path& output,
                                const CalibrationData& calibration,

@@ -69,4 +69,11 @@ std::vector<TensorReport> report_tensors(const Graph& graph, const GridPlan& pla
   return reports;
 }
 
+std::map<std::string, ValueRange> QuantizeReport::ranges() const {
+  std::map<std::string, ValueRange> result;
+  for (const TensorReport& tensor : tensors)
+    if (tensor.shares_with.empty()) result[tensor.name] = tensor.range;
+  return result;
+}
+
 }  // namespace intact

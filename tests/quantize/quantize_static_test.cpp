@@ -85,6 +85,39 @@ TEST(QuantizeStatic, ReportsTensorsAndOperators) {
   EXPECT_EQ(relu.zero_point, 0);
 }
 
+TEST(QuantizeStatic, TakesRangesInPlaceOfSamples) {
+  Pair pair(two_convolutions(), three_images());
+  QuantizeOptions options;
+  options.ranges = pair.report.ranges();
+  EXPECT_EQ(options.ranges.size(), 2u);
+  const auto output = pair.folder / "given.onnx";
+  const QuantizeReport report = quantize_static(pair.float_path(), output, {}, options);
+  EXPECT_EQ(report.samples, 0);
+  EXPECT_EQ(report.method, "static given ranges");
+  const Graph given = load_onnx(output), expected = pair.graph();
+  ASSERT_EQ(given.values.size(), expected.values.size());
+  for (std::size_t i = 0; i < given.values.size(); ++i)
+    if (expected.values[i].is_constant() && expected.values[i].type == ElementType::f32)
+      EXPECT_EQ(given.values[i].constant.data<float>()[0],
+                expected.values[i].constant.data<float>()[0]);
+  options.ranges["relu.0"] = {0, 25.5f};
+  const auto edited = pair.folder / "edited.onnx";
+  EXPECT_FLOAT_EQ(quantize_static(pair.float_path(), edited, {}, options).tensors[1].scale, 0.1f);
+}
+
+TEST(QuantizeStatic, RefusesRangesThatDoNotFit) {
+  QuantizeOptions options;
+  const auto error = [&] { return error_of(two_convolutions(), three_images(), options); };
+  options.ranges = {{"x", {-1, 1}}};
+  EXPECT_EQ(error(), "no range is given for tensor 'relu.0' nor for any that shares its grid");
+  options.ranges["lost"] = {0, 1};
+  EXPECT_EQ(error(), "a range is given for 'lost', but the model has no such tensor");
+  options.ranges = {{"x", {-1, 1}}, {"relu.0", {2, 1}}};
+  EXPECT_EQ(error(),
+            "the range given for 'relu.0' is 2 to 1; it has to go from a finite number to one that "
+            "is not smaller");
+}
+
 TEST(QuantizeStatic, ReportsTheShareOfSaturatedValues) {
   QuantizeOptions options;
   options.method = CalibrationMethod::average;

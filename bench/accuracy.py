@@ -135,7 +135,7 @@ def identical_bytes(digest, splits_batches=False):
     """Tries every way to run. digest(options) gives the hash of all outputs, digest(options, batch=1) that of
     single samples. The names of the ways tried, and of those that differ from the first."""
     tried, different, first = [], [], None
-    for isa in ("scalar", "avx2", "avx512vnni"):
+    for isa in ("scalar", "avx2", "avx512vnni", "amx"):
         for threads in (1, 2):
             for fusion in ([], ["--no-fusion"]):
                 options = ["--isa", isa, "--threads", str(threads), *fusion]

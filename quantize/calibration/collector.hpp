@@ -1,12 +1,12 @@
 // Runs the float model and keeps statistics of its tensors, one sample at a time.
 #pragma once
 
-#include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "graph/graph.hpp"
-#include "intact/session.hpp"
+#include "quantize/calibration/observed_model.hpp"
 #include "quantize/calibration/statistics.hpp"
 
 namespace intact {
@@ -20,20 +20,14 @@ class Collector {
   /// tensor where a number is not finite.
   void observe(std::span<const Tensor> sample);
   int samples() const { return samples_; }
-  int threads() const { return session_->threads(); }
+  int threads() const { return model_.threads(); }
   /// In the order of `tensors`.
   const std::vector<TensorStatistics>& statistics() const { return statistics_; }
 
  private:
-  struct Observed {
-    std::string name;
-    bool is_input = false;
-    std::size_t index = 0;  ///< among the inputs, or among the session's outputs
-  };
-  std::vector<Observed> observed_;
+  ObservedModel model_;
+  std::vector<std::string> names_, input_names_;  ///< of `tensors`, of the model's inputs
   std::vector<TensorStatistics> statistics_;
-  std::vector<std::string> input_names_;
-  std::unique_ptr<Session> session_;
   int samples_ = 0;
 };
 

@@ -20,12 +20,15 @@ struct Residual {
 
   /// The sum is
   ///   fma(float(r - zero_point), multiplier, float(q - inner_zero_point) * inner_multiplier)
-  /// with q the requantized (and table-mapped) byte, then rounded half to even, offset by
+  /// with q the requantized (and table-mapped) byte, or without inner_rounding
+  ///   fma(float(r - zero_point), multiplier, t)
+  /// with t in units of the destination's scale; then rounded half to even, offset by
   /// `dst_zero_point` and clamped to [dst_lower, dst_upper].
   std::int32_t inner_zero_point = 0;
   float inner_multiplier = 0;  ///< scale_inner / scale_dst
   std::int32_t dst_zero_point = 0;
   std::int32_t dst_lower = 0, dst_upper = 255;
+  bool inner_rounding = true;
 };
 
 /// `range` writes nothing and finds the range of what f32 would write; `quotient` writes bytes on a

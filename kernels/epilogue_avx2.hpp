@@ -47,7 +47,8 @@ struct EpilogueVectors {
   __m256 inner_lower, inner_upper, inner_shift;  ///< see inner_sum
   __m256 float_lower, float_upper;
   mutable RangeVectors range;  ///< what the forms floats and range have met so far
-  bool bias_apart, divides;    ///< divides: the scale has no reciprocal
+  bool bias_apart, inner_rounding;
+  bool divides;  ///< the scale has no reciprocal
   __m256 scale, minus_scale, nearest, rest;
 };
 
@@ -72,6 +73,7 @@ struct EpilogueVectors {
     e.dst_lower = broadcast_byte(residual->dst_lower);
     e.dst_upper = broadcast_byte(residual->dst_upper);
     e.residual_multiplier = _mm256_set1_ps(residual->multiplier);
+    e.inner_rounding = residual->inner_rounding;
     e.inner_multiplier = _mm256_set1_ps(residual->inner_multiplier);
     const auto broadcast = [](std::int32_t value) {
       return _mm256_set1_ps(static_cast<float>(value));
@@ -278,7 +280,7 @@ template <EpilogueForm form, int width>
       unroll<0, 4>([&]<int j>() __attribute__((always_inline)) {
         t[j] = _mm256_mul_ps(widen(q, j, e.inner_zero_point), e.inner_multiplier);
       });
-    } else {
+    } else if (e.inner_rounding) {
       unroll<0, 4>([&]<int j>() __attribute__((always_inline)) { t[j] = inner_sum(t[j], e); });
     }
     store_bytes<width>(add_residual(t, load_residual<width>(target), e), target);

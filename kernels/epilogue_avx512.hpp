@@ -66,7 +66,8 @@ struct EpilogueVectors {
   __m512 inner_lower, inner_upper, inner_shift;  ///< see inner_sum
   __m512 float_lower, float_upper;
   mutable RangeVectors range;  ///< what the forms floats and range have met so far
-  bool bias_apart, divides;    ///< divides: the scale has no reciprocal
+  bool bias_apart, inner_rounding;
+  bool divides;  ///< the scale has no reciprocal
   __m512 scale, minus_scale, nearest, rest;
 };
 
@@ -95,6 +96,7 @@ struct EpilogueVectors {
     e.minus_inner_zero_point = _mm512_set1_epi32(-residual->inner_zero_point);
     e.residual_sum = byte_grid(residual->dst_zero_point, residual->dst_lower, residual->dst_upper);
     e.residual_multiplier = _mm512_set1_ps(residual->multiplier);
+    e.inner_rounding = residual->inner_rounding;
     e.inner_multiplier = _mm512_set1_ps(residual->inner_multiplier);
     const auto broadcast = [](std::int32_t value) {
       return _mm512_set1_ps(static_cast<float>(value));
@@ -402,7 +404,7 @@ template <EpilogueForm form, int width, bool whole = false>
   } else if constexpr (form == EpilogueForm::residual) {
     if (e.table != nullptr) {
       inner_bytes(t, look_up(round_to_bytes(t, e.grid), e.table), e);
-    } else {
+    } else if (e.inner_rounding) {
       unroll<0, 4>([&]<int j>() __attribute__((always_inline)) { t[j] = inner_sum(t[j], e); });
     }
     store_bytes<width, whole>(add_residual(t, load_residual<width, whole>(target), e), target);

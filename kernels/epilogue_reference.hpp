@@ -38,11 +38,13 @@ constexpr float no_float_bias = -0.0F;
 [[gnu::always_inline]] static inline std::uint8_t epilogue_byte(const Epilogue& epilogue, float t,
                                                                 std::uint8_t residual_byte) {
   const Residual* residual = epilogue.residual;
-  std::int32_t q = round_and_clamp(t, epilogue.zero_point, epilogue.lower, epilogue.upper);
-  if (epilogue.table != nullptr) q = epilogue.table[q];
-  if (residual == nullptr) return static_cast<std::uint8_t>(q);
-  const float inner =
-      static_cast<float>(q - residual->inner_zero_point) * residual->inner_multiplier;
+  float inner = t;
+  if (residual == nullptr || residual->inner_rounding) {
+    std::int32_t q = round_and_clamp(t, epilogue.zero_point, epilogue.lower, epilogue.upper);
+    if (epilogue.table != nullptr) q = epilogue.table[q];
+    if (residual == nullptr) return static_cast<std::uint8_t>(q);
+    inner = static_cast<float>(q - residual->inner_zero_point) * residual->inner_multiplier;
+  }
   const float sum = __builtin_fmaf(static_cast<float>(residual_byte - residual->zero_point),
                                    residual->multiplier, inner);
   return static_cast<std::uint8_t>(

@@ -148,7 +148,8 @@ bool fits_any_weights(const ConvOperation& conv, std::int64_t depth, std::string
 }  // namespace
 
 Tail product_tail(const Lowering& lowering, const Node& last, const IntegerProduct& product) {
-  return product.addend == no_value ? lowering.peek_tail(last) : Lowering::no_tail(last);
+  if (product.addend != no_value) return Lowering::no_tail(last);
+  return lowering.peek_tail(product.addition ? *product.addition : last);
 }
 
 namespace {
@@ -172,7 +173,37 @@ ConvOperation without_weights(const Lowering& lowering, const Node& last,
     conv.multiplier[c] = scale_x * product.weight_scale[c] * product.factor / divisor;
   place_bias(lowering, product, scale_x, divisor, conv);
   conv.stage = lowering.stage_of(preview);
+  if (product.addition) {
+    const Grid& added = *lowering.value(product.residual).grid;
+    kernels::Residual& residual = conv.residual.emplace();
+    residual.zero_point = stored_zero_point(added);
+    residual.multiplier = added.scale[0] / divisor;
+    residual.dst_zero_point = conv.stage.zero_point;
+    residual.dst_lower = conv.stage.lower;
+    residual.dst_upper = conv.stage.upper;
+    residual.inner_rounding = false;
+  }
   return conv;
+}
+
+/// The Add that alone reads the result of `last`, when its sum is rounded to bytes and its other
+/// operand is on a byte grid and complete before `node` runs.
+void find_residual(const Lowering& lowering, const Node& node, const Node& last,
+                   IntegerProduct& product) {
+  const Node* next = lowering.only_consumer(last.outputs[0]);
+  if (product.addend != no_value || next == nullptr || !next->is("Add")) return;
+  const ValueId other = next->inputs[next->inputs[0] == last.outputs[0] ? 1 : 0];
+  if (lowering.is_constant(other) || !lowering.on_byte_grid(other) ||
+      lowering.shape(other) != lowering.shape(last.outputs[0]))
+    return;
+  const Node* writer = lowering.producer(other);
+  const Tail tail = lowering.peek_tail(*next);
+  if ((writer != nullptr && writer > &node) || !tail.grid) return;
+  constexpr float largest_residual = 1e8f;  // with largest_rescaled below 2^31
+  if (!(255 * (lowering.value(other).grid->scale[0] / tail.grid->scale[0]) < largest_residual))
+    return;
+  product.addition = next;
+  product.residual = other;
 }
 
 /// Copies the bytes of a matrix [K, M] as [M, K].
@@ -252,6 +283,16 @@ void emit_with_tail(Lowering& lowering, const Node& node, const Node& last, Tail
   lowering.emit(node, tail, std::move(kind), std::move(inputs), output).macs = macs;
 }
 
+/// The tail behind the product, its residual addition included; marked as done.
+Tail take_product_tail(Lowering& lowering, const Node& last, const IntegerProduct& product) {
+  if (!product.addition) return lowering.take_tail(last);
+  Tail tail = lowering.take_tail(*product.addition);
+  lowering.mark_done(*product.addition);
+  tail.sources.insert(tail.sources.begin(), last.sources.begin(), last.sources.end());
+  tail.op = last.op + "+" + tail.op;
+  return tail;
+}
+
 }  // namespace
 
 TensorId activation_bytes(Lowering& lowering, const Node& node, const IntegerProduct& product,
@@ -267,8 +308,8 @@ void emit_product(Lowering& lowering, const Node& node, const Node& last,
   if (product.addend != no_value)
     emit_with_addend(lowering, node, product, std::move(kind), std::move(inputs), macs);
   else
-    emit_with_tail(lowering, node, last, lowering.take_tail(last), std::move(kind),
-                   std::move(inputs), layout, macs);
+    emit_with_tail(lowering, node, last, take_product_tail(lowering, last, product),
+                   std::move(kind), std::move(inputs), layout, macs);
 }
 
 namespace {
@@ -387,11 +428,13 @@ bool lower_integer_product(Lowering& lowering, const Node& node, const Node& las
                            IntegerProduct& product, Layout layout, std::string& reason) {
   if (lowering.on_word_grid(product.activation))
     return lower_word_product(lowering, node, last, product, layout, reason);
+  find_residual(lowering, node, last, product);
   std::optional<ConvOperation> conv = convolution_of(lowering, last, product, reason);
   if (!conv) return false;
   const std::int64_t macs = multiply_adds(conv->shape);
-  const TensorId input = activation_bytes(lowering, node, product, layout);
-  emit_product(lowering, node, last, product, std::move(*conv), {input}, layout, macs);
+  std::vector<TensorId> inputs = {activation_bytes(lowering, node, product, layout)};
+  if (product.addition) inputs.push_back(lowering.bytes(product.residual, layout));
+  emit_product(lowering, node, last, product, std::move(*conv), std::move(inputs), layout, macs);
   return true;
 }
 

@@ -15,6 +15,10 @@ struct IntegerProduct {
   float bias_factor = 1;    ///< Gemm's beta
   /// What is added in float behind the product, times bias_factor: Gemm's C where it is no bias.
   ValueId addend = no_value;
+  /// The Add behind the product, where its sum is rounded and the product itself is not, and what
+  /// it adds: bytes of the product's shape.
+  const Node* addition = nullptr;
+  ValueId residual = no_value;
   kernels::ConvShape shape;
   ProductWeights weights;                       ///< in the order of ConvOperation once complete
   std::vector<std::int32_t> weight_zero_point;  ///< per output channel; empty when all are zero
@@ -50,7 +54,8 @@ bool lower_integer_product(Lowering& lowering, const Node& node, const Node& las
 bool lower_blocked_product(Lowering& lowering, const Node& node, const Node& last,
                            const IntegerProduct& product, ValueId weights, int terms_axis,
                            Layout layout, std::string& reason);
-/// What follows a product in its own operation: nothing where it has an addend.
+/// What follows a product in its own operation: the tail behind its residual addition, if it has
+/// one, else behind `last`; nothing where it has an addend.
 Tail product_tail(const Lowering& lowering, const Node& last, const IntegerProduct& product);
 /// The activation's bytes as the product reads them.
 TensorId activation_bytes(Lowering& lowering, const Node& node, const IntegerProduct& product,

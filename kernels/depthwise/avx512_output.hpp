@@ -185,9 +185,11 @@ template <int Positions>
     store_positions(row, x, round_to_bytes(t, e.grid));
     return;
   }
-  __m512i q = round_to_bytes(t, e.grid);
-  if (e.table != nullptr) q = look_up(q, e.table);
-  inner_bytes(t, q, e);
+  if (e.inner_rounding) {
+    __m512i q = round_to_bytes(t, e.grid);
+    if (e.table != nullptr) q = look_up(q, e.table);
+    inner_bytes(t, q, e);
+  }
   store_positions(row, x,
                   add_residual(t, to_element_order<64>(load_positions_residual(row, x)), e));
 }

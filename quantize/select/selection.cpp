@@ -30,6 +30,7 @@ class Selector {
         consumers_(graph.consumers()),
         input_(graph.values.size(), false),
         operand_(graph.values.size(), false),
+        product_(graph.values.size(), -1),
         joins_(graph.values.size(), Joins::nothing) {
     result_.from_integer.resize(graph.values.size(), false);
     for (const ValueId id : graph.inputs) input_[at(id)] = true;
@@ -43,6 +44,7 @@ class Selector {
   void find_spelled();
   Choice choose_part(const Node& node, const Node& whole) const;
   std::optional<Role> absorbed(const Node& node) const;
+  std::vector<std::size_t> rounded_terms(const Node& node) const;
   bool scales_scores(const Node& node) const;
   bool is_bias_of_product(const Node& node, std::size_t operand) const;
   void drop_unread();
@@ -56,6 +58,8 @@ class Selector {
   /// The operators that several nodes spell out, and by node which of them it belongs to (or -1).
   std::vector<Node> spelled_;
   std::vector<int> spelled_by_;
+  /// By value: number of the node that writes it, for results of a product with its bias.
+  std::vector<int> product_;
   /// By value: what the kernel that writes it may still take over.
   std::vector<Joins> joins_;
   Selection result_;
@@ -101,12 +105,27 @@ std::optional<Role> Selector::absorbed(const Node& node) const {
   return std::nullopt;
 }
 
+/// Operands of an addition that need grids of their own: the product that is written last has its
+/// result in registers when the sum is formed.
+std::vector<std::size_t> Selector::rounded_terms(const Node& node) const {
+  const auto product = [&](std::size_t i) {
+    const ValueId id = node.inputs[i];
+    return consumers_[at(id)].size() == 1 && !graph_.is_output(id) ? product_[at(id)] : -1;
+  };
+  const auto shape = [&](std::size_t i) { return graph_.value(node.inputs[i]).shape; };
+  if (!node.is("Add") || std::max(product(0), product(1)) < 0 || shape(0) != shape(1) ||
+      graph_.is_constant(node.inputs[0]) || graph_.is_constant(node.inputs[1]))
+    return {0, 1};
+  return {product(0) > product(1) ? 1U : 0U};
+}
+
 Choice Selector::choose(const Node& node) const {
   Choice choice = judge(graph_, node);
   if (!choice.role) return choice;
   if (is_excluded(node)) return {std::nullopt, "excluded", {}};
   if (const std::optional<Role> role = absorbed(node)) return {role, "", {}};
   if (*choice.role == Role::product) return choice;
+  if (*choice.role == Role::arithmetic) choice.operands = rounded_terms(node);
   if (scales_scores(node))
     return {std::nullopt, "it scales scores, of which a row is float in the cache anyway", {}};
   for (const std::size_t i : choice.operands) {
@@ -190,6 +209,8 @@ Selection Selector::run() {
     for (const ValueId id : node.outputs)
       if (id != no_value) result_.from_integer[at(id)] = true;
     joins_[at(node.outputs[0])] = joins_of(node, *choice.role);
+    if (choice.role == Role::product || choice.role == Role::bias)
+      product_[at(node.outputs[0])] = static_cast<int>(result_.nodes.size());
   }
   drop_unread();
   return std::move(result_);

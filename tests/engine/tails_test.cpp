@@ -104,6 +104,23 @@ TEST(Residuals, AdditionJoinsTheConvolutionBeforeIt) {
   }
 }
 
+TEST(Residuals, SumIsTheOnlyThingRounded) {
+  for (const bool first : {true, false}) {
+    ConvModel m;
+    const ValueId conv = m.conv("conv", m.x, 8, 8);
+    const ValueId add =
+        m.builder.node("Add", "add", first ? std::vector{conv, m.x} : std::vector{m.x, conv});
+    const ValueId y =
+        m.builder.round("y", m.builder.node("Relu", "relu", {add}), 0.04f, std::uint8_t{0});
+    const Graph graph = m.builder.build({y});
+    expect_consistent(graph, m.input(), 0.0401);
+    // One operation by its arithmetic, which fusion therefore does not change.
+    const Flow flow = session_of(graph, 1, false).flow();
+    EXPECT_EQ(count_of(flow, "Conv+Add+Relu"), 1);
+    EXPECT_EQ(flow.float_nodes, 0);
+  }
+}
+
 /// The block's input dies in its last convolution, whose own source it is.
 TEST(Residuals, InputOfTheConvolutionItself) {
   ConvModel m;

@@ -47,9 +47,9 @@ bool check(const ConvShape& shape, const ConvOptions& options = {}, unsigned see
   return equal && emulated_amx_faults() == before;
 }
 
-constexpr std::array fused_in_turn = {Fused::bytes,         Fused::table,    Fused::rounded,
-                                      Fused::rounded_table, Fused::in_place, Fused::floats,
-                                      Fused::tiles,         Fused::range,    Fused::quotient};
+constexpr std::array fused_in_turn = {
+    Fused::bytes,        Fused::table,  Fused::rounded, Fused::rounded_table, Fused::in_place,
+    Fused::rounded_late, Fused::floats, Fused::tiles,   Fused::range,         Fused::quotient};
 
 TEST(ConvBlocks, EveryHeight) {
   unsigned seed = 0;

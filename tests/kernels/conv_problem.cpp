@@ -147,7 +147,8 @@ std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) 
     args.epilogue.upper = 200;
   }
   if (fused == Fused::table || fused == Fused::rounded_table) args.epilogue.table = table_.data();
-  if (fused == Fused::rounded || fused == Fused::rounded_table || fused == Fused::in_place) {
+  if (fused == Fused::rounded || fused == Fused::rounded_table || fused == Fused::in_place ||
+      fused == Fused::rounded_late) {
     residual = {residual_.data(), shape_.out_channels, 77, 0.83F, 121, 0.61F, 130, 20, 241};
     if (fused == Fused::in_place) {
       residual.data = out;
@@ -156,6 +157,7 @@ std::vector<std::uint8_t> ConvProblem::run(const ConvKernel& kernel, int parts) 
         std::copy_n(residual_.data() + p * shape_.out_channels, shape_.out_channels,
                     out + p * pitch);
     }
+    residual.inner_rounding = fused != Fused::rounded_late;
     args.epilogue.residual = &residual;
   }
 

@@ -35,6 +35,7 @@ enum class Fused {
   rounded,
   rounded_table,
   in_place,
+  rounded_late,
   floats,
   tiles,
   floats_apart,

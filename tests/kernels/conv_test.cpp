@@ -18,9 +18,10 @@
 namespace intact::kernels {
 namespace {
 
-constexpr std::array all_fused = {
-    Fused::bytes,    Fused::clamp,  Fused::table,        Fused::rounded, Fused::rounded_table,
-    Fused::in_place, Fused::floats, Fused::floats_apart, Fused::range,   Fused::quotient};
+constexpr std::array all_fused = {Fused::bytes,        Fused::clamp,         Fused::table,
+                                  Fused::rounded,      Fused::rounded_table, Fused::in_place,
+                                  Fused::rounded_late, Fused::floats,        Fused::floats_apart,
+                                  Fused::range,        Fused::quotient};
 
 ConvShape matrix_product(std::int64_t m, std::int64_t k, std::int64_t n) {
   ConvShape shape;
@@ -149,6 +150,16 @@ TEST(ConvReference, TableAndResidual) {
   problem.args.epilogue.residual = &residual;
   // (161 - 200) / 4 + (3 - 1) / 2 = -8.75;  29 / 4 + 2 = 9.25;  -9.75 - 0.5 = -10.25;  13.75 + 127
   EXPECT_EQ(problem.run<std::uint8_t>(false), (std::vector<std::uint8_t>{91, 109, 90, 150}));
+}
+
+TEST(ConvReference, ResidualBeforeTheOnlyRounding) {
+  ByHand problem;
+  problem.multiplier = {1.0F / 8, 0.25F};
+  const std::vector<std::uint8_t> other = {3, 5, 0, 255};
+  Residual residual{other.data(), 2, 1, 0.5F, 200, 0.25F, 100, 0, 150, false};
+  problem.args.epilogue.residual = &residual;
+  // 13.5 + 1 -> 14; -3.5 + 2 -> -2; 13.5 - 0.5; -11.75 + 127 -> 115
+  EXPECT_EQ(problem.run<std::uint8_t>(false), (std::vector<std::uint8_t>{114, 98, 113, 150}));
 }
 
 TEST(ConvSweep, MatrixProductTails) {

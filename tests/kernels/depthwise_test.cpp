@@ -65,6 +65,7 @@ enum class Fused {
   table,
   residual,
   in_place,
+  rounded_late,
   f32,
   f32_clamped,
   f32_apart,
@@ -161,6 +162,9 @@ struct Problem {
       case Fused::in_place:
         e.residual = &r;
         break;
+      case Fused::rounded_late:
+        r.inner_rounding = false, e.residual = &r;
+        break;
       case Fused::f32:
         e.output = Output::f32;
         break;
@@ -234,8 +238,9 @@ void compare(const ConvShape& shape, const Options& options, unsigned seed) {
   }
 }
 
-constexpr Fused kFused[] = {Fused::none,     Fused::clamp,    Fused::table,       Fused::residual,
-                            Fused::in_place, Fused::f32,      Fused::f32_clamped, Fused::range,
+constexpr Fused kFused[] = {Fused::none,     Fused::clamp,       Fused::table,
+                            Fused::residual, Fused::in_place,    Fused::rounded_late,
+                            Fused::f32,      Fused::f32_clamped, Fused::range,
                             Fused::quotient, Fused::f32_apart};
 
 TEST(Depthwise, ReferenceMatchesHandComputation) {

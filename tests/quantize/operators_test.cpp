@@ -358,6 +358,20 @@ TEST(Quantize, EncoderLayerRunsOnIntegers) {
   }
 }
 
+TEST(Quantize, ProductIsNotRoundedBeforeItsResidual) {
+  ModelBuilder model;
+  const ValueId x = model.input("x", ElementType::f32, {1, 8, 6, 6});
+  const ValueId main = conv(model, "main", x, 8, 8, 1), shortcut = conv(model, "short", x, 8, 8, 1);
+  const ValueId sum = model.node("Relu", "relu", {model.node("Add", "add", {main, shortcut})});
+  const Samples samples = images({1, 8, 6, 6});
+  const Pair pair(model.build({conv(model, "last", sum, 8, 8, 1)}), samples);
+  expect_integer_and_close(pair, samples, few_steps);
+  const Graph quantized = pair.graph();
+  const Node& add = node_named(quantized, "add");
+  EXPECT_EQ(writer(quantized, add.inputs[0])->op, "DequantizeLinear");
+  EXPECT_EQ(writer(quantized, add.inputs[1])->name, "short") << "written last: in registers";
+}
+
 TEST(Quantize, SoftmaxBehindTheLastProductStaysFloat) {
   ModelBuilder model;
   const ValueId x = model.input("x", ElementType::f32, {1, 16});

@@ -118,25 +118,68 @@ constexpr float exponential_coefficients[] = {
   return with_sign_of(select(less(y, constant(0.625f)), small, large), x);
 }
 
-/// x * Phi(x), Phi the normal distribution function. Near 0, Phi is 1/2 and an odd polynomial.
-/// Beyond, Phi(-y) = e^(-y^2 / 2) h(y), where h is smooth and falls like 1 / y: a polynomial in 1 /
-/// (1 + 0.3 y). So nothing cancels for negative x.
+/// 2^(j / 16) less j at bit 19, from where bits 4 and up of n reach the exponent: adding n there
+/// gives 2^(n / 16) with j = n % 16. Raised by 2^36, so that all n of `gelu` give normal numbers.
+struct SixteenthPowers {
+  float bits[16];
+};
+constexpr SixteenthPowers sixteenth_powers = [] {
+  constexpr float power[16] = {1.0f,          1.0442737341f, 1.0905077457f, 1.1387885809f,
+                               1.1892070770f, 1.2418577671f, 1.2968395948f, 1.3542555571f,
+                               1.4142135382f, 1.4768261909f, 1.5422108173f, 1.6104903221f,
+                               1.6817928553f, 1.7562521696f, 1.8340080976f, 1.9152065516f};
+  SixteenthPowers powers = {};
+  for (int j = 0; j < 16; ++j)
+    powers.bits[j] =
+        __builtin_bit_cast(float, __builtin_bit_cast(std::int32_t, 0x1p36f * power[j]) - (j << 19));
+  return powers;
+}();
+
+/// x * Phi(x) = max(x, 0) - e^(-y^2 / 2) h(y) with y = |x|, Phi the normal distribution function:
+/// so nothing cancels for negative x. h(y) = y Phi(-y) e^(y^2 / 2) is smooth: a polynomial of
+/// degree 5 in each of 16 intervals, four of equal length for each doubling of y + 1.
 [[gnu::always_inline]] inline Floats gelu(Floats x) {
-  constexpr float near[] = {0.39894227986f, -0.06649032645f, 0.00997270065f, -0.00118251165f,
-                            0.00010425383f};
-  constexpr float far[] = {
-      0.0f,           0.11967416019f, 0.11986596146f,  0.10727552245f,  0.09515047800f,
-      0.03724621915f, 0.05403453304f, -0.00341024808f, -0.05015170572f, 0.02032904647f};
-  const Floats zero = constant(0.0f), half = constant(0.5f), one = constant(1.0f);
-  const Floats y = minimum(constant(15.0f), absolute(x));
-  const Floats square = y * y;
-  const Floats near_value = fma(x, polynomial(square, near), half);
-  const Floats h = polynomial(one / fma(constant(0.3f), y, one), far);
-  // The rounding error of y * y matters, because the exponential magnifies it by y * y / 2.
-  const Floats lost = half * fma(y, y, zero - square);
-  const Floats tail = fma(zero - h, lost, h) * exponential(zero - half * square);
-  const Floats far_value = select(less(x, zero), tail, one - tail);
-  return x * select(less(y, constant(0.7f)), near_value, far_value);
+  // The first interval begins at its center, so that h(0) = 0.
+  constexpr float centers[16] = {0.0f, 0.375f, 0.625f, 0.875f, 1.25f, 1.75f, 2.25f, 2.75f,
+                                 3.5f, 4.5f,   5.5f,   6.5f,   8.0f,  10.0f, 12.0f, 14.0f};
+  constexpr float coefficients[6][16] = {
+      {0.0f, 0.142351657f, 0.20209761f, 0.244799241f, 0.28845039f, 0.32415542f, 0.345716864f,
+       0.359493017f, 0.372208029f, 0.381615251f, 0.386884809f, 0.39010188f, 0.392980367f,
+       0.395066947f, 0.396227658f, 0.396937251f},
+      {0.49999997f, 0.283382952f, 0.200328246f, 0.144895419f, 0.0926455036f, 0.0543546565f,
+       0.0338947438f, 0.022239266f, 0.0127753187f, 0.00683182338f, 0.00402664673f, 0.00255313609f,
+       0.00142726314f, 0.000753300614f, 0.000443441473f, 0.000282198278f},
+      {-0.398934036f, -0.203454971f, -0.134241372f, -0.090750888f, -0.0525857471f, -0.0272256099f,
+       -0.015093484f, -0.00887012854f, -0.00437677279f, -0.00195525703f, -0.000984140323f,
+       -0.000542683469f, -0.000252809928f, -0.000108826796f, -5.39762805e-05f, -2.96442522e-05f},
+      {0.249736488f, 0.116255246f, 0.0721956715f, 0.0459780432f, 0.0244080722f, 0.0112944171f,
+       0.00562675251f, 0.0029884642f, 0.0012802683f, 0.000482711621f, 0.000208964135f,
+       0.000100715864f, 3.92988368e-05f, 1.38533378e-05f, 5.80332744e-06f, 2.75493676e-06f},
+      {-0.129984558f, -0.0571501069f, -0.033589758f, -0.0202601478f, -0.0100166136f,
+       -0.00417395402f, -0.00188122212f, -0.000908285554f, -0.000345922948f, -0.000110410117f,
+       -4.12058762e-05f, -1.73907229e-05f, -5.81475842e-06f, -1.67010262e-06f, -5.89184026e-07f,
+       -2.41316513e-07f},
+      {0.0481708981f, 0.0250693113f, 0.0139651969f, 0.0080045769f, 0.00368880876f, 0.00139467348f,
+       0.000572873512f, 0.000253111299f, 8.53567835e-05f, 2.3336268e-05f, 7.57257658e-06f,
+       2.81590769e-06f, 7.99403722e-07f, 1.89024988e-07f, 5.65082949e-08f, 2.00483363e-08f},
+  };
+  const Floats shift = constant(12582912.0f);
+  const Floats y = minimum(constant(14.9f), absolute(x));  // beyond, the exponential is 0
+  const Ints interval = shift_right<21>(bits(fma(y, constant(2.0f), constant(2.0f))));
+  const Floats v = y - sixteenth(centers, interval);
+  Floats h = sixteenth(coefficients[5], interval);
+  for (int i = 4; i >= 0; --i) h = fma(h, v, sixteenth(coefficients[i], interval));
+  // -y^2 / 2 = n ln 2 / 16 + r. n times the upper bits of ln 2 / 16 is exact, and r is rounded once
+  // although y^2 is not exact.
+  const Floats minus_half = constant(-0.5f) * y;
+  const Floats shifted = fma(minus_half * y, constant(23.0831203f), shift);
+  const Floats n = shifted - shift;
+  Floats r = fma(minus_half, y, n * constant(-0.0433197021484375f));
+  r = fma(n, constant(-1.99663646e-6f), r);
+  const Floats power = from_bits(bits(sixteenth(sixteenth_powers.bits, bits(shifted))) +
+                                 shift_left<19>(bits(shifted)));
+  constexpr float scaled[] = {0x1p-36f, 0x1p-36f, 0.500016498f * 0x1p-36f, 0.166667912f * 0x1p-36f};
+  return fma(constant(0.0f) - power * h, polynomial(r, scaled), maximum(constant(0.0f), x));
 }
 
 /// x / 2 * (1 + tanh(u)) with u = sqrt(2 / pi) * (x + 0.044715 x^3), which is x * sigmoid(2 u).

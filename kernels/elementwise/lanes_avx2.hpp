@@ -194,6 +194,13 @@ template <int count>
   return {_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(load_small(src, count))))};
 }
 
+/// table[index % 16] per lane.
+[[gnu::always_inline]] inline Floats sixteenth(const float (&table)[16], Ints index) {
+  const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), index.value);
+  const __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), index.value);
+  const __m256 upper = _mm256_castsi256_ps(_mm256_slli_epi32(index.value, 28));
+  return {_mm256_blendv_ps(low, high, upper)};
+}
 /// table[index] per lane.
 [[gnu::always_inline]] inline Floats lookup(const float* table, Ints index) {
   return {_mm256_i32gather_ps(table, index.value, 4)};

@@ -160,6 +160,10 @@ template <int count>
   return {_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first_lanes(count), src))};
 }
 
+/// table[index % 16] per lane.
+[[gnu::always_inline]] inline Floats sixteenth(const float (&table)[16], Ints index) {
+  return {_mm512_permutexvar_ps(index.value, _mm512_loadu_ps(table))};
+}
 /// table[index] per lane.
 [[gnu::always_inline]] inline Floats lookup(const float* table, Ints index) {
   return {_mm512_i32gather_ps(index.value, table, 4)};

@@ -83,6 +83,10 @@ inline Ints shift_right(Ints a) {
   return {static_cast<std::uint32_t>(static_cast<std::int32_t>(a.value) >> count)};
 }
 
+/// table[index % 16].
+inline Floats sixteenth(const float (&table)[16], Ints index) {
+  return {table[index.value % 16]};
+}
 inline Floats to_floats(Ints a) {
   return {static_cast<float>(static_cast<std::int32_t>(a.value))};
 }

@@ -41,35 +41,87 @@ template <int count>
   return sum;
 }
 
-/// e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2; for -105 <= x <= 89.
+/// Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits of the sum.
+constexpr float rounding_shift = 12582912.0f;
+
+/// 16 / ln 2, and -ln 2 / 16 in two parts: n times the first is exact.
+constexpr float sixteenths_of_one = 23.0831203f;
+constexpr float minus_upper_sixteenth = -0.0433197021484375f;
+constexpr float minus_lower_sixteenth = -1.99663646e-6f;
+
+/// e^x = 2^(n / 16) e^r with n = round(16 x / ln 2), |r| <= ln 2 / 32; for |x| <= 120.
 struct SplitExponent {
-  Ints n;
+  Ints n;  ///< modulo 2^22
   Floats r;
 };
-constexpr float exponential_coefficients[] = {
-    1.0f, 1.0f, 0.49999993412f, 0.16666520106f, 0.04166839426f, 0.00836878062f, 0.00138144648f};
 [[gnu::always_inline]] inline SplitExponent split_exponent(Floats x) {
-  // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits of the sum.
-  const Floats shift = constant(12582912.0f);
-  const Floats shifted = fma(x, constant(1.44269504f), shift);
+  const Floats shift = constant(rounding_shift);
+  const Floats shifted = fma(x, constant(sixteenths_of_one), shift);
   const Floats n = shifted - shift;
-  Floats r = fma(n, constant(-0.693145751953125f), x);  // upper bits of ln 2: n times this is exact
-  r = fma(n, constant(-1.42860682e-6f), r);
-  return {bits(shifted) - bits(shift), r};
+  const Floats r = fma(n, constant(minus_upper_sixteenth), x);
+  return {bits(shifted), fma(n, constant(minus_lower_sixteenth), r)};
 }
-/// 2^n for -126 <= n <= 127.
-[[gnu::always_inline]] inline Floats power_of_two(Ints n) {
-  return from_bits(shift_left<23>(n + integer_constant(127)));
+/// The same of the product a * b, which is not rounded.
+[[gnu::always_inline]] inline SplitExponent split_exponent(Floats a, Floats b) {
+  const Floats shift = constant(rounding_shift);
+  const Floats shifted = fma(a * b, constant(sixteenths_of_one), shift);
+  const Floats n = shifted - shift;
+  const Floats r = fma(a, b, n * constant(minus_upper_sixteenth));
+  return {bits(shifted), fma(n, constant(minus_lower_sixteenth), r)};
+}
+/// 2^(raise + j / 16), less j at bit 19.
+struct SixteenthPowers {
+  float at[16];
+};
+constexpr SixteenthPowers sixteenth_powers(int raise) {
+  constexpr float power[16] = {1.0f,          1.0442737341f, 1.0905077457f, 1.1387885809f,
+                               1.1892070770f, 1.2418577671f, 1.2968395948f, 1.3542555571f,
+                               1.4142135382f, 1.4768261909f, 1.5422108173f, 1.6104903221f,
+                               1.6817928553f, 1.7562521696f, 1.8340080976f, 1.9152065516f};
+  SixteenthPowers powers = {};
+  for (int j = 0; j < 16; ++j)
+    powers.at[j] = __builtin_bit_cast(
+        float, __builtin_bit_cast(std::int32_t, power[j]) + (raise << 23) - (j << 19));
+  return powers;
 }
 
-/// Results below the smallest normal number are rounded once more.
+/// The factors of e^x = power * rest: 2^(raise + n / 16), a normal number, and 2^-raise e^r.
+template <int raise>
+struct ExponentFactors {
+  Floats power, rest;
+
+  [[gnu::always_inline]] explicit ExponentFactors(const SplitExponent& x) {
+    static constexpr SixteenthPowers powers = sixteenth_powers(raise);
+    constexpr float unit = raise == 0 ? 1.0f : 0x1p-36f;
+    constexpr float coefficients[] = {unit, unit, 0.500016498f * unit, 0.166667912f * unit};
+    static_assert(raise == 0 || raise == 36);
+    // From bit 4 on, n is the exponent; below is what the table has.
+    power = from_bits(bits(sixteenth(powers.at, x.n)) + shift_left<19>(x.n));
+    rest = polynomial(x.r, coefficients);
+  }
+};
+/// With a power of 2 that keeps power normal where the product is not, for arguments from -112 on.
+constexpr int least_raise = 36;
+
+/// Up to here the power stays below infinity, too.
+constexpr float greatest_small_exponent = 60.0f;
+/// e^min(x, 60). Results below the smallest normal number are rounded once more.
+[[gnu::always_inline]] inline Floats small_exponential(Floats x) {
+  const Floats bounded = clamp(x, constant(-105.0f), constant(greatest_small_exponent));
+  const ExponentFactors<least_raise> e(split_exponent(bounded));
+  return e.power * e.rest;
+}
+
+/// e^x for all x.
 [[gnu::always_inline]] inline Floats exponential(Floats x) {
   // Beyond these bounds the result is 0 or infinity anyway.
-  const auto [n, r] = split_exponent(clamp(x, constant(-105.0f), constant(89.0f)));
-  const Floats p = polynomial(r, exponential_coefficients);
-  // Two factors, for n reaches from -151 to 128.
-  const Ints half = shift_right<1>(n);
-  return p * power_of_two(half) * power_of_two(n - half);
+  const Floats bounded = clamp(x, constant(-105.0f), constant(89.0f));
+  const Mask large = less(constant(greatest_small_exponent), bounded);
+  SplitExponent split = split_exponent(bounded);
+  const Ints lowered = split.n - integer_constant(64 * 16);
+  split.n = bits(select(large, from_bits(lowered), from_bits(split.n)));
+  const ExponentFactors<least_raise> e(split);
+  return e.power * e.rest * select(large, constant(0x1p64f), constant(1.0f));
 }
 
 /// The natural logarithm of a normal positive number; NaN stays. x = 2^n m with m in [2/3, 4/3) or
@@ -89,19 +141,25 @@ constexpr float exponential_coefficients[] = {
   return select(is_nan(x), x, fma(exponent, constant(0.693145751953125f), low));
 }
 
-/// e^x - 1 for x <= 0: 2^n (e^r - 1) + (2^n - 1), in which nothing cancels.
+/// e^x - 1 for x <= 0: 2^n (e^r - 1) + (2^n - 1), in which nothing cancels; n = round(x / ln 2).
 [[gnu::always_inline]] inline Floats exponential_minus_one(Floats x) {
-  const auto [n, r] = split_exponent(maximum(constant(-30.0f), x));  // below, the result is -1
-  constexpr const auto& c = exponential_coefficients;
-  constexpr float from_first[] = {c[1], c[2], c[3], c[4], c[5], c[6]};
-  const Floats power = power_of_two(n);
-  return fma(r * polynomial(r, from_first), power, power - constant(1.0f));
+  constexpr float coefficients[] = {1.0f,           0.49999993412f, 0.16666520106f,
+                                    0.04166839426f, 0.00836878062f, 0.00138144648f};
+  const Floats shift = constant(rounding_shift);
+  const Floats bounded = maximum(constant(-30.0f), x);  // below, the result is -1
+  const Floats shifted = fma(bounded, constant(1.44269504f), shift);
+  const Floats n = shifted - shift;
+  Floats r = fma(n, constant(-0.693145751953125f), bounded);  // n times these upper bits is exact
+  r = fma(n, constant(-1.42860682e-6f), r);
+  const Floats power =
+      from_bits(shift_left<23>(bits(shifted) - bits(shift) + integer_constant(127)));
+  return fma(r * polynomial(r, coefficients), power, power - constant(1.0f));
 }
 
 /// e^-|x| / (1 + e^-|x|) for negative x, 1 / (1 + e^-|x|) else; times `factor`.
 [[gnu::always_inline]] inline Floats scaled_sigmoid(Floats x, Floats factor) {
   const Floats zero = constant(0.0f);
-  const Floats e = exponential(zero - absolute(x));
+  const Floats e = small_exponential(zero - absolute(x));
   const Floats numerator = select(less(x, zero), factor * e, factor);
   return numerator / (constant(1.0f) + e);
 }
@@ -114,26 +172,9 @@ constexpr float exponential_coefficients[] = {
   const Floats y = absolute(x);
   const Floats square = y * y;
   const Floats small = fma(y * square, polynomial(square, coefficients), y);
-  const Floats large = one - constant(2.0f) / (exponential(y + y) + one);
+  const Floats large = one - constant(2.0f) / (small_exponential(y + y) + one);
   return with_sign_of(select(less(y, constant(0.625f)), small, large), x);
 }
-
-/// 2^(j / 16) less j at bit 19, from where bits 4 and up of n reach the exponent: adding n there
-/// gives 2^(n / 16) with j = n % 16. Raised by 2^36, so that all n of `gelu` give normal numbers.
-struct SixteenthPowers {
-  float bits[16];
-};
-constexpr SixteenthPowers sixteenth_powers = [] {
-  constexpr float power[16] = {1.0f,          1.0442737341f, 1.0905077457f, 1.1387885809f,
-                               1.1892070770f, 1.2418577671f, 1.2968395948f, 1.3542555571f,
-                               1.4142135382f, 1.4768261909f, 1.5422108173f, 1.6104903221f,
-                               1.6817928553f, 1.7562521696f, 1.8340080976f, 1.9152065516f};
-  SixteenthPowers powers = {};
-  for (int j = 0; j < 16; ++j)
-    powers.bits[j] =
-        __builtin_bit_cast(float, __builtin_bit_cast(std::int32_t, 0x1p36f * power[j]) - (j << 19));
-  return powers;
-}();
 
 /// x * Phi(x) = max(x, 0) - e^(-y^2 / 2) h(y) with y = |x|, Phi the normal distribution function:
 /// so nothing cancels for negative x. h(y) = y Phi(-y) e^(y^2 / 2) is smooth: a polynomial of
@@ -163,23 +204,13 @@ constexpr SixteenthPowers sixteenth_powers = [] {
        0.000572873512f, 0.000253111299f, 8.53567835e-05f, 2.3336268e-05f, 7.57257658e-06f,
        2.81590769e-06f, 7.99403722e-07f, 1.89024988e-07f, 5.65082949e-08f, 2.00483363e-08f},
   };
-  const Floats shift = constant(12582912.0f);
   const Floats y = minimum(constant(14.9f), absolute(x));  // beyond, the exponential is 0
   const Ints interval = shift_right<21>(bits(fma(y, constant(2.0f), constant(2.0f))));
   const Floats v = y - sixteenth(centers, interval);
   Floats h = sixteenth(coefficients[5], interval);
   for (int i = 4; i >= 0; --i) h = fma(h, v, sixteenth(coefficients[i], interval));
-  // -y^2 / 2 = n ln 2 / 16 + r. n times the upper bits of ln 2 / 16 is exact, and r is rounded once
-  // although y^2 is not exact.
-  const Floats minus_half = constant(-0.5f) * y;
-  const Floats shifted = fma(minus_half * y, constant(23.0831203f), shift);
-  const Floats n = shifted - shift;
-  Floats r = fma(minus_half, y, n * constant(-0.0433197021484375f));
-  r = fma(n, constant(-1.99663646e-6f), r);
-  const Floats power = from_bits(bits(sixteenth(sixteenth_powers.bits, bits(shifted))) +
-                                 shift_left<19>(bits(shifted)));
-  constexpr float scaled[] = {0x1p-36f, 0x1p-36f, 0.500016498f * 0x1p-36f, 0.166667912f * 0x1p-36f};
-  return fma(constant(0.0f) - power * h, polynomial(r, scaled), maximum(constant(0.0f), x));
+  const ExponentFactors<least_raise> e(split_exponent(constant(-0.5f) * y, y));
+  return fma(constant(0.0f) - e.power * h, e.rest, maximum(constant(0.0f), x));
 }
 
 /// x / 2 * (1 + tanh(u)) with u = sqrt(2 / pi) * (x + 0.044715 x^3), which is x * sigmoid(2 u).
@@ -191,7 +222,7 @@ constexpr SixteenthPowers sixteenth_powers = [] {
 /// x * tanh(log(1 + e^x)) = x * n / (n + 2) with n = e^x * (e^x + 2). From 20 on that is x.
 [[gnu::always_inline]] inline Floats self_regularized(Floats x) {
   const Floats two = constant(2.0f);
-  const Floats e = exponential(minimum(constant(20.0f), x));
+  const Floats e = small_exponential(minimum(constant(20.0f), x));
   const Floats n = e * (e + two);
   return x * (n / (n + two));
 }

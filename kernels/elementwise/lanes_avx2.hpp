@@ -70,6 +70,9 @@ struct Bytes {
 [[gnu::always_inline]] inline Mask both(Mask a, Mask b) {
   return {_mm256_and_ps(a.value, b.value)};
 }
+[[gnu::always_inline]] inline bool all(Mask mask) {
+  return _mm256_movemask_ps(mask.value) == 0xff;
+}
 [[gnu::always_inline]] inline bool any(Mask mask) {
   return _mm256_movemask_ps(mask.value) != 0;
 }

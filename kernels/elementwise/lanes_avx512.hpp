@@ -76,6 +76,9 @@ struct Bytes {
 [[gnu::always_inline]] inline Mask both(Mask a, Mask b) {
   return {static_cast<__mmask16>(a.value & b.value)};
 }
+[[gnu::always_inline]] inline bool all(Mask mask) {
+  return mask.value == 0xffff;
+}
 [[gnu::always_inline]] inline bool any(Mask mask) {
   return mask.value != 0;
 }

@@ -1,7 +1,7 @@
 // Operators along the innermost axis: softmax and normalizations of `rows` rows of `length`
 // elements each, after a scale and an addition if wanted. Row r of the source and destination is at
 // data + r * pitch (in elements). Integers (u8 or u16) in are dequantized, integers out are
-// quantized, in between is one row of floats in scratch: these forms equal dequantize, the float
+// quantized, in between are rows of floats in scratch: these forms equal dequantize, the float
 // form and quantize to the bit. Nothing outside [row][0, length) of dst is written, nothing outside
 // of it is read. dst may be the source where both have one type. Plain header.
 #pragma once
@@ -64,9 +64,14 @@ struct RowArgs {
   float* scratch = nullptr;  ///< of this thread, row_scratch(length) floats
 };
 
-/// A row, rounded up to whole groups of 16.
-inline std::int64_t row_scratch(std::int64_t length) {
-  return (length + 15) / 16 * 16;
+/// Rows that vector kernels compute at a time, as long as they fit into the first-level cache.
+constexpr int rows_together = 4;
+constexpr int rows_at_a_time(std::int64_t length) {
+  return length <= 1024 ? rows_together : 1;
+}
+/// Rows rounded up to whole groups of 16.
+constexpr std::int64_t row_scratch(std::int64_t length) {
+  return rows_at_a_time(length) * ((length + 15) / 16 * 16);
 }
 
 struct RowKernel {

@@ -65,6 +65,44 @@ void pad_row(const RowArgs& args, float x) {
   for (std::int64_t i = args.length; i < padded_length(args); ++i) args.scratch[i] = x;
 }
 
+/// Below this, what a division computes on the way may be subnormal: inexact, or slow.
+constexpr float least_dividend = 0x1p-70f;
+
+/// x / divisor to the bit, without dividing where that is sure: the divisor has a reciprocal
+/// (kernels/reciprocal.hpp) and |x| lies between least_dividend and 2^100, or x is +0.
+struct RowQuotient {
+  Floats divisor;
+  NormalQuotient normal;
+  bool divides;
+
+  [[gnu::always_inline]] explicit RowQuotient(float by)
+      : divisor(constant(by)), normal(by), divides(!has_reciprocal(by)) {}
+  /// For such x.
+  [[gnu::always_inline]] Floats of_normal(Floats x) const {
+    return divides ? x / divisor : normal(x);
+  }
+  /// For such x where no lane is in doubt.
+  [[gnu::always_inline]] Floats of(Floats x, Mask in_doubt) const {
+    return any(in_doubt) ? x / divisor : of_normal(x);
+  }
+};
+
+/// x / factor to the bit. Without dividing where neither the quotient nor a remainder comes near to
+/// the ends of the exponents: for factors of medium size, and |x| from least_dividend to 2^40.
+struct FactorQuotient {
+  Floats factor;
+  NormalQuotient normal;
+  bool medium;
+
+  [[gnu::always_inline]] explicit FactorQuotient(float by)
+      : factor(constant(by)), normal(by), medium(by >= 0x1p-20f && by <= 0x1p20f) {}
+  [[gnu::always_inline]] Floats operator()(Floats x) const {
+    const Floats size = absolute(x);
+    const Mask inside = both(less(constant(least_dividend), size), less(size, constant(0x1p40f)));
+    return medium && all(inside) ? normal(x) : x / factor;
+  }
+};
+
 /// scratch[i] = load(i, count) for a row, then the scale and the addend, and `padding` behind its
 /// elements. The group takes in all of the padded row.
 template <class Load, class Add>
@@ -74,10 +112,11 @@ template <class Load, class Add>
   constexpr int size = Floats::size;
   const float* const addend = args.addend ? args.addend + args.addend_row[row] : nullptr;
   const Floats factor = constant(args.factor);
+  const FactorQuotient quotient(args.factor);
   const auto prepared = [&](std::int64_t i, int count) __attribute__((always_inline)) {
     Floats x = load_lanes(row * args.src_pitch + i, count);
     if (args.scale == RowScale::multiply) x = x * factor;
-    if (args.scale == RowScale::divide) x = x / factor;
+    if (args.scale == RowScale::divide) x = quotient(x);
     if (addend != nullptr) {
       Floats y;
       load_first(y, addend + i, count);
@@ -125,28 +164,6 @@ template <class Add>
     return to_floats(widen_lanes(bytes + at, count) - zero_point) * scale;
   });
 }
-
-/// Below this, what a division computes on the way may be subnormal: inexact, or slow.
-constexpr float least_dividend = 0x1p-70f;
-
-/// x / divisor to the bit, without dividing where that is sure: the divisor has a reciprocal
-/// (kernels/reciprocal.hpp) and |x| lies between least_dividend and 2^100, or x is +0.
-struct RowQuotient {
-  Floats divisor;
-  NormalQuotient normal;
-  bool divides;
-
-  [[gnu::always_inline]] explicit RowQuotient(float by)
-      : divisor(constant(by)), normal(by), divides(!has_reciprocal(by)) {}
-  /// For such x.
-  [[gnu::always_inline]] Floats of_normal(Floats x) const {
-    return divides ? x / divisor : normal(x);
-  }
-  /// For such x where no lane is in doubt.
-  [[gnu::always_inline]] Floats of(Floats x, Mask in_doubt) const {
-    return any(in_doubt) ? x / divisor : of_normal(x);
-  }
-};
 
 /// body(i, count, x): the result of lanes i .. i + count - 1 from those of scratch, for elements
 /// [begin, end) of the row.
@@ -248,71 +265,124 @@ void store_normalized(const RowArgs& args, std::int64_t row, float deviation) {
 /// The same bits as `exponential`, which has to reach further.
 [[gnu::always_inline]] inline Floats normal_exponential(Floats x) {
   const Floats least = constant(least_exponent);
-  const auto [n, r] = split_exponent(maximum(least, x));
-  const Floats e = polynomial(r, exponential_coefficients) * power_of_two(n);
-  return select(less(x, least), constant(0.0f), e);
+  const ExponentFactors<0> e(split_exponent(maximum(least, x)));
+  return select(less(x, least), constant(0.0f), e.power * e.rest);
 }
 
-void softmax_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
-  constexpr float infinity = __builtin_inff();
-  // Any NaN makes the sum NaN, whatever the maximum is.
-  Group highest(-infinity);
-  load_row(args, row, -infinity, highest,
-           [](Floats x, Floats so_far) { return maximum(x, so_far); });
-  const Floats shift =
-      constant(combined(highest, [](Floats a, Floats b) { return maximum(a, b); }));
-  Group sums(0.0f);
-  if (args.function == RowFunction::softmax) {
-    replace_and_accumulate(
-        args.scratch, padded, sums, [&](Floats x) { return normal_exponential(x - shift); },
-        [](Floats e, Floats sum) { return sum + e; });
-    const RowQuotient share(total(sums));
-    if (args.output == Element::u8 && args.dst_scale >= 0x1p-20f &&
-        has_reciprocal(args.dst_scale)) {
-      // As a sum is at least 1, this and all that is less rounds to 0.
-      const Floats least = constant(0x1p-24f);
-      store_row(args, row,
-                [&](std::int64_t, int, Floats e) { return share.of_normal(maximum(e, least)); });
-    } else {
-      store_row(args, row, [&](std::int64_t, int, Floats e) {
-        return share.of(e, both(less(e, constant(least_dividend)), less(constant(0.0f), e)));
-      });
+/// Up to `rows_together` rows, one pass after the other over all of them: so the reductions of a
+/// row go on beside the others.
+struct RowBatch {
+  RowArgs args;  ///< scratch: that of the current row
+  std::int64_t first = 0;
+  int count = 0;
+  std::int64_t padded = 0;
+  float* scratch = nullptr;
+
+  /// body(k, row) for each.
+  template <class Body>
+  [[gnu::always_inline]] void for_each(const Body& body) {
+    for (int k = 0; k < count; ++k) {
+      args.scratch = scratch + k * padded;
+      body(k, first + k);
     }
+  }
+};
+
+/// Divides e by its sum.
+void store_shares(const RowArgs& args, std::int64_t row, float sum) {
+  const RowQuotient share(sum);
+  if (args.output == Element::u8 && args.dst_scale >= 0x1p-20f && has_reciprocal(args.dst_scale)) {
+    // As a sum is at least 1, this and all that is less rounds to 0.
+    const Floats least = constant(0x1p-24f);
+    store_row(args, row,
+              [&](std::int64_t, int, Floats e) { return share.of_normal(maximum(e, least)); });
+  } else {
+    store_row(args, row, [&](std::int64_t, int, Floats e) {
+      return share.of(e, both(less(e, constant(least_dividend)), less(constant(0.0f), e)));
+    });
+  }
+}
+
+void softmax_rows(RowBatch& batch) {
+  constexpr float infinity = __builtin_inff();
+  const RowArgs& args = batch.args;
+  Floats greatest[rows_together];
+  float sum[rows_together];
+  // Any NaN makes the sum NaN, whatever the maximum is.
+  batch.for_each([&](int k, std::int64_t row) {
+    Group highest(-infinity);
+    load_row(args, row, -infinity, highest,
+             [](Floats x, Floats so_far) { return maximum(x, so_far); });
+    greatest[k] = constant(combined(highest, [](Floats a, Floats b) { return maximum(a, b); }));
+  });
+  if (args.function == RowFunction::softmax) {
+    batch.for_each([&](int k, std::int64_t) {
+      Group sums(0.0f);
+      replace_and_accumulate(
+          args.scratch, batch.padded, sums,
+          [&](Floats x) { return normal_exponential(x - greatest[k]); },
+          [](Floats e, Floats sum) { return sum + e; });
+      sum[k] = total(sums);
+    });
+    batch.for_each([&](int k, std::int64_t row) { store_shares(args, row, sum[k]); });
     return;
   }
-  replace(args.scratch, padded, [&](Floats x) { return x - shift; });
-  accumulate(args.scratch, padded, sums, [](Floats x, Floats sum) { return sum + exponential(x); });
-  const Floats log_of_sum = logarithm(constant(total(sums)));
-  store_row(args, row, [&](std::int64_t, int, Floats d) { return d - log_of_sum; });
+  batch.for_each([&](int k, std::int64_t) {
+    Group sums(0.0f);
+    replace(args.scratch, batch.padded, [&](Floats x) { return x - greatest[k]; });
+    accumulate(args.scratch, batch.padded, sums,
+               [](Floats x, Floats sum) { return sum + small_exponential(x); });
+    sum[k] = total(sums);
+  });
+  batch.for_each([&](int k, std::int64_t row) {
+    const Floats log_of_sum = logarithm(constant(sum[k]));
+    store_row(args, row, [&](std::int64_t, int, Floats d) { return d - log_of_sum; });
+  });
 }
 
-void normalize_row(const RowArgs& args, std::int64_t row, std::int64_t padded) {
+void normalize_rows(RowBatch& batch) {
+  const RowArgs& args = batch.args;
   const float length = static_cast<float>(args.length);
   const auto add_square = [](Floats d, Floats sum) { return fma(d, d, sum); };
-  Group squares(0.0f);
+  float sum[rows_together], squares[rows_together];
   if (args.function == RowFunction::layer_norm) {
-    Group sums(0.0f);
-    load_row(args, row, 0.0f, sums, [](Floats x, Floats sum) { return sum + x; });
-    const Floats mean = constant(total(sums) / length);
-    const auto center = [&](Floats x) { return x - mean; };
-    const std::int64_t whole = args.length / 16 * 16;
-    replace_and_accumulate(args.scratch, whole, squares, center, add_square);
-    replace(args.scratch + whole, padded - whole, center);
-    pad_row(args, 0.0f);
-    accumulate(args.scratch + whole, padded - whole, squares, add_square);
+    batch.for_each([&](int k, std::int64_t row) {
+      Group all(0.0f);
+      load_row(args, row, 0.0f, all, [](Floats x, Floats so_far) { return so_far + x; });
+      sum[k] = total(all);
+    });
+    batch.for_each([&](int k, std::int64_t) {
+      Group all(0.0f);
+      const Floats mean = constant(sum[k] / length);
+      const auto center = [&](Floats x) { return x - mean; };
+      const std::int64_t whole = args.length / 16 * 16;
+      replace_and_accumulate(args.scratch, whole, all, center, add_square);
+      replace(args.scratch + whole, batch.padded - whole, center);
+      pad_row(args, 0.0f);
+      accumulate(args.scratch + whole, batch.padded - whole, all, add_square);
+      squares[k] = total(all);
+    });
   } else {
-    load_row(args, row, 0.0f, squares, add_square);
+    batch.for_each([&](int k, std::int64_t row) {
+      Group all(0.0f);
+      load_row(args, row, 0.0f, all, add_square);
+      squares[k] = total(all);
+    });
   }
-  store_normalized(args, row, __builtin_sqrtf(total(squares) / length + args.epsilon));
+  batch.for_each([&](int k, std::int64_t row) {
+    store_normalized(args, row, __builtin_sqrtf(squares[k] / length + args.epsilon));
+  });
 }
 
 void all_rows(const RowArgs& args) {
-  const std::int64_t padded = padded_length(args);
-  for (std::int64_t row = 0; row < args.rows; ++row) {
-    if (args.function == RowFunction::softmax || args.function == RowFunction::log_softmax)
-      softmax_row(args, row, padded);
-    else
-      normalize_row(args, row, padded);
+  const bool softmax =
+      args.function == RowFunction::softmax || args.function == RowFunction::log_softmax;
+  const int together = rows_at_a_time(args.length);
+  RowBatch batch{args, 0, 0, padded_length(args), args.scratch};
+  for (; batch.first < args.rows; batch.first += together) {
+    const std::int64_t left = args.rows - batch.first;
+    batch.count = left < together ? static_cast<int>(left) : together;
+    (softmax ? softmax_rows : normalize_rows)(batch);
   }
 }
 

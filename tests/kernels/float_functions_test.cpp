@@ -79,7 +79,7 @@ constexpr Function functions[] = {
     {FloatUnary::silu, 1, 0, exact_silu, 4},
     {FloatUnary::silu, 1.702f, 0, exact_quick_gelu, 80},
     {FloatUnary::exp, 0, 0, exact_exp, 4},
-    {FloatUnary::gelu_erf, 0, 0, exact_gelu, 4},
+    {FloatUnary::gelu_erf, 0, 0, exact_gelu, 5},
     {FloatUnary::gelu_tanh, 0, 0, exact_gelu_tanh, 200},
     {FloatUnary::mish, 0, 0, exact_mish, 4},
     {FloatUnary::square_root, 0, 0, [](double x) { return std::sqrt(x); }, 0.5},

@@ -13,7 +13,7 @@
 namespace intact::kernels {
 namespace {
 
-constexpr std::int64_t lengths[] = {1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 197, 1000};
+constexpr std::int64_t lengths[] = {1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 197, 1000, 1030};
 constexpr std::int64_t count = 5;
 
 /// Gamma and beta: absent, one row of them, or, where rows are not alike, some per row.
@@ -190,6 +190,26 @@ TEST(Rows, EqualTheReferenceOnInfinitiesAndNan) {
           compare<float>(problem);
       }
   });
+}
+
+// A factor divides without dividing where that is exact: factors and elements on both sides of
+// that.
+TEST(Rows, EqualTheReferenceBehindFactorsOfEveryMagnitude) {
+  for (const RowFunction function : {RowFunction::softmax, RowFunction::rms_norm})
+    for (const std::int64_t length : lengths)
+      for (const int greatest : {-100, -60, 0, 45, 110})
+        for (const float factor : {5.656854f, -3.1f, 0x1p-20f, 0x1.8p-21f, 0x1.2p20f, 1e30f}) {
+          Problem problem(function, length, Element::f32, Element::f32, Factors{});
+          problem.args.scale = RowScale::divide;
+          problem.args.factor = factor;
+          for (std::size_t i = 0; i < Problem::size(length); ++i)
+            problem.floats.data()[i] =
+                i % 7 == 0
+                    ? -0.0f
+                    : std::ldexp(i % 3 ? 1.37f : -1.73f, greatest - static_cast<int>(i * 37 % 31));
+          SCOPED_TRACE(testing::Message() << "factor " << factor << " exponent " << greatest);
+          compare<float>(problem);
+        }
 }
 
 // Quotients are computed without dividing where remainders are exact: elements, deviations and

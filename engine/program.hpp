@@ -269,6 +269,28 @@ struct FloatMatMulOperation {
   float lower = -__builtin_inff(), upper = __builtin_inff();
 };
 
+/// Products of float matrices, neither of them weights, one per matrix of the output. Inputs: a, b.
+struct FloatProductOperation {
+  /// Element (r, c) of matrix m is at first[m] + r * row + c * column; in elements.
+  struct Matrices {
+    std::vector<std::int64_t> first;
+    std::int64_t row = 0, column = 1;
+  };
+  std::int64_t rows = 0, columns = 0, depth = 0;
+  Matrices a, b, dst;  ///< one per matrix of the output each; dst.column is 1
+
+  /// What happens to the products before they are stored: a softmax of their rows, and the product
+  /// of these with another matrix, which is then dst. Inputs: a, b, that matrix [, the addend of
+  /// `rows`].
+  struct Attention {
+    RowOperation rows;
+    Shape shape;  ///< of the first product
+    std::int64_t columns = 0;
+    Matrices b, dst;
+  };
+  std::optional<Attention> attention;
+};
+
 /// Float pooling through oneDNN. Inputs: x.
 struct FloatPoolOperation {
   bool average = false, count_include_pad = false;
@@ -351,11 +373,11 @@ using OperationKind =
     std::variant<ConvOperation, ActivationMatMulOperation, BlockedProductOperation, PoolOperation,
                  ByteBinaryOperation, ByteSumOperation, AffineOperation, TableOperation,
                  QuantizeOperation, DynamicQuantizeOperation, DequantizeOperation, CopyOperation,
-                 SplitOperation, FloatConvOperation, FloatMatMulOperation, FloatPoolOperation,
-                 FloatBinaryOperation, FloatUnaryOperation, RowOperation, ResizeOperation,
-                 LstmOperation, ChainOperation, CompareOperation, SelectOperation, CastOperation,
-                 GatherOperation, ArgExtremeOperation, TopBytesOperation, FloatReduceOperation,
-                 ReferenceOperation>;
+                 SplitOperation, FloatConvOperation, FloatMatMulOperation, FloatProductOperation,
+                 FloatPoolOperation, FloatBinaryOperation, FloatUnaryOperation, RowOperation,
+                 ResizeOperation, LstmOperation, ChainOperation, CompareOperation, SelectOperation,
+                 CastOperation, GatherOperation, ArgExtremeOperation, TopBytesOperation,
+                 FloatReduceOperation, ReferenceOperation>;
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

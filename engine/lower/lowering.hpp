@@ -200,6 +200,7 @@ void compose_tables(Program&);      ///< table behind table, behind byte kernels
 void fuse_residual(Program&);       ///< Add on grids into the convolution before it
 void fuse_dynamic_round(Program&);  ///< DynamicQuantizeLinear into the product before it
 void fuse_rows(Program&);           ///< what leads to a softmax or normalization into its step
+void fuse_attention(Program&);      ///< float products, with the softmax and Transposes around them
 void split_copies(Program&);        ///< element-wise operators in front of copies that join parts
 void fuse_chain(Program&);          ///< float operators and Rounds into the product before them
 void place_concat(Program&);        ///< producers write into the slots of a Concat

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/checked.hpp"
 #include "engine/lower/integer_product.hpp"
@@ -111,6 +112,15 @@ std::vector<std::int64_t> operand_matrices(const Shape& operand, const Shape& ou
   return matrices;
 }
 
+/// Each matrix is listed, so their number is bounded.
+constexpr std::int64_t most_matrices = std::int64_t{1} << 24;
+std::int64_t matrices_of(const Shape& out) {
+  std::int64_t matrices = 1;
+  for (std::size_t axis = 0; axis + 2 < out.size(); ++axis)
+    matrices = saturating_product({matrices, out[axis]});
+  return matrices;
+}
+
 /// Both operands on byte grids, neither of them a matrix of weights.
 bool lower_activations(Lowering& lowering, const Node& node, const Product& operands,
                        std::string& reason) {
@@ -129,12 +139,7 @@ bool lower_activations(Lowering& lowering, const Node& node, const Product& oper
         node.op);
     return false;
   }
-  // Each matrix is listed, so their number is bounded.
-  constexpr std::int64_t most_matrices = std::int64_t{1} << 24;
-  std::int64_t matrices = 1;
-  for (std::size_t axis = 0; axis + 2 < out.size(); ++axis)
-    matrices = saturating_product({matrices, out[axis]});
-  if (matrices > most_matrices) {
+  if (matrices_of(out) > most_matrices) {
     reason =
         fmt::format("{} of more than {} matrices has no integer kernel", node.op, most_matrices);
     return false;
@@ -191,8 +196,53 @@ bool lower_integer(Lowering& lowering, const Node& node, const Product& operands
                                operands.transpose_b ? 1 : 0, Layout::plain, reason);
 }
 
+/// Neither operand is a matrix of weights.
+bool lower_float_activations(Lowering& lowering, const Node& node, const Product& operands,
+                             const std::string& reason) {
+  if (lowering.is_constant(operands.b) || operands.bias != no_value ||
+      operands.addend != no_value || operands.alpha != 1.0f)
+    return false;
+  const Shape& a = lowering.shape(operands.a);
+  const Shape& b = lowering.shape(operands.b);
+  const Shape& out = lowering.shape(node.outputs[0]);
+  if (a.size() < 2 || b.size() < 2 || element_count(out) == 0 || matrices_of(out) > most_matrices)
+    return false;
+  FloatProductOperation product;
+  product.rows = out[out.size() - 2];
+  product.columns = out.back();
+  product.depth = a[a.size() - (operands.transpose_a ? 2 : 1)];
+  std::vector<std::int64_t> matrix_a = {0}, matrix_b = {0};
+  if (matrices_of(b) == 1 && !operands.transpose_a) {  // one matrix for all rows
+    product.rows = element_count(out) / product.columns;
+  } else {
+    matrix_a = operand_matrices(a, out);
+    matrix_b = operand_matrices(b, out);
+  }
+  const auto set = [](FloatProductOperation::Matrices& to, const std::vector<std::int64_t>& which,
+                      std::int64_t rows, std::int64_t columns, bool transposed) {
+    for (const std::int64_t matrix : which) to.first.push_back(matrix * rows * columns);
+    to.row = transposed ? 1 : columns;
+    to.column = transposed ? rows : 1;
+  };
+  std::vector<std::int64_t> every(matrix_a.size());
+  std::iota(every.begin(), every.end(), std::int64_t{0});
+  set(product.a, matrix_a, product.rows, product.depth, operands.transpose_a);
+  set(product.b, matrix_b, product.depth, product.columns, operands.transpose_b);
+  set(product.dst, every, product.rows, product.columns, false);
+  const std::int64_t macs = saturating_product({element_count(out), product.depth});
+  const std::vector<TensorId> inputs = {lowering.real(operands.a, Layout::plain),
+                                        lowering.real(operands.b, Layout::plain)};
+  const Tail tail = Lowering::no_tail(node);
+  const TensorId output = lowering.result_tensor(tail, Layout::plain);
+  Operation& operation = lowering.emit_float(node, tail, std::move(product), inputs, output);
+  operation.macs = macs;
+  operation.reason = reason;
+  return true;
+}
+
 bool lower_float(Lowering& lowering, const Node& node, Product operands,
                  const std::string& reason) {
+  if (lower_float_activations(lowering, node, operands, reason)) return true;
   FloatMatMulOperation matmul;
   matmul.a = lowering.shape(operands.a);
   matmul.b = lowering.shape(operands.b);

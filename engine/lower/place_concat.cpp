@@ -21,6 +21,7 @@ bool writes_with_pitch(const Program& program, const Operation& operation,
     return pool->shape.in_channels == slot.channels();
   return !std::holds_alternative<FloatConvOperation>(operation.kind) &&
          !std::holds_alternative<FloatMatMulOperation>(operation.kind) &&
+         !std::holds_alternative<FloatProductOperation>(operation.kind) &&
          !std::holds_alternative<FloatPoolOperation>(operation.kind) &&
          !std::holds_alternative<LstmOperation>(operation.kind) &&
          !std::holds_alternative<SplitOperation>(operation.kind) &&

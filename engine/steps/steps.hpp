@@ -24,6 +24,7 @@ std::unique_ptr<Step> make(StepContext&, const Operation&, CopyOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, SplitOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, FloatConvOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, FloatMatMulOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, FloatProductOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, FloatPoolOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, FloatBinaryOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, FloatUnaryOperation&);

@@ -85,43 +85,36 @@ constexpr SixteenthPowers sixteenth_powers(int raise) {
   return powers;
 }
 
-/// The factors of e^x = power * rest: 2^(raise + n / 16), a normal number, and 2^-raise e^r.
+/// 2^raise e^x, a normal number.
 template <int raise>
-struct ExponentFactors {
-  Floats power, rest;
-
-  [[gnu::always_inline]] explicit ExponentFactors(const SplitExponent& x) {
-    static constexpr SixteenthPowers powers = sixteenth_powers(raise);
-    constexpr float unit = raise == 0 ? 1.0f : 0x1p-36f;
-    constexpr float coefficients[] = {unit, unit, 0.500016498f * unit, 0.166667912f * unit};
-    static_assert(raise == 0 || raise == 36);
-    // From bit 4 on, n is the exponent; below is what the table has.
-    power = from_bits(bits(sixteenth(powers.at, x.n)) + shift_left<19>(x.n));
-    rest = polynomial(x.r, coefficients);
-  }
-};
-/// With a power of 2 that keeps power normal where the product is not, for arguments from -112 on.
+[[gnu::always_inline]] inline Floats raised_exponential(const SplitExponent& x) {
+  static constexpr SixteenthPowers powers = sixteenth_powers(raise);
+  constexpr float coefficients[] = {1.0f, 0.500016498f, 0.166667912f};
+  // From bit 4 on, n is the exponent; below is what the table has.
+  const Floats power = from_bits(bits(sixteenth(powers.at, x.n)) + shift_left<19>(x.n));
+  return fma(power, x.r * polynomial(x.r, coefficients), power);
+}
+/// A power of 2 that keeps numbers normal which are not without it, for x from -112 to 60.
 constexpr int least_raise = 36;
+constexpr float lowered = 0x1p-36f;
+constexpr float greatest_raised = 60.0f;
 
-/// Up to here the power stays below infinity, too.
-constexpr float greatest_small_exponent = 60.0f;
 /// e^min(x, 60). Results below the smallest normal number are rounded once more.
 [[gnu::always_inline]] inline Floats small_exponential(Floats x) {
-  const Floats bounded = clamp(x, constant(-105.0f), constant(greatest_small_exponent));
-  const ExponentFactors<least_raise> e(split_exponent(bounded));
-  return e.power * e.rest;
+  const Floats bounded = clamp(x, constant(-105.0f), constant(greatest_raised));
+  return raised_exponential<least_raise>(split_exponent(bounded)) * constant(lowered);
 }
 
 /// e^x for all x.
 [[gnu::always_inline]] inline Floats exponential(Floats x) {
   // Beyond these bounds the result is 0 or infinity anyway.
   const Floats bounded = clamp(x, constant(-105.0f), constant(89.0f));
-  const Mask large = less(constant(greatest_small_exponent), bounded);
+  const Mask large = less(constant(greatest_raised), bounded);
   SplitExponent split = split_exponent(bounded);
-  const Ints lowered = split.n - integer_constant(64 * 16);
-  split.n = bits(select(large, from_bits(lowered), from_bits(split.n)));
-  const ExponentFactors<least_raise> e(split);
-  return e.power * e.rest * select(large, constant(0x1p64f), constant(1.0f));
+  const Ints less_64 = split.n - integer_constant(64 * 16);
+  split.n = bits(select(large, from_bits(less_64), from_bits(split.n)));
+  const Floats factor = select(large, constant(0x1p64f * lowered), constant(lowered));
+  return raised_exponential<least_raise>(split) * factor;
 }
 
 /// The natural logarithm of a normal positive number; NaN stays. x = 2^n m with m in [2/3, 4/3) or
@@ -209,8 +202,8 @@ constexpr float greatest_small_exponent = 60.0f;
   const Floats v = y - sixteenth(centers, interval);
   Floats h = sixteenth(coefficients[5], interval);
   for (int i = 4; i >= 0; --i) h = fma(h, v, sixteenth(coefficients[i], interval));
-  const ExponentFactors<least_raise> e(split_exponent(constant(-0.5f) * y, y));
-  return fma(constant(0.0f) - e.power * h, e.rest, maximum(constant(0.0f), x));
+  const Floats e = raised_exponential<least_raise>(split_exponent(constant(-0.5f) * y, y));
+  return fma(e * h, constant(-lowered), maximum(constant(0.0f), x));
 }
 
 /// x / 2 * (1 + tanh(u)) with u = sqrt(2 / pi) * (x + 0.044715 x^3), which is x * sigmoid(2 u).
@@ -223,7 +216,7 @@ constexpr float greatest_small_exponent = 60.0f;
 [[gnu::always_inline]] inline Floats self_regularized(Floats x) {
   const Floats two = constant(2.0f);
   const Floats e = small_exponential(minimum(constant(20.0f), x));
-  const Floats n = e * (e + two);
+  const Floats n = fma(e, e, e + e);
   return x * (n / (n + two));
 }
 

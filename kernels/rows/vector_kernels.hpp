@@ -265,8 +265,8 @@ void store_normalized(const RowArgs& args, std::int64_t row, float deviation) {
 /// The same bits as `exponential`, which has to reach further.
 [[gnu::always_inline]] inline Floats normal_exponential(Floats x) {
   const Floats least = constant(least_exponent);
-  const ExponentFactors<0> e(split_exponent(maximum(least, x)));
-  return select(less(x, least), constant(0.0f), e.power * e.rest);
+  const Floats e = raised_exponential<0>(split_exponent(maximum(least, x)));
+  return select(less(x, least), constant(0.0f), e);
 }
 
 /// Up to `rows_together` rows, one pass after the other over all of them: so the reductions of a

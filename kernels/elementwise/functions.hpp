@@ -85,6 +85,12 @@ constexpr SixteenthPowers sixteenth_powers(int raise) {
   return powers;
 }
 
+/// What the floats of that table lack, relative to them.
+constexpr float power_remainders[16] = {0.0f,          4.62855e-08f,  -1.19922e-08f, 4.72978e-08f,
+                                        3.19342e-08f,  3.62106e-08f,  -3.09907e-08f, -7.47521e-09f,
+                                        1.71143e-08f,  -3.04768e-08f, 5.23333e-09f,  6.10759e-09f,
+                                        -1.47196e-08f, -5.25880e-09f, -6.12826e-09f, 5.14061e-09f};
+
 /// 2^raise e^x, a normal number.
 template <int raise>
 [[gnu::always_inline]] inline Floats raised_exponential(const SplitExponent& x) {
@@ -92,7 +98,9 @@ template <int raise>
   constexpr float coefficients[] = {1.0f, 0.500016498f, 0.166667912f};
   // From bit 4 on, n is the exponent; below is what the table has.
   const Floats power = from_bits(bits(sixteenth(powers.at, x.n)) + shift_left<19>(x.n));
-  return fma(power, x.r * polynomial(x.r, coefficients), power);
+  // e^r - 1, and what the table lacks of its powers.
+  const Floats rest = fma(x.r, polynomial(x.r, coefficients), sixteenth(power_remainders, x.n));
+  return fma(power, rest, power);
 }
 /// A power of 2 that keeps numbers normal which are not without it, for x from -112 to 60.
 constexpr int least_raise = 36;

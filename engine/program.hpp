@@ -187,6 +187,12 @@ struct RowOperation {
   FloatChain chain;         ///< behind floats
 };
 
+/// Element (r, c) of matrix m is at first[m] + r * row + c * column; in elements.
+struct Matrices {
+  std::vector<std::int64_t> first;
+  std::int64_t row = 0, column = 1;
+};
+
 /// Matrix products of two tensors of bytes, one per matrix of the output. Inputs: a, b [, those of
 /// `rows` but for its x].
 struct ActivationMatMulOperation {
@@ -194,6 +200,9 @@ struct ActivationMatMulOperation {
   ConvOperation product;
   bool transpose_b = false;                      ///< b's matrices are [N][K], else [K][N]
   std::vector<std::int64_t> matrix_a, matrix_b;  ///< per matrix of the output: its operands
+  /// Where matrices lie that are not as these say: per matrix of the output. a.column and
+  /// dst.column are 1, and so is one of b's strides.
+  std::optional<Matrices> a, b, dst;
   /// What happens to the rows of the (float) products before they are stored.
   std::optional<RowOperation> rows;
 };
@@ -271,11 +280,6 @@ struct FloatMatMulOperation {
 
 /// Products of float matrices, neither of them weights, one per matrix of the output. Inputs: a, b.
 struct FloatProductOperation {
-  /// Element (r, c) of matrix m is at first[m] + r * row + c * column; in elements.
-  struct Matrices {
-    std::vector<std::int64_t> first;
-    std::int64_t row = 0, column = 1;
-  };
   std::int64_t rows = 0, columns = 0, depth = 0;
   Matrices a, b, dst;  ///< one per matrix of the output each; dst.column is 1
 

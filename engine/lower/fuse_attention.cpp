@@ -1,6 +1,7 @@
-// Around products of float matrices: a Transpose in front of or behind a product becomes its
-// strides, and the softmax between two products joins them into one step, in which the scores of a
-// few rows never leave the cache. Each output keeps its order of summation, so no bit changes.
+// Around products of matrices: a Transpose in front of or behind a product becomes its
+// strides, and the softmax between two products of floats joins them into one step, in which the
+// scores of a few rows never leave the cache. Each output keeps its order of summation, so no bit
+// changes.
 #include <algorithm>
 #include <numeric>
 #include <optional>
@@ -11,7 +12,6 @@
 namespace intact {
 namespace {
 
-using Matrices = FloatProductOperation::Matrices;
 using Strides = std::vector<std::int64_t>;
 
 /// Takes offsets into one side of a copy, which is dense, to the other side.
@@ -76,12 +76,11 @@ class Fusion {
   explicit Fusion(Program& program) : program_(program), uses_(program) {}
 
   void run() {
-    for (std::size_t i = 0; i < program_.operations.size(); ++i)
-      if (FloatProductOperation* product = product_at(i); product && !product->dst.first.empty()) {
-        take_operand(i, 0, product->a, product->rows, product->depth);
-        take_operand(i, 1, product->b, product->depth, product->columns);
-        take_result(i, *product);
-      }
+    for (std::size_t i = 0; i < program_.operations.size(); ++i) {
+      if (FloatProductOperation* product = product_at(i)) take_transposes(i, *product);
+      if (auto* matmul = std::get_if<ActivationMatMulOperation>(&at(i).kind))
+        take_transposes(i, *matmul);
+    }
     for (std::size_t i = 0; i < program_.operations.size(); ++i)
       if (std::holds_alternative<RowOperation>(program_.operations[i].kind)) join(i);
     erase_empty(program_);
@@ -110,45 +109,78 @@ class Fusion {
     gone.outputs.clear();
   }
 
-  void take_operand(std::size_t i, std::size_t input, Matrices& matrices, std::int64_t rows,
-                    std::int64_t columns) {
-    const TensorId read = at(i).inputs[input];
-    const int writer = uses_.writer_of_single_use(read);
-    if (writer < 0) return;
-    const auto* copy = std::get_if<CopyOperation>(&at(static_cast<std::size_t>(writer)).kind);
-    if (copy == nullptr || copy->dst_offset != 0) return;
+  void take_transposes(std::size_t i, FloatProductOperation& product) {
+    if (product.dst.first.empty()) return;
+    const auto any = [](const Matrices&) { return true; };
+    if (auto a = behind_copy(i, 0, product.a, product.rows, product.depth, any))
+      product.a = std::move(*a);
+    if (auto b = behind_copy(i, 1, product.b, product.depth, product.columns, any))
+      product.b = std::move(*b);
+    if (auto dst = in_front_of_copy(i, product.dst, product.rows, product.columns))
+      product.dst = std::move(*dst);
+  }
+
+  void take_transposes(std::size_t i, ActivationMatMulOperation& matmul) {
+    const kernels::ConvShape& shape = matmul.product.shape;
+    const std::int64_t rows = shape.out_pixels(), depth = shape.in_channels,
+                       columns = shape.out_channels;
+    if (matmul.matrix_a.empty()) return;
+    Matrices a{matmul.matrix_a, depth, 1}, b{matmul.matrix_b, columns, 1}, dst{{}, columns, 1};
+    for (std::int64_t& first : a.first) first *= rows * depth;
+    for (std::int64_t& first : b.first) first *= depth * columns;
+    if (matmul.transpose_b) b.row = 1, b.column = depth;
+    for (std::size_t m = 0; m < a.first.size(); ++m)
+      dst.first.push_back(static_cast<std::int64_t>(m) * rows * columns);
+    matmul.a = behind_copy(i, 0, a, rows, depth, [](const Matrices& x) { return x.column == 1; });
+    matmul.b = behind_copy(i, 1, b, depth, columns,
+                           [](const Matrices& x) { return x.row == 1 || x.column == 1; });
+    if (!matmul.rows && matmul.product.stage.output == kernels::Output::u8)
+      matmul.dst = in_front_of_copy(i, dst, rows, columns);
+  }
+
+  /// Where the matrices of an operand lie in front of the copy that writes them; the operation then
+  /// reads them there. Nothing if there is none, or `accepts` refuses.
+  template <class Accepts>
+  std::optional<Matrices> behind_copy(std::size_t i, std::size_t input, const Matrices& matrices,
+                                      std::int64_t rows, std::int64_t columns,
+                                      const Accepts& accepts) {
+    const int writer = uses_.writer_of_single_use(at(i).inputs[input]);
+    if (writer < 0) return std::nullopt;
+    const auto other = static_cast<std::size_t>(writer);
+    const auto* copy = std::get_if<CopyOperation>(&at(other).kind);
+    if (copy == nullptr || copy->dst_offset != 0) return std::nullopt;
     const auto redirect =
         Redirection::through(*copy, copy->dst_strides, copy->src_strides, copy->src_offset);
-    if (!redirect) return;
-    auto redirected = (*redirect)(matrices, rows, columns);
-    if (!redirected) return;
-    matrices = std::move(*redirected);
-    const auto other = static_cast<std::size_t>(writer);
+    auto redirected = redirect ? (*redirect)(matrices, rows, columns) : std::nullopt;
+    if (!redirected || !accepts(*redirected)) return std::nullopt;
     const TensorId source = at(other).inputs[0];
     uses_.remove(program_, i);
     uses_.remove(program_, other);
     at(i).inputs[input] = source;
     take(i, other, true);
     uses_.add(program_, i);
+    return redirected;
   }
 
-  void take_result(std::size_t i, FloatProductOperation& product) {
+  /// Where they lie behind the copy that alone reads the result; likewise.
+  std::optional<Matrices> in_front_of_copy(std::size_t i, const Matrices& matrices,
+                                           std::int64_t rows, std::int64_t columns) {
     const int reader = only_reader(i);
-    if (reader < 0) return;
+    if (reader < 0) return std::nullopt;
     const auto other = static_cast<std::size_t>(reader);
     const auto* copy = std::get_if<CopyOperation>(&at(other).kind);
-    if (copy == nullptr || copy->src_offset != 0 || at(other).outputs.size() != 1) return;
+    if (copy == nullptr || copy->src_offset != 0 || at(other).outputs.size() != 1)
+      return std::nullopt;
     const auto redirect =
         Redirection::through(*copy, copy->src_strides, copy->dst_strides, copy->dst_offset);
-    if (!redirect) return;
-    auto redirected = (*redirect)(product.dst, product.rows, product.columns);
-    if (!redirected || redirected->column != 1) return;
-    product.dst = std::move(*redirected);
+    auto redirected = redirect ? (*redirect)(matrices, rows, columns) : std::nullopt;
+    if (!redirected || redirected->column != 1) return std::nullopt;
     uses_.remove(program_, i);
     uses_.remove(program_, other);
     at(i).outputs = at(other).outputs;
     take(i, other, false);
     uses_.add(program_, i);
+    return redirected;
   }
 
   /// Matrices of `rows` rows one behind the other, without gaps.

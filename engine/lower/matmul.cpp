@@ -218,8 +218,8 @@ bool lower_float_activations(Lowering& lowering, const Node& node, const Product
     matrix_a = operand_matrices(a, out);
     matrix_b = operand_matrices(b, out);
   }
-  const auto set = [](FloatProductOperation::Matrices& to, const std::vector<std::int64_t>& which,
-                      std::int64_t rows, std::int64_t columns, bool transposed) {
+  const auto set = [](Matrices& to, const std::vector<std::int64_t>& which, std::int64_t rows,
+                      std::int64_t columns, bool transposed) {
     for (const std::int64_t matrix : which) to.first.push_back(matrix * rows * columns);
     to.row = transposed ? 1 : columns;
     to.column = transposed ? rows : 1;

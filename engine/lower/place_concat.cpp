@@ -17,6 +17,8 @@ bool writes_with_pitch(const Program& program, const Operation& operation,
     return row->length == slot.channels();
   if (const auto* resize = std::get_if<ResizeOperation>(&operation.kind))
     return resize->channels == slot.channels();
+  if (const auto* matmul = std::get_if<ActivationMatMulOperation>(&operation.kind))
+    return !matmul->dst;
   if (const auto* pool = std::get_if<PoolOperation>(&operation.kind))
     return pool->shape.in_channels == slot.channels();
   return !std::holds_alternative<FloatConvOperation>(operation.kind) &&

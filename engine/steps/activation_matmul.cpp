@@ -3,6 +3,7 @@
 // kernels want them, so that no thread waits for another. Where a softmax or normalization follows,
 // blocks of whole rows go through it while they are in the cache.
 #include <algorithm>
+#include <numeric>
 
 #include "engine/steps/chain.hpp"
 #include "engine/steps/row_stage.hpp"
@@ -44,11 +45,9 @@ class ActivationMatMulStep : public Step {
         matmul_(std::move(matmul)),
         a_(operation.inputs[0]),
         b_(operation.inputs[1]),
-        dst_(operation.outputs[0]),
-        a_pitch_(context.program.tensor(a_).pitch()),
-        b_pitch_(context.program.tensor(b_).pitch()),
-        dst_pitch_(context.program.tensor(dst_).pitch()) {
+        dst_(operation.outputs[0]) {
     const std::int64_t columns = matmul_.product.shape.out_channels;
+    place_matrices(context.program);
     if (matmul_.rows)
       rows_.emplace(context, *matmul_.rows, context.program.tensor(dst_).shape,
                     std::vector(operation.inputs.begin() + 2, operation.inputs.end()), dst_);
@@ -84,6 +83,28 @@ class ActivationMatMulStep : public Step {
  private:
   std::int64_t rows() const { return matmul_.product.shape.out_pixels(); }
   std::int64_t matrices() const { return static_cast<std::int64_t>(matmul_.matrix_b.size()); }
+
+  /// Of the matrices that lie where matrix_a and matrix_b say.
+  void place_matrices(const Program& program) {
+    const std::int64_t depth = matmul_.product.shape.in_channels;
+    const std::int64_t columns = matmul_.product.shape.out_channels;
+    const auto place = [](std::optional<Matrices>& at, const std::vector<std::int64_t>& which,
+                          std::int64_t rows, std::ptrdiff_t pitch, bool transposed) {
+      if (at) return;
+      at.emplace(Matrices{which, transposed ? 1 : pitch, transposed ? pitch : 1});
+      for (std::int64_t& first : at->first) first *= rows * pitch;
+    };
+    std::vector<std::int64_t> every(matmul_.matrix_b.size());
+    std::iota(every.begin(), every.end(), std::int64_t{0});
+    place(matmul_.a, matmul_.matrix_a, rows(), program.tensor(a_).pitch(), false);
+    place(matmul_.b, matmul_.matrix_b, matmul_.transpose_b ? columns : depth,
+          program.tensor(b_).pitch(), matmul_.transpose_b);
+    place(matmul_.dst, every, rows(), program.tensor(dst_).pitch(), false);
+  }
+  static std::ptrdiff_t at(const std::optional<Matrices>& matrices, std::int64_t matrix,
+                           std::int64_t row = 0) {
+    return matrices->first[static_cast<std::size_t>(matrix)] + row * matrices->row;
+  }
   /// The product of some rows with some columns.
   kernels::ConvShape part_of(std::int64_t rows, std::int64_t columns) const {
     kernels::ConvShape shape = matmul_.product.shape;
@@ -107,10 +128,10 @@ class ActivationMatMulStep : public Step {
       if (item == share.begin || matrix == 0 || !same_columns(matrix, matrix - 1))
         pack(frame, matrix, column, shape, scratch);
       std::byte* const dst =
-          frame.at<std::byte>(dst_) + (matrix * rows() * dst_pitch_ + column) * element;
+          frame.at<std::byte>(dst_) + (at(matmul_.dst, matrix) + column) * element;
       std::optional<BoundChain> chain;
       if (chain_) chain.emplace(*chain_, frame, scratch + chain_at_, matrix * rows(), column);
-      multiply(frame, matrix, 0, shape, scratch, dst, dst_pitch_, chain ? &*chain : nullptr);
+      multiply(frame, matrix, 0, shape, scratch, dst, matmul_.dst->row, chain ? &*chain : nullptr);
     }
   }
 
@@ -152,14 +173,11 @@ class ActivationMatMulStep : public Step {
   void pack(const Frame& frame, std::int64_t matrix, std::int64_t column,
             const kernels::ConvShape& shape, std::byte* scratch) const {
     const ConvOperation& product = matmul_.product;
-    const std::int64_t k = shape.in_channels, n = product.shape.out_channels;
-    const std::int64_t matrix_rows = matmul_.transpose_b ? n : k;
     kernels::ConvMatrix columns;
-    columns.k_stride = matmul_.transpose_b ? 1 : b_pitch_;
-    columns.column_stride = matmul_.transpose_b ? b_pitch_ : 1;
-    columns.data = frame.at<std::uint8_t>(b_) +
-                   matmul_.matrix_b[static_cast<std::size_t>(matrix)] * matrix_rows * b_pitch_ +
-                   column * columns.column_stride;
+    columns.k_stride = matmul_.b->row;
+    columns.column_stride = matmul_.b->column;
+    columns.data =
+        frame.at<std::uint8_t>(b_) + at(matmul_.b, matrix) + column * columns.column_stride;
     kernels::ConvWeights form;
     form.matrix = &columns;
     form.bias = product.bias.data() + column;
@@ -175,9 +193,8 @@ class ActivationMatMulStep : public Step {
                 const kernels::ConvShape& shape, std::byte* scratch, void* dst,
                 std::ptrdiff_t dst_pitch, const kernels::TileStage* tiles = nullptr) const {
     kernels::ConvArgs args;
-    args.src = frame.at<std::uint8_t>(a_) +
-               (matmul_.matrix_a[static_cast<std::size_t>(matrix)] * rows() + row) * a_pitch_;
-    args.src_pitch = a_pitch_;
+    args.src = frame.at<std::uint8_t>(a_) + at(matmul_.a, matrix, row);
+    args.src_pitch = matmul_.a->row;
     args.weights = scratch + packed_at_;
     args.dst = dst;
     args.dst_pitch = dst_pitch;
@@ -192,7 +209,6 @@ class ActivationMatMulStep : public Step {
   std::optional<RowStage> rows_;
   std::optional<TileChain> chain_;
   TensorId a_, b_, dst_;
-  std::ptrdiff_t a_pitch_, b_pitch_, dst_pitch_;
   std::int64_t block_rows_ = 0, block_pitch_ = 0;
   std::size_t packed_at_ = 0, kernel_at_ = 0, rows_at_ = 0, block_at_ = 0, chain_at_ = 0;
 };

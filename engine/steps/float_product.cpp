@@ -17,8 +17,6 @@ constexpr std::int64_t most_columns = 256;
 /// Floats of the rows that go through a softmax at a time.
 constexpr std::int64_t block_floats = 4096;
 
-using Matrices = FloatProductOperation::Matrices;
-
 /// The operands of one product.
 struct Operands {
   const float* a = nullptr;

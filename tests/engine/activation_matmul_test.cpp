@@ -83,5 +83,44 @@ TEST(ActivationMatMul, TablesBehindItBecomePartOfIt) {
   EXPECT_EQ(count_of(flow, "MatMul+Sigmoid"), 1);
 }
 
+// Transposes around the products of attention are the strides of the products.
+TEST(ActivationMatMul, TransposesAroundItBecomeStrides) {
+  constexpr std::int64_t batch = 2, sequence = 37, heads = 3, width = 20;
+  const Shape joined = {batch, sequence, heads * width};
+  for (const bool keys_last : {true, false}) {
+    ModelBuilder builder;
+    const auto split = [&](const std::string& name, const std::vector<std::int64_t>& order) {
+      const ValueId x = builder.dequantize(
+          name + ".dq", builder.input(name, ElementType::u8, joined), 0.021f, std::uint8_t{117});
+      const ValueId apart = builder.node(
+          "Reshape", name + ".apart",
+          {x, builder.vector<std::int64_t>(name + ".shape", {batch, sequence, heads, width})});
+      return builder.node("Transpose", name + ".transposed", {apart}, {{"perm", order}});
+    };
+    const ValueId q = split("q", {0, 2, 1, 3});
+    const ValueId k = keys_last ? split("k", {0, 2, 3, 1}) : split("k", {0, 2, 1, 3});
+    const ValueId v = split("v", {0, 2, 1, 3});
+    const ValueId turned = keys_last
+                               ? k
+                               : builder.node("Transpose", "turned", {k},
+                                              {{"perm", std::vector<std::int64_t>{0, 1, 3, 2}}});
+    const ValueId scores = builder.round("scores.r", builder.node("MatMul", "scores", {q, turned}),
+                                         0.2f, std::uint8_t{128});
+    const ValueId context = builder.round(
+        "context.r", builder.node("MatMul", "context", {scores, v}), 3.0f, std::uint8_t{120});
+    const ValueId together = builder.node("Transpose", "together", {context},
+                                          {{"perm", std::vector<std::int64_t>{0, 2, 1, 3}}});
+    const Graph graph = builder.build({builder.node(
+        "Reshape", "whole", {together, builder.vector<std::int64_t>("whole.shape", joined)})});
+    const Tensors inputs = {random_integers<std::uint8_t>(joined, 3),
+                            random_integers<std::uint8_t>(joined, 4),
+                            random_integers<std::uint8_t>(joined, 5)};
+    const Flow flow = expect_consistent(graph, inputs, 3.01);
+    EXPECT_EQ(count_of(flow, "Transpose"), keys_last ? 0 : 1);
+    for (const FlowNode& node : flow.nodes)
+      if (node.name == "scores" || node.name == "context") EXPECT_EQ(node.precision, "int8");
+  }
+}
+
 }  // namespace
 }  // namespace intact::testing

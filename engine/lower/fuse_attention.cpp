@@ -3,7 +3,6 @@
 // scores of a few rows never leave the cache. Each output keeps its order of summation, so no bit
 // changes.
 #include <algorithm>
-#include <numeric>
 #include <optional>
 
 #include "engine/lower/lowering.hpp"
@@ -14,19 +13,20 @@ namespace {
 
 using Strides = std::vector<std::int64_t>;
 
-/// Takes offsets into one side of a copy, which is dense, to the other side.
+/// Takes offsets into one side of a copy, a whole dense tensor, to the other side.
 class Redirection {
  public:
-  static std::optional<Redirection> through(const CopyOperation& copy, const Strides& from,
-                                            const Strides& to, std::int64_t offset) {
+  static std::optional<Redirection> through(const CopyOperation& copy, const StoredTensor& whole,
+                                            const Strides& from, const Strides& to,
+                                            std::int64_t offset) {
     Redirection result;
     result.offset_ = offset;
     for (std::size_t i = 0; i < from.size(); ++i)
       if (copy.extents[i] != 1) result.axes_.push_back({from[i], to[i]});
     std::sort(result.axes_.begin(), result.axes_.end(),
               [](const Axis& a, const Axis& b) { return a.from > b.from; });
-    const std::int64_t elements = std::accumulate(copy.extents.begin(), copy.extents.end(),
-                                                  std::int64_t{1}, std::multiplies<>());
+    const std::int64_t elements = element_count(copy.extents);
+    if (elements != element_count(whole.shape)) return std::nullopt;  // a Slice
     std::int64_t stride = 1;
     for (std::size_t i = result.axes_.size(); i-- > 0;) {
       if (result.axes_[i].from != stride) return std::nullopt;
@@ -150,7 +150,8 @@ class Fusion {
     const auto* copy = std::get_if<CopyOperation>(&at(other).kind);
     if (copy == nullptr || copy->dst_offset != 0) return std::nullopt;
     const auto redirect =
-        Redirection::through(*copy, copy->dst_strides, copy->src_strides, copy->src_offset);
+        Redirection::through(*copy, program_.tensor(at(other).outputs[0]), copy->dst_strides,
+                             copy->src_strides, copy->src_offset);
     auto redirected = redirect ? (*redirect)(matrices, rows, columns) : std::nullopt;
     if (!redirected || !accepts(*redirected)) return std::nullopt;
     const TensorId source = at(other).inputs[0];
@@ -172,7 +173,8 @@ class Fusion {
     if (copy == nullptr || copy->src_offset != 0 || at(other).outputs.size() != 1)
       return std::nullopt;
     const auto redirect =
-        Redirection::through(*copy, copy->src_strides, copy->dst_strides, copy->dst_offset);
+        Redirection::through(*copy, program_.tensor(at(other).inputs[0]), copy->src_strides,
+                             copy->dst_strides, copy->dst_offset);
     auto redirected = redirect ? (*redirect)(matrices, rows, columns) : std::nullopt;
     if (!redirected || redirected->column != 1) return std::nullopt;
     uses_.remove(program_, i);

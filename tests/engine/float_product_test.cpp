@@ -117,5 +117,31 @@ TEST(FloatProduct, RowsOfSeveralMatricesKeepTheirTranspose) {
   EXPECT_EQ(count_of(flow, "Transpose"), 1);
 }
 
+// A Slice and the parts of a Concat are copies, too: of less than what the product writes, and to
+// less than what is read.
+TEST(FloatProduct, PartsOfWhatItWritesAreCopies) {
+  const Shape a = {4, 3, 7}, b = {4, 7, 5};
+  for (const bool bytes : {false, true}) {
+    ModelBuilder builder;
+    const auto operand = [&](const std::string& name, const Shape& shape) {
+      if (!bytes) return builder.input(name, ElementType::f32, shape);
+      return builder.dequantize(name + ".dq", builder.input(name, ElementType::u8, shape), 0.02f,
+                                std::uint8_t{117});
+    };
+    ValueId product = builder.node("MatMul", "product", {operand("x", a), operand("y", b)});
+    if (bytes) product = builder.round("r", product, 0.2f, std::uint8_t{128});
+    const ValueId part = builder.node(
+        "Slice", "part",
+        {product, builder.vector<std::int64_t>("begin", {0}),
+         builder.vector<std::int64_t>("end", {2}), builder.vector<std::int64_t>("axis", {0})});
+    const ValueId joined =
+        builder.node("Concat", "joined", {part, part}, {{"axis", std::int64_t{1}}});
+    Tensors inputs = {random_floats(a, 1), random_floats(b, 2)};
+    if (bytes) inputs = {random_integers<std::uint8_t>(a, 1), random_integers<std::uint8_t>(b, 2)};
+    expect_consistent(builder.build({part}), inputs, bytes ? 0.21 : 1e-5);
+    expect_consistent(builder.build({joined}), inputs, bytes ? 0.21 : 1e-5);
+  }
+}
+
 }  // namespace
 }  // namespace intact::testing

@@ -22,9 +22,12 @@ struct PanelColumns {
 template <int height, int vectors>
 void product_block(const FloatProductArgs& args, std::int64_t row, const PanelColumns& columns) {
   constexpr int size = Floats::size;
+  // Unrolled everywhere, or the sums would lie in memory.
   Floats sum[height][vectors];
-  for (auto& of_row : sum)
-    for (Floats& x : of_row) broadcast(x, 0.0f);
+#pragma GCC unroll 12
+  for (int i = 0; i < height; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) broadcast(sum[i][v], 0.0f);
   const float* a = args.a + row * args.a_row;
   const float* b = columns.data;
   for (std::int64_t k = 0; k < args.depth; ++k, a += args.a_step, b += columns.width) {
@@ -37,8 +40,10 @@ void product_block(const FloatProductArgs& args, std::int64_t row, const PanelCo
       for (int v = 0; v < vectors; ++v) sum[i][v] = fma(x, y[v], sum[i][v]);
     }
   }
+#pragma GCC unroll 12
   for (int i = 0; i < height; ++i) {
     float* const dst = args.dst + (row + i) * args.dst_pitch + columns.column;
+#pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) {
       const std::int64_t left = columns.count - v * size;
       if (left >= size)

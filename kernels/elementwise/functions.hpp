@@ -44,62 +44,57 @@ template <int count>
 /// Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits of the sum.
 constexpr float rounding_shift = 12582912.0f;
 
-/// 16 / ln 2, and -ln 2 / 16 in two parts: n times the first is exact.
-constexpr float sixteenths_of_one = 23.0831203f;
-constexpr float minus_upper_sixteenth = -0.0433197021484375f;
-constexpr float minus_lower_sixteenth = -1.99663646e-6f;
+/// 8 / ln 2, and -ln 2 / 8 in two parts: n times the first is exact.
+constexpr float eighths_of_one = 11.5415602f;
+constexpr float minus_upper_eighth = -0.086639404296875f;
+constexpr float minus_lower_eighth = -3.99327291e-6f;
 
-/// e^x = 2^(n / 16) e^r with n = round(16 x / ln 2), |r| <= ln 2 / 32; for |x| <= 120.
+/// e^x = 2^(n / 8) e^r with n = round(8 x / ln 2), |r| <= ln 2 / 16; for |x| <= 120.
 struct SplitExponent {
   Ints n;  ///< modulo 2^22
   Floats r;
 };
 [[gnu::always_inline]] inline SplitExponent split_exponent(Floats x) {
   const Floats shift = constant(rounding_shift);
-  const Floats shifted = fma(x, constant(sixteenths_of_one), shift);
+  const Floats shifted = fma(x, constant(eighths_of_one), shift);
   const Floats n = shifted - shift;
-  const Floats r = fma(n, constant(minus_upper_sixteenth), x);
-  return {bits(shifted), fma(n, constant(minus_lower_sixteenth), r)};
+  const Floats r = fma(n, constant(minus_upper_eighth), x);
+  return {bits(shifted), fma(n, constant(minus_lower_eighth), r)};
 }
 /// The same of the product a * b, which is not rounded.
 [[gnu::always_inline]] inline SplitExponent split_exponent(Floats a, Floats b) {
   const Floats shift = constant(rounding_shift);
-  const Floats shifted = fma(a * b, constant(sixteenths_of_one), shift);
+  const Floats shifted = fma(a * b, constant(eighths_of_one), shift);
   const Floats n = shifted - shift;
-  const Floats r = fma(a, b, n * constant(minus_upper_sixteenth));
-  return {bits(shifted), fma(n, constant(minus_lower_sixteenth), r)};
+  const Floats r = fma(a, b, n * constant(minus_upper_eighth));
+  return {bits(shifted), fma(n, constant(minus_lower_eighth), r)};
 }
-/// 2^(raise + j / 16), less j at bit 19.
-struct SixteenthPowers {
-  float at[16];
+/// 2^(raise + j / 8), less j at bit 20.
+struct EighthPowers {
+  float at[8];
 };
-constexpr SixteenthPowers sixteenth_powers(int raise) {
-  constexpr float power[16] = {1.0f,          1.0442737341f, 1.0905077457f, 1.1387885809f,
-                               1.1892070770f, 1.2418577671f, 1.2968395948f, 1.3542555571f,
-                               1.4142135382f, 1.4768261909f, 1.5422108173f, 1.6104903221f,
-                               1.6817928553f, 1.7562521696f, 1.8340080976f, 1.9152065516f};
-  SixteenthPowers powers = {};
-  for (int j = 0; j < 16; ++j)
+constexpr EighthPowers eighth_powers(int raise) {
+  constexpr float power[8] = {1.0f,        1.09050775f, 1.18920708f, 1.29683959f,
+                              1.41421354f, 1.54221082f, 1.68179286f, 1.8340081f};
+  EighthPowers powers = {};
+  for (int j = 0; j < 8; ++j)
     powers.at[j] = __builtin_bit_cast(
-        float, __builtin_bit_cast(std::int32_t, power[j]) + (raise << 23) - (j << 19));
+        float, __builtin_bit_cast(std::int32_t, power[j]) + (raise << 23) - (j << 20));
   return powers;
 }
-
 /// What the floats of that table lack, relative to them.
-constexpr float power_remainders[16] = {0.0f,          4.62855e-08f,  -1.19922e-08f, 4.72978e-08f,
-                                        3.19342e-08f,  3.62106e-08f,  -3.09907e-08f, -7.47521e-09f,
-                                        1.71143e-08f,  -3.04768e-08f, 5.23333e-09f,  6.10759e-09f,
-                                        -1.47196e-08f, -5.25880e-09f, -6.12826e-09f, 5.14061e-09f};
+constexpr float power_remainders[8] = {0.0f,         -1.19922e-08f, 3.19342e-08f,  -3.09907e-08f,
+                                       1.71143e-08f, 5.23333e-09f,  -1.47196e-08f, -6.12826e-09f};
 
 /// 2^raise e^x, a normal number.
 template <int raise>
 [[gnu::always_inline]] inline Floats raised_exponential(const SplitExponent& x) {
-  static constexpr SixteenthPowers powers = sixteenth_powers(raise);
-  constexpr float coefficients[] = {1.0f, 0.500016498f, 0.166667912f};
-  // From bit 4 on, n is the exponent; below is what the table has.
-  const Floats power = from_bits(bits(sixteenth(powers.at, x.n)) + shift_left<19>(x.n));
+  static constexpr EighthPowers powers = eighth_powers(raise);
+  constexpr float coefficients[] = {1.0f, 0.5f, 0.1666805329f, 0.04167071232f};
+  // From bit 3 on, n is the exponent; below is what the table has.
+  const Floats power = from_bits(bits(eighth(powers.at, x.n)) + shift_left<20>(x.n));
   // e^r - 1, and what the table lacks of its powers.
-  const Floats rest = fma(x.r, polynomial(x.r, coefficients), sixteenth(power_remainders, x.n));
+  const Floats rest = fma(x.r, polynomial(x.r, coefficients), eighth(power_remainders, x.n));
   return fma(power, rest, power);
 }
 /// A power of 2 that keeps numbers normal which are not without it, for x from -112 to 60.
@@ -119,7 +114,7 @@ constexpr float greatest_raised = 60.0f;
   const Floats bounded = clamp(x, constant(-105.0f), constant(89.0f));
   const Mask large = less(constant(greatest_raised), bounded);
   SplitExponent split = split_exponent(bounded);
-  const Ints less_64 = split.n - integer_constant(64 * 16);
+  const Ints less_64 = split.n - integer_constant(64 * 8);
   split.n = bits(select(large, from_bits(less_64), from_bits(split.n)));
   const Floats factor = select(large, constant(0x1p64f * lowered), constant(lowered));
   return raised_exponential<least_raise>(split) * factor;

@@ -204,6 +204,10 @@ template <int count>
   const __m256 upper = _mm256_castsi256_ps(_mm256_slli_epi32(index.value, 28));
   return {_mm256_blendv_ps(low, high, upper)};
 }
+/// table[index % 8] per lane.
+[[gnu::always_inline]] inline Floats eighth(const float (&table)[8], Ints index) {
+  return {_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), index.value)};
+}
 /// table[index] per lane.
 [[gnu::always_inline]] inline Floats lookup(const float* table, Ints index) {
   return {_mm256_i32gather_ps(table, index.value, 4)};

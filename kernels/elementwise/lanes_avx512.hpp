@@ -167,6 +167,11 @@ template <int count>
 [[gnu::always_inline]] inline Floats sixteenth(const float (&table)[16], Ints index) {
   return {_mm512_permutexvar_ps(index.value, _mm512_loadu_ps(table))};
 }
+/// table[index % 8] per lane.
+[[gnu::always_inline]] inline Floats eighth(const float (&table)[8], Ints index) {
+  const __m512 both = _mm512_broadcast_f32x8(_mm256_loadu_ps(table));
+  return {_mm512_permutexvar_ps(index.value, both)};
+}
 /// table[index] per lane.
 [[gnu::always_inline]] inline Floats lookup(const float* table, Ints index) {
   return {_mm512_i32gather_ps(index.value, table, 4)};

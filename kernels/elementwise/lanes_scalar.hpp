@@ -87,6 +87,10 @@ inline Ints shift_right(Ints a) {
 inline Floats sixteenth(const float (&table)[16], Ints index) {
   return {table[index.value % 16]};
 }
+/// table[index % 8].
+inline Floats eighth(const float (&table)[8], Ints index) {
+  return {table[index.value % 8]};
+}
 inline Floats to_floats(Ints a) {
   return {static_cast<float>(static_cast<std::int32_t>(a.value))};
 }

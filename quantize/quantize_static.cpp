@@ -1,6 +1,10 @@
 // Static quantization from file to file.
 #include <fmt/format.h>
 
+#include <map>
+#include <memory>
+#include <set>
+
 #include "intact/quantize.hpp"
 #include "quantize/calibration/collector.hpp"
 #include "quantize/calibration/ranges.hpp"
@@ -9,13 +13,22 @@
 #include "quantize/grids/plan.hpp"
 #include "quantize/grids/report.hpp"
 #include "quantize/prepare.hpp"
+#include "quantize/search/precision.hpp"
+#include "quantize/search/ranges.hpp"
+#include "quantize/search/trial.hpp"
 #include "quantize/select/patterns.hpp"
 #include "quantize/select/selection.hpp"
 #include "quantize/weights/adapt.hpp"
-#include "quantize/write/write.hpp"
 
 namespace intact {
 namespace {
+
+/// Without a goal of the user, a model of less is spared its worst operators, of this share of all
+/// multiply-adds.
+constexpr double sound_sqnr_db = 20;
+constexpr double spared_share = 0.05;
+constexpr double least_spared_db = 1;
+constexpr int most_trial_samples = 32;
 
 /// Shapes follow from it.
 std::vector<Tensor> first_sample(const Graph& graph, const CalibrationData& data,
@@ -33,23 +46,16 @@ std::vector<Tensor> first_sample(const Graph& graph, const CalibrationData& data
   return std::move(*sample);
 }
 
-/// All samples through the float model, and a range for each tensor.
-void calibrate(const Graph& graph, GridPlan& plan, const CalibrationData& data,
-               const QuantizeOptions& options, QuantizeReport& report) {
-  Collector collector(graph, plan.measured(), options.threads);
+/// All samples through the float model: statistics of the tensors on grids.
+std::unique_ptr<Collector> observe(const Graph& graph, const GridPlan& plan,
+                                   const CalibrationData& data, const QuantizeOptions& options) {
+  auto collector = std::make_unique<Collector>(graph, plan.measured(), options.threads);
   const CalibrationSource source = data ? data() : [] { return std::nullopt; };
   while (const auto sample = source()) {
-    collector.observe(*sample);
-    if (options.progress) options.progress(collector.samples());
+    collector->observe(*sample);
+    if (options.progress) options.progress(collector->samples());
   }
-  plan.set_ranges(graph, options.ranges.empty()
-                             ? choose_ranges(graph, plan.measured(), collector.statistics(),
-                                             options.method, collector.threads())
-                             : given_ranges(graph, plan, options.ranges));
-  report.samples = collector.samples();
-  report.method = fmt::format(
-      "static {}", options.ranges.empty() ? calibration_name(options.method) : "given ranges");
-  report.tensors = report_tensors(graph, plan, collector.statistics());
+  return collector;
 }
 
 void report_operators(const Graph& graph, const Selection& selection, QuantizeReport& report) {
@@ -71,6 +77,118 @@ void report_operators(const Graph& graph, const Selection& selection, QuantizeRe
   }
 }
 
+/// What each operator would gain, and which stay float for it.
+void report_ranking(const PrecisionSearch& search, const std::set<std::string>& excluded_before,
+                    QuantizeReport& report) {
+  const std::map<std::string, double>& gains = search.gains_db();
+  for (OperatorReport& entry : report.operators) {
+    if (const auto gain = gains.find(entry.name); gain != gains.end())
+      entry.float_gain_db = gain->second;
+    if (entry.integer || excluded_before.contains(entry.name) ||
+        !search.excluded().contains(entry.name))
+      continue;
+    entry.reason = fmt::format("for accuracy: {:.1f} dB more", gains.at(entry.name));
+    for (auto& [name, reason] : report.kept_float)
+      if (name == entry.name) reason = entry.reason;
+  }
+}
+
+/// Everything between the prepared float graph and the quantized one.
+class StaticQuantizer {
+ public:
+  StaticQuantizer(const Graph& graph, std::set<std::string> excluded, const CalibrationData& data,
+                  const QuantizeOptions& options)
+      : graph_(graph), excluded_(std::move(excluded)), data_(data), options_(options) {}
+
+  Graph run(QuantizeReport& report);
+
+ private:
+  std::vector<ValueRange> ranges(const Selection& selection, const GridPlan& plan,
+                                 const Collector& collector) const;
+  Graph finish(const Selection& selection, const GridPlan& plan) const;
+  Graph meet_goal(PrecisionSearch& search) const;
+
+  const Graph& graph_;
+  std::set<std::string> excluded_;
+  const CalibrationData& data_;
+  const QuantizeOptions& options_;
+  int samples_ = 0;
+  std::optional<Trial> trial_;
+  std::vector<std::optional<AdaptedWeights>> nearest_;
+};
+
+std::vector<ValueRange> StaticQuantizer::ranges(const Selection& selection, const GridPlan& plan,
+                                                const Collector& collector) const {
+  if (!options_.ranges.empty()) return given_ranges(graph_, plan, options_.ranges);
+  if (options_.method == CalibrationMethod::automatic)
+    return ranges_by_trial(graph_, selection, plan, collector.statistics(), nearest_, *trial_,
+                           collector.threads());
+  return choose_ranges(graph_, plan.measured(), collector.statistics(), options_.method,
+                       collector.threads());
+}
+
+Graph StaticQuantizer::finish(const Selection& selection, const GridPlan& plan) const {
+  return quantized_graph(graph_, selection, plan,
+                         adapt_weights(graph_, selection, plan, data_, samples_, options_));
+}
+
+/// Trials have the nearest weights; what the final ones make of it decides.
+Graph StaticQuantizer::meet_goal(PrecisionSearch& search) const {
+  const bool asked = options_.target_sqnr_db || options_.max_drop;
+  Goal goal;
+  if (options_.target_sqnr_db || !asked)
+    goal.sqnr_db = options_.target_sqnr_db.value_or(sound_sqnr_db);
+  goal.disagreement = options_.max_drop.value_or(1);
+  for (Goal wanted = goal;;) {
+    const bool more = search.meet(wanted, asked ? 0.02 : least_spared_db, asked ? 1 : spared_share);
+    const Selection selection = search.selection();
+    Graph quantized = finish(selection, search.plan(selection));
+    if (!asked || !more) return quantized;
+    const Agreement reached = trial_->run(quantized);
+    if (goal.met_by(reached)) return quantized;
+    wanted.sqnr_db += std::max(goal.sqnr_db - reached.sqnr_db, 0.0) + 0.25;
+    wanted.disagreement *= 0.75;
+  }
+}
+
+Graph StaticQuantizer::run(QuantizeReport& report) {
+  const Selection selection = select_operators(graph_, excluded_);
+  GridPlan plan(graph_, selection);
+  const std::unique_ptr<Collector> collector = observe(graph_, plan, data_, options_);
+  samples_ = report.samples = collector->samples();
+  report.method = fmt::format(
+      "static {}", options_.ranges.empty() ? calibration_name(options_.method) : "given ranges");
+  if (samples_ > 0) {
+    trial_.emplace(graph_, data_, samples_, most_trial_samples, options_.threads);
+    GridPlan first = plan;
+    first.set_ranges(graph_, choose_ranges(graph_, plan.measured(), collector->statistics(),
+                                           CalibrationMethod::mse, collector->threads()));
+    nearest_ = adapt_weights(graph_, selection, first, {}, 0, options_);
+  }
+  plan.set_ranges(graph_, ranges(selection, plan, *collector));
+  report.tensors = report_tensors(graph_, plan, collector->statistics());
+  if (!trial_) {
+    report_operators(graph_, selection, report);
+    return finish(selection, plan);
+  }
+  PrecisionSearch search(graph_, excluded_, plan, nearest_, *trial_, collector->threads());
+  Graph quantized = meet_goal(search);
+  report_operators(graph_, search.selection(), report);
+  report_ranking(search, excluded_, report);
+  const Agreement agreement = trial_->run(quantized);
+  report.sqnr_db = agreement.sqnr_db;
+  report.disagreement = agreement.disagreement;
+  if (options_.target_sqnr_db && agreement.sqnr_db < *options_.target_sqnr_db)
+    report.notes.push_back(fmt::format(
+        "the target of {:.1f} dB is not met: {:.1f} dB with every operator in float that helps",
+        *options_.target_sqnr_db, agreement.sqnr_db));
+  if (options_.max_drop && agreement.disagreement > *options_.max_drop)
+    report.notes.push_back(fmt::format(
+        "the largest drop of {:.4f} is not met: {:.4f} with every operator in float that helps",
+        *options_.max_drop, agreement.disagreement));
+  return quantized;
+}
+
 }  // namespace
 
 QuantizeReport quantize_static(const std::filesystem::path& float_model,
@@ -81,20 +199,14 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
   preprocess(graph, options.preprocess);
   complete(graph, first_sample(graph, calibration, options));
   if (options.preprocess) equalize(graph, calibration, options.threads);
-  const Selection selection = select_operators(graph, patterns.kept_out(graph));
-  GridPlan plan(graph, selection);
 
   QuantizeReport report;
   report.float_bytes = graph.file_bytes;
-  calibrate(graph, plan, calibration, options, report);
-  report_operators(graph, selection, report);
-
-  quantize_constants(graph, selection, plan,
-                     adapt_weights(graph, selection, plan, calibration, report.samples, options));
-  insert_rounds(graph, selection, plan);
-  graph.metadata["intact.method"] = report.method;
-  graph.metadata["intact.samples"] = std::to_string(report.samples);
-  write_model(graph, output, report);
+  Graph quantized =
+      StaticQuantizer(graph, patterns.kept_out(graph), calibration, options).run(report);
+  quantized.metadata["intact.method"] = report.method;
+  quantized.metadata["intact.samples"] = std::to_string(report.samples);
+  write_model(quantized, output, report);
   return report;
 }
 

@@ -15,16 +15,17 @@ namespace intact::tools {
 namespace {
 
 struct Options {
-  std::string model, output, mode, calibration, preprocess = "none", method = "percentile",
-                                                effort = "normal", json, report, ranges,
-                                                save_ranges;
+  std::string model, output, mode, calibration,
+      preprocess = "none", method = "auto", effort = "normal", json, report, ranges, save_ranges;
   bool per_tensor = false, no_preprocess = false;
   std::vector<std::string> exclude, include;
+  std::optional<double> target_sqnr, max_drop;
   int random = 0;
   EngineFlags engine;
 };
 
 CalibrationMethod parse_method(const std::string& name) {
+  if (name == "auto") return CalibrationMethod::automatic;
   if (name == "minmax") return CalibrationMethod::minmax;
   if (name == "average") return CalibrationMethod::average;
   if (name == "percentile") return CalibrationMethod::percentile;
@@ -56,6 +57,9 @@ void print_report(const Options& options, const QuantizeReport& report) {
   fmt::print("{} operators quantized, {} kept float{}\n", report.quantized.size(),
              report.kept_float.size(),
              sampled ? fmt::format(", {} samples", report.samples) : std::string());
+  if (report.sqnr_db)
+    fmt::print("{:.1f} dB signal to noise, {:.2f} % of rows with another class, on samples\n",
+               *report.sqnr_db, *report.disagreement * 100);
   fmt::print("{}: {} bytes, {:.3f} of the float model's {}\n", options.output, report.int8_bytes,
              static_cast<double>(report.int8_bytes) / static_cast<double>(report.float_bytes),
              report.float_bytes);
@@ -102,6 +106,8 @@ int quantize(const Options& options) {
   quantize_options.preprocess = !options.no_preprocess;
   quantize_options.per_channel = !options.per_tensor;
   quantize_options.exclude = options.exclude;
+  quantize_options.target_sqnr_db = options.target_sqnr;
+  quantize_options.max_drop = options.max_drop;
   quantize_options.include = options.include;
   quantize_options.threads = options.engine.threads;
   const bool dynamic = options.mode == "dynamic";
@@ -128,8 +134,10 @@ void add_quantize(CLI::App& app, Action& chosen) {
                       "Samples: images, .npy, .npz, or folders of them");
   command->add_option("--preprocess", options->preprocess,
                       "none, unit (/255), imagenet, or a JSON file (default none)");
-  command->add_option("--method", options->method, "How ranges are chosen (default percentile)")
-      ->check(CLI::IsMember({"minmax", "average", "percentile", "entropy", "mse"}));
+  command
+      ->add_option("--method", options->method,
+                   "How ranges are chosen (default auto: as outputs agree best)")
+      ->check(CLI::IsMember({"auto", "minmax", "average", "percentile", "entropy", "mse"}));
   command
       ->add_option("--effort", options->effort,
                    "Weights: nearest integers (low), or those that change outputs least on the "
@@ -152,6 +160,13 @@ void add_quantize(CLI::App& app, Action& chosen) {
   command->add_option("--include", options->include, "Only these nodes are quantized (repeatable)")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command->add_option("--target-sqnr", options->target_sqnr,
+                      "Keep operators float until outputs have this signal-to-noise ratio in dB "
+                      "(default: 20, but 5 % of the multiply-adds at most)");
+  command
+      ->add_option("--max-drop", options->max_drop,
+                   "Keep operators float until at most this share of samples changes its class")
+      ->check(CLI::Range(0.0, 1.0));
   command->add_option("--random", options->random, "Calibrate with N random samples")
       ->check(CLI::PositiveNumber);
   command->add_option("--json", options->json, "Write the report as JSON");

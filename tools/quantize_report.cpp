@@ -34,7 +34,7 @@ Json operator_json(const OperatorReport& entry) {
           {"integer", entry.integer},
           {"reason", entry.reason},
           {"sqnr_db", number(entry.sqnr_db)},
-          {"alone_sqnr_db", number(entry.alone_sqnr_db)}};
+          {"float_gain_db", number(entry.float_gain_db)}};
 }
 
 }  // namespace

@@ -18,11 +18,12 @@ namespace intact {
 /// How the range of a tensor's grid follows from its values in the samples. Model inputs and
 /// outputs keep their smallest and largest value with any method.
 enum class CalibrationMethod : std::uint8_t {
+  automatic,   ///< of mse, percentile and minmax those with which the quantized model agrees best
   minmax,      ///< from the smallest to the largest value
   average,     ///< from the mean of the samples' smallest to that of their largest values
   percentile,  ///< without the 0.005 % of the values at either end
   entropy,     ///< where rounding and clipping change the distribution least (Kullback-Leibler)
-  mse,         ///< where the mean squared quantization error is least
+  mse,         ///< where the mean squared error is least, that of clipped values counted four times
 };
 
 /// What is done for the accuracy of static quantization beyond choosing ranges.
@@ -38,7 +39,7 @@ struct ValueRange {
 };
 
 struct QuantizeOptions {
-  CalibrationMethod method = CalibrationMethod::percentile;
+  CalibrationMethod method = CalibrationMethod::automatic;
   Effort effort = Effort::normal;
   /// Float operators become part of products, and channels get similar ranges, before ranges are
   /// measured.
@@ -48,6 +49,12 @@ struct QuantizeOptions {
   std::vector<std::string> exclude;
   /// In the same form: all other nodes stay float. Empty: none for this reason.
   std::vector<std::string> include;
+  /// Mixed precision: operators stay float, those first that gain most, until the quantized model
+  /// has this signal-to-noise ratio on the samples (QuantizeReport::sqnr_db). Absent: a model below
+  /// 20 dB is spared the worst operators, of at most 5 % of its multiply-adds.
+  std::optional<double> target_sqnr_db;
+  /// The same for QuantizeReport::disagreement, from 0 to 1.
+  std::optional<double> max_drop;
   /// Ranges by tensor name that replace those of the method (static mode), as
   /// QuantizeReport::ranges() gives them: one tensor of each that share a grid is enough. They are
   /// those of the tensors after pre-processing, which is the same for the same samples.
@@ -90,9 +97,9 @@ struct OperatorReport {
   std::string reason;  ///< why it stays float
   /// Signal-to-noise ratio of its result in the quantized model against the float model.
   std::optional<double> sqnr_db;
-  /// Signal-to-noise ratio of the model's outputs when this operator alone is quantized; measured
-  /// for mixed precision only.
-  std::optional<double> alone_sqnr_db;
+  /// What the model's signal-to-noise ratio gains when this operator, and those that read the same
+  /// grid, stay float; measured for mixed precision only.
+  std::optional<double> float_gain_db;
 };
 
 struct QuantizeReport {
@@ -100,8 +107,8 @@ struct QuantizeReport {
   std::string method;  ///< "static percentile", "dynamic", ...
   std::vector<TensorReport> tensors;
   std::vector<OperatorReport> operators;
-  /// Of all outputs of the quantized model against the float model, and share of samples whose
-  /// largest element of the first output is another one: both on calibration samples.
+  /// Of all outputs of the quantized model against the float model, and share of rows of the first
+  /// output whose largest element is another one: both on at most 32 of the calibration samples.
   std::optional<double> sqnr_db, disagreement;
   std::vector<std::string> quantized;                           ///< names of quantized operators
   std::vector<std::pair<std::string, std::string>> kept_float;  ///< name, reason

@@ -19,6 +19,10 @@ constexpr int most_rounds = 4;
 /// Share of the values inside the range of the method percentile.
 constexpr double percentile = 0.9999;
 
+/// Errors of clipping have one sign and add up in the products that follow, where those of rounding
+/// cancel.
+constexpr float clipping_weight = 4;
+
 /// The histogram's points as the error's inner loop wants them.
 class Distribution {
  public:
@@ -30,7 +34,8 @@ class Distribution {
     }
   }
 
-  /// Mean squared difference between the values and the grid over the range.
+  /// Mean squared difference between the values and the grid over the range, that of clipped values
+  /// counted clipping_weight times.
   double error(const ValueRange& range) const {
     const Grid grid = activation_grid(range);
     const float scale = grid.scale[0], per_step = 1 / scale;
@@ -44,7 +49,8 @@ class Distribution {
       const float steps = values_[i] * per_step;
       const float inside = std::min(std::max(steps, lowest), highest);
       const float distance = steps - ((inside + whole) - whole);
-      return shares_[i] * distance * distance;
+      const float weight = inside == steps ? 1.0f : clipping_weight;
+      return shares_[i] * weight * distance * distance;
     };
     std::size_t i = 0;
     for (; i + lanes <= values_.size(); i += lanes)
@@ -56,6 +62,49 @@ class Distribution {
 
  private:
   std::vector<float> values_, shares_;
+};
+
+/// The histogram's points, for errors behind a function.
+class Images {
+ public:
+  Images(const Histogram& histogram, const ElementFunction& function) : function_(function) {
+    for (const Histogram::Point& point : histogram.points()) {
+      values_.push_back(static_cast<float>(point.value));
+      counts_.push_back(static_cast<double>(point.count));
+    }
+    images_ = values_;
+    function_(images_);
+  }
+
+  /// Sum of squared differences between the images of values and of the grid over the range. Values
+  /// inside are anywhere in their step: bins may be wider where the grid is a small part of them.
+  double error(const ValueRange& range) const {
+    const Grid grid = activation_grid(range);
+    const float scale = grid.scale[0];
+    const auto zero = static_cast<float>(grid.zero_point[0]);
+    std::array<float, 256> table{};
+    for (std::size_t q = 0; q < table.size(); ++q)
+      table[q] = scale * (static_cast<float>(q) - zero);
+    function_(table);
+    double sum = 0;
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      const float steps = values_[i] / scale + zero;
+      if (steps < 0 || steps > 255) {
+        const auto distance = static_cast<double>(images_[i] - table[steps < 0 ? 0 : 255]);
+        sum += counts_[i] * static_cast<double>(clipping_weight) * distance * distance;
+      } else {
+        const auto q = std::clamp<std::size_t>(static_cast<std::size_t>(steps + 0.5f), 1, 254);
+        const auto step = static_cast<double>(table[q + 1] - table[q - 1]) / 2;
+        sum += counts_[i] * step * step / 12;
+      }
+    }
+    return sum;
+  }
+
+ private:
+  const ElementFunction& function_;
+  std::vector<float> values_, images_;
+  std::vector<double> counts_;
 };
 
 /// Divergence of what a grid makes of a histogram from the histogram.
@@ -140,6 +189,12 @@ ValueRange least_squares_range(const Histogram& histogram) {
       histogram, [&](const ValueRange& range) { return distribution.error(range); }, 6);
 }
 
+ValueRange least_squares_range(const Histogram& histogram, const ElementFunction& function) {
+  const Images images(histogram, function);
+  return cheapest_range(
+      histogram, [&](const ValueRange& range) { return images.error(range); }, 6);
+}
+
 ValueRange least_divergence_range(const Histogram& histogram) {
   // In less than a quarter of the range there may be fewer points than steps: no rounding to see.
   return cheapest_range(histogram, Divergence(histogram), 2);
@@ -173,16 +228,20 @@ ValueRange choose_range(CalibrationMethod method, const TensorStatistics& statis
       return percentile_range(histogram, percentile);
     case CalibrationMethod::entropy:
       return least_divergence_range(histogram);
+    case CalibrationMethod::automatic:  // chooses between whole models
     case CalibrationMethod::mse:
       return least_squares_range(histogram);
   }
   throw Error(
-      "the calibration method is unknown; minmax, average, percentile, entropy and mse are "
+      "the calibration method is unknown; automatic, minmax, average, percentile, entropy and mse "
+      "are "
       "available");
 }
 
 const char* calibration_name(CalibrationMethod method) {
   switch (method) {
+    case CalibrationMethod::automatic:
+      return "auto";
     case CalibrationMethod::minmax:
       return "minmax";
     case CalibrationMethod::average:

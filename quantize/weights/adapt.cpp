@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "core/thread_team.hpp"
+#include "intact/cpu.hpp"
 #include "quantize/calibration/observed_model.hpp"
 #include "quantize/weights/columns.hpp"
 #include "quantize/weights/layout.hpp"
@@ -50,7 +51,7 @@ class Adapter {
   const QuantizeOptions& options_;
   std::vector<std::vector<int>> consumers_;
   std::vector<Product> products_;
-  std::unique_ptr<ObservedModel> model_;
+  std::vector<ValueId> inputs_;
 };
 
 Adapter::Adapter(const Graph& graph, const Selection& selection, const GridPlan& plan,
@@ -69,22 +70,23 @@ Adapter::Adapter(const Graph& graph, const Selection& selection, const GridPlan&
         {static_cast<int>(i), layout, InputMoments(layout, plan.grid(node.inputs[0]))});
     inputs.push_back(node.inputs[0]);
   }
-  model_ = std::make_unique<ObservedModel>(graph, inputs, options.threads);
+  inputs_ = std::move(inputs);
 }
 
 /// Each thread takes the next product; which one has no influence on the result.
 template <class Body>
 void Adapter::for_each_product(const Body& body) const {
   std::atomic<std::size_t> next{0};
-  run_parallel(model_->threads(), [&](Part, Barrier&) {
+  run_parallel(options_.threads == 0 ? usable_cpus() : options_.threads, [&](Part, Barrier&) {
     for (std::size_t i = next++; i < products_.size(); i = next++) body(i);
   });
 }
 
 void Adapter::observe(const CalibrationData& data, int samples) {
+  const ObservedModel model(graph_, inputs_, options_.threads);
   const CalibrationSource source = data();
   for (std::uint64_t number = 0; const auto sample = source(); ++number) {
-    const std::vector<Tensor> inputs = model_->run(*sample);
+    const std::vector<Tensor> inputs = model.run(*sample);
     for_each_product([&](std::size_t i) {
       Product& product = products_[i];
       const std::size_t count =

@@ -49,7 +49,7 @@ TEST(QuantizeStatic, ReportsWhatItDid) {
   EXPECT_EQ(pair.report.float_bytes, std::filesystem::file_size(pair.float_path()));
   EXPECT_EQ(pair.report.int8_bytes, std::filesystem::file_size(pair.int8_path()));
   const auto metadata = pair.graph().metadata;
-  EXPECT_EQ(metadata.at("intact.method"), "static percentile");
+  EXPECT_EQ(metadata.at("intact.method"), "static auto");
   EXPECT_EQ(metadata.at("intact.samples"), "3");
   EXPECT_FALSE(metadata.at("intact.version").empty());
 }
@@ -59,7 +59,7 @@ TEST(QuantizeStatic, ReportsTensorsAndOperators) {
   samples[1][0].data<float>()[0] = 1000;
   samples[1][0].data<float>()[1] = -1000;
   const QuantizeReport report = Pair(two_convolutions(), samples).report;
-  EXPECT_EQ(report.method, "static percentile");
+  EXPECT_EQ(report.method, "static auto");
   ASSERT_EQ(report.operators.size(), 3u);
   EXPECT_EQ(report.operators[1].name, "relu");
   EXPECT_EQ(report.operators[1].op, "Relu");

@@ -53,12 +53,17 @@ inline std::vector<char> file_bytes(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// A float model and its quantized twin, in files.
+/// What is asked for where a test is not about accuracy.
+constexpr double any_sqnr_db = -1000;
+
+/// A float model and its quantized twin, in files. Without a goal of the options any accuracy will
+/// do, so that nothing stays float for its sake.
 struct Pair {
   TemporaryFolder folder;
   QuantizeReport report;
 
-  Pair(const Graph& model, const Samples& samples, const QuantizeOptions& options = {}) {
+  Pair(const Graph& model, const Samples& samples, QuantizeOptions options = {}) {
+    if (!options.target_sqnr_db && !options.max_drop) options.target_sqnr_db = any_sqnr_db;
     save_onnx(model, float_path());
     report = quantize_static(float_path(), int8_path(), data_of(samples), options);
   }

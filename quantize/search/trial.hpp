@@ -1,0 +1,44 @@
+// How close a quantized model comes to the float one on some of the samples: integer kernels are
+// fast enough to run it for every decision.
+#pragma once
+
+#include <vector>
+
+#include "graph/graph.hpp"
+#include "intact/quantize.hpp"
+#include "quantize/grids/plan.hpp"
+#include "quantize/select/selection.hpp"
+#include "quantize/weights/adapt.hpp"
+
+namespace intact {
+
+struct Agreement {
+  /// Of all outputs, 10 log10(sum float^2 / sum (float - int8)^2).
+  double sqnr_db = 0;
+  /// Share of the rows of the first output whose largest element is another one.
+  double disagreement = 0;
+};
+
+class Trial {
+ public:
+  /// Keeps at most `most` of the `samples` samples, evenly spread, and the float outputs of
+  /// `graph`.
+  Trial(const Graph& graph, const CalibrationData& data, int samples, int most, int threads);
+
+  /// On the first `most` of the kept samples, on the calling thread: several trials may run at
+  /// once.
+  Agreement run(const Graph& quantized, int most = 1000) const;
+  int samples() const { return static_cast<int>(inputs_.size()); }
+  const std::vector<Tensor>& input(int sample) const {
+    return inputs_[static_cast<std::size_t>(sample)];
+  }
+
+ private:
+  std::vector<std::vector<Tensor>> inputs_, outputs_;
+};
+
+/// `graph` with constants and activations on the grids of `plan`.
+Graph quantized_graph(const Graph& graph, const Selection& selection, const GridPlan& plan,
+                      std::span<const std::optional<AdaptedWeights>> weights);
+
+}  // namespace intact

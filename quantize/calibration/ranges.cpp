@@ -76,8 +76,7 @@ class Images {
     function_(images_);
   }
 
-  /// Sum of squared differences between the images of values and of the grid over the range. Values
-  /// inside are anywhere in their step: bins may be wider where the grid is a small part of them.
+  /// Sum of squared differences between the images of values and of the grid over the range.
   double error(const ValueRange& range) const {
     const Grid grid = activation_grid(range);
     const float scale = grid.scale[0];
@@ -89,14 +88,11 @@ class Images {
     double sum = 0;
     for (std::size_t i = 0; i < values_.size(); ++i) {
       const float steps = values_[i] / scale + zero;
-      if (steps < 0 || steps > 255) {
-        const auto distance = static_cast<double>(images_[i] - table[steps < 0 ? 0 : 255]);
-        sum += counts_[i] * static_cast<double>(clipping_weight) * distance * distance;
-      } else {
-        const auto q = std::clamp<std::size_t>(static_cast<std::size_t>(steps + 0.5f), 1, 254);
-        const auto step = static_cast<double>(table[q + 1] - table[q - 1]) / 2;
-        sum += counts_[i] * step * step / 12;
-      }
+      const float inside = std::clamp(steps, 0.0f, 255.0f);
+      const auto distance =
+          static_cast<double>(images_[i] - table[static_cast<std::size_t>(std::nearbyint(inside))]);
+      const double weight = inside == steps ? 1 : static_cast<double>(clipping_weight);
+      sum += counts_[i] * weight * distance * distance;
     }
     return sum;
   }

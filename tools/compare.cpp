@@ -1,6 +1,8 @@
 // `intact compare`: the classic quantization table for one or more int8 models.
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "intact/error.hpp"
 #include "tools/chart.hpp"
 #include "tools/common.hpp"
@@ -31,16 +33,25 @@ std::unique_ptr<SampleSource> open_source(const Options& options) {
   return random_samples(options.random, session.inputs(), input_shapes(session, options.engine), 1);
 }
 
+/// Null for equal outputs: JSON knows no infinity.
+Json decibels(double value) {
+  return std::isfinite(value) ? Json(value) : Json();
+}
+
 Json to_json(const Comparison& c) {
   Json json = {{"model", c.model},
                {"samples", c.samples},
                {"size_ratio", c.size_ratio},
                {"mean_diff", c.mean_diff},
                {"mean_max", c.mean_max},
+               {"sqnr_db", decibels(c.sqnr_db)},
+               {"outputs", Json::array()},
                {"disagree", c.disagree},
                {"time_float_ms", c.time_float_ms},
                {"time_int8_ms", c.time_int8_ms},
                {"ratio", c.ratio}};
+  for (const OutputNoise& output : c.outputs)
+    json["outputs"].push_back({{"name", output.name}, {"sqnr_db", decibels(output.sqnr_db)}});
   if (c.top1_float) {
     json["top1_float"] = *c.top1_float;
     json["top1_int8"] = *c.top1_int8;
@@ -52,8 +63,8 @@ void print_table(const std::vector<Comparison>& comparisons) {
   Table table;
   const bool labelled = comparisons[0].top1_float.has_value();
   table.column("model");
-  for (const char* title : {"size_ratio", "mean_diff", "mean_max", "disagree", "time_float_ms",
-                            "time_int8_ms", "ratio"}) {
+  for (const char* title : {"size_ratio", "mean_diff", "mean_max", "sqnr_db", "disagree",
+                            "time_float_ms", "time_int8_ms", "ratio"}) {
     table.column(title, Table::Align::right);
   }
   if (labelled) {
@@ -65,6 +76,7 @@ void print_table(const std::vector<Comparison>& comparisons) {
                                       fmt::format("{:.3f}", c.size_ratio),
                                       fmt::format("{:.4g}", c.mean_diff),
                                       fmt::format("{:.4g}", c.mean_max),
+                                      fmt::format("{:.1f}", c.sqnr_db),
                                       fmt::format("{:.4f}", c.disagree),
                                       fmt::format("{:.3f}", c.time_float_ms),
                                       fmt::format("{:.3f}", c.time_int8_ms),
@@ -76,6 +88,23 @@ void print_table(const std::vector<Comparison>& comparisons) {
     table.row(std::move(cells));
   }
   fmt::print("{}{} samples\n", table.text(), comparisons[0].samples);
+}
+
+/// A column per model; models with one output have said all in the table above.
+void print_outputs(const std::vector<Comparison>& comparisons) {
+  if (comparisons[0].outputs.size() < 2) return;
+  Table table;
+  table.column("output");
+  for (const Comparison& c : comparisons)
+    table.column("sqnr_db " + shorten(std::filesystem::path(c.model).stem().string(), 32),
+                 Table::Align::right);
+  for (std::size_t i = 0; i < comparisons[0].outputs.size(); ++i) {
+    std::vector<std::string> cells = {shorten(comparisons[0].outputs[i].name, 40)};
+    for (const Comparison& c : comparisons)
+      cells.push_back(fmt::format("{:.1f}", c.outputs[i].sqnr_db));
+    table.row(std::move(cells));
+  }
+  fmt::print("\n{}", table.text());
 }
 
 void write_chart(const std::string& path, const std::vector<Comparison>& comparisons) {
@@ -109,6 +138,7 @@ int compare(const Options& options) {
       session_options(options.engine),
       [&](const Sample& sample, int i) { return labels.true_class(sample.name, i); });
   print_table(comparisons);
+  print_outputs(comparisons);
   if (!options.json.empty()) {
     Json json = {{"float_model", options.float_model}, {"models", Json::array()}};
     for (const Comparison& c : comparisons) json["models"].push_back(to_json(c));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "intact/error.hpp"
 #include "tools/progress.hpp"
@@ -19,8 +20,20 @@ namespace {
 constexpr std::size_t least_timings = 20;
 constexpr double longest_repetition_seconds = 2;
 
+struct Power {
+  double signal = 0, noise = 0;
+  void add(const Power& other) {
+    signal += other.signal;
+    noise += other.noise;
+  }
+  double ratio_db() const {
+    return noise > 0 ? 10 * std::log10(signal / noise) : std::numeric_limits<double>::infinity();
+  }
+};
+
 struct Model {
   Session session;
+  std::vector<Power> power;  ///< by output
   std::vector<double> times_ms;
   double sum_mean = 0, sum_max = 0;
   int disagreements = 0, right = 0;
@@ -53,13 +66,34 @@ std::int64_t argmax(const std::vector<double>& values) {
   return best.empty() ? -1 : best[0];
 }
 
+Power power_of(const std::vector<double>& expected, const std::vector<double>& actual) {
+  Power power;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    power.signal += expected[i] * expected[i];
+    power.noise += (expected[i] - actual[i]) * (expected[i] - actual[i]);
+  }
+  return power;
+}
+
+/// Adds one sample's signal and noise of all outputs.
+void add_power(const std::vector<Tensor>& expected, const std::vector<Tensor>& actual,
+               const std::string& name, Model* model) {
+  if (expected.size() != actual.size())
+    throw Error(
+        fmt::format("{} has {} outputs, the float model {}", name, actual.size(), expected.size()));
+  model->power.resize(expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    if (expected[i].size() != actual[i].size())
+      throw Error(fmt::format("{}: output '{}' has {} elements, the float model's {}", name,
+                              model->session.outputs()[i].name, actual[i].size(),
+                              expected[i].size()));
+    model->power[i].add(power_of(to_doubles(expected[i]), to_doubles(actual[i])));
+  }
+}
+
 /// Adds one sample's differences between the float output and the model's.
 void add_difference(const std::vector<double>& expected, const std::vector<double>& actual,
-                    const std::string& name, Model* model) {
-  if (expected.size() != actual.size()) {
-    throw Error(fmt::format("{}: its first output has {} elements, the float model's {}", name,
-                            actual.size(), expected.size()));
-  }
+                    Model* model) {
   double sum = 0, greatest = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double difference = std::abs(expected[i] - actual[i]);
@@ -105,11 +139,14 @@ std::vector<Comparison> compare_models(
     }
     const auto known = truth(*sample, count);
     labelled += known ? 1 : 0;
-    const auto expected = first_output(run_timed(models[0], sample->inputs));
+    const std::vector<Tensor> outputs = run_timed(models[0], sample->inputs);
+    const auto expected = first_output(outputs);
     models[0].right += known && argmax(expected) == *known ? 1 : 0;
     for (std::size_t i = 1; i < models.size(); ++i) {
-      const auto actual = first_output(run_timed(models[i], sample->inputs));
-      add_difference(expected, actual, int8_models[i - 1].string(), &models[i]);
+      const std::vector<Tensor> given = run_timed(models[i], sample->inputs);
+      add_power(outputs, given, int8_models[i - 1].string(), &models[i]);
+      const auto actual = first_output(given);
+      add_difference(expected, actual, &models[i]);
       models[i].right += known && argmax(actual) == *known ? 1 : 0;
     }
     progress.update(++count);
@@ -126,6 +163,12 @@ std::vector<Comparison> compare_models(
                    static_cast<double>(models[0].session.info().file_bytes);
     c.mean_diff = model.sum_mean / count;
     c.mean_max = model.sum_max / count;
+    Power all;
+    for (std::size_t k = 0; k < model.power.size(); ++k) {
+      all.add(model.power[k]);
+      c.outputs.push_back({models[0].session.outputs()[k].name, model.power[k].ratio_db()});
+    }
+    c.sqnr_db = all.ratio_db();
     c.disagree = static_cast<double>(model.disagreements) / count;
     c.time_float_ms = median(models[0].times_ms);
     c.time_int8_ms = median(model.times_ms);

@@ -14,12 +14,20 @@
 
 namespace intact::tools {
 
+/// 10 log10(sum float^2 / sum (float - int8)^2) over all samples; infinite for equal outputs.
+struct OutputNoise {
+  std::string name;
+  double sqnr_db = 0;
+};
+
 /// One int8 model against the float model. Differences are of the first output, per sample.
 struct Comparison {
   std::string model;
-  double size_ratio = 0;     ///< int8 file / float file
-  double mean_diff = 0;      ///< mean over samples of the mean |float - int8|
-  double mean_max = 0;       ///< mean over samples of the greatest |float - int8|
+  double size_ratio = 0;  ///< int8 file / float file
+  double mean_diff = 0;   ///< mean over samples of the mean |float - int8|
+  double mean_max = 0;    ///< mean over samples of the greatest |float - int8|
+  double sqnr_db = 0;     ///< of all outputs together
+  std::vector<OutputNoise> outputs;
   double disagree = 0;       ///< share of samples whose greatest value is at another index
   double time_float_ms = 0;  ///< median per sample
   double time_int8_ms = 0;

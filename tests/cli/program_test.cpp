@@ -330,13 +330,17 @@ TEST(Quantize, makes_a_model_that_compares_well) {
                    "--chart", folder / "c.svg"});
   ASSERT_EQ(compared.code, 0) << compared.err;
   const json row = read_json(folder / "c.json")["models"][0];
-  for (const char* key : {"size_ratio", "mean_diff", "mean_max", "disagree", "time_float_ms",
-                          "time_int8_ms", "ratio", "top1_float", "top1_int8"}) {
+  for (const char* key : {"size_ratio", "mean_diff", "mean_max", "sqnr_db", "disagree",
+                          "time_float_ms", "time_int8_ms", "ratio", "top1_float", "top1_int8"}) {
     EXPECT_TRUE(row[key].is_number()) << key;
     EXPECT_NE(compared.out.find(key), std::string::npos) << key;
   }
   EXPECT_LT(row["size_ratio"], 0.4);
   EXPECT_LT(row["disagree"], 0.02);
+  // What quantizing said of its samples holds for others.
+  EXPECT_NEAR(row["sqnr_db"], read_json(folder / "q.json")["sqnr_db"], 3);
+  ASSERT_EQ(row["outputs"].size(), 1U);
+  EXPECT_EQ(row["outputs"][0]["sqnr_db"], row["sqnr_db"]);
   EXPECT_GE(row["top1_int8"].get<double>(), row["top1_float"].get<double>() - 1);
   EXPECT_NE(file_text(folder / "c.svg").find("</svg>"), std::string::npos);
 
@@ -353,6 +357,7 @@ TEST(Compare, needs_samples) {
       run_program({"compare", model, model, "--random", "2", "--threads", "1"});
   EXPECT_EQ(same.code, 0) << same.err;
   EXPECT_NE(same.out.find("2 samples"), std::string::npos);
+  EXPECT_NE(same.out.find(" inf "), std::string::npos) << "no noise\n" << same.out;
 }
 
 /// The engine, where tests/conformance has the interpreter.

@@ -205,6 +205,10 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
   Graph quantized =
       StaticQuantizer(graph, patterns.kept_out(graph), calibration, options).run(report);
   quantized.metadata["intact.method"] = report.method;
+  quantized.metadata["intact.options"] =
+      fmt::format("{} weights, {} effort{}", options.per_channel ? "per-channel" : "per-tensor",
+                  options.effort == Effort::low ? "low" : "normal",
+                  options.preprocess ? "" : ", no pre-processing");
   quantized.metadata["intact.samples"] = std::to_string(report.samples);
   write_model(quantized, output, report);
   return report;

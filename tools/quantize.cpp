@@ -3,8 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "intact/error.hpp"
 #include "tools/common.hpp"
+#include "tools/files.hpp"
 #include "tools/progress.hpp"
 #include "tools/quantize_report.hpp"
 #include "tools/ranges_file.hpp"
@@ -15,8 +18,8 @@ namespace intact::tools {
 namespace {
 
 struct Options {
-  std::string model, output, mode, calibration,
-      preprocess = "none", method = "auto", effort = "normal", json, report, ranges, save_ranges;
+  std::string model, output, mode, calibration, preprocess = "none", method, effort, json, report,
+                                                ranges, save_ranges;
   bool per_tensor = false, no_preprocess = false;
   std::vector<std::string> exclude, include;
   std::optional<double> target_sqnr, max_drop;
@@ -25,7 +28,7 @@ struct Options {
 };
 
 CalibrationMethod parse_method(const std::string& name) {
-  if (name == "auto") return CalibrationMethod::automatic;
+  if (name.empty() || name == "auto") return CalibrationMethod::automatic;
   if (name == "minmax") return CalibrationMethod::minmax;
   if (name == "average") return CalibrationMethod::average;
   if (name == "percentile") return CalibrationMethod::percentile;
@@ -75,6 +78,13 @@ QuantizeReport quantize_dynamic(const Options& options, const QuantizeOptions& q
         "--mode dynamic finds ranges at run time: it takes neither --calibration nor "
         "--random");
   }
+  if (!options.method.empty() || !options.effort.empty() || options.target_sqnr ||
+      options.max_drop) {
+    throw Error(
+        "--mode dynamic looks at no samples: it takes neither --method, --effort, --target-sqnr "
+        "nor "
+        "--max-drop");
+  }
   return intact::quantize_dynamic(options.model, options.output, quantize_options);
 }
 
@@ -96,6 +106,34 @@ QuantizeReport quantize_static(const Options& options, QuantizeOptions quantize_
                                  quantize_options);
 }
 
+/// The operators that gain most, where mixed precision ranked them.
+void print_ranking(const QuantizeReport& report) {
+  std::vector<const OperatorReport*> ranked;
+  for (const OperatorReport& entry : report.operators)
+    if (entry.float_gain_db) ranked.push_back(&entry);
+  if (ranked.empty()) return;
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto* a, const auto* b) {
+    return *a->float_gain_db > *b->float_gain_db;
+  });
+  Table table;
+  table.column("operator");
+  table.column("gain in float, dB", Table::Align::right);
+  table.column("precision");
+  constexpr std::size_t shown = 10;
+  for (std::size_t i = 0; i < std::min(ranked.size(), shown); ++i)
+    table.row({shorten(ranked[i]->name, 48), fmt::format("{:.2f}", *ranked[i]->float_gain_db),
+               ranked[i]->integer ? "int8" : "float"});
+  fmt::print("{}\n", table.text());
+}
+
+void write_report(const std::string& path, const QuantizeReport& report,
+                  const std::string& output) {
+  if (std::filesystem::path(path).extension() == ".html")
+    write_text(path, report_html(report, std::filesystem::path(output).filename().string()));
+  else
+    write_json(path, report_json(report));
+}
+
 int quantize(const Options& options) {
   if (!options.engine.isa.empty()) {
     throw Error("--isa does not apply to quantize; set the variable INTACT_ISA");
@@ -113,10 +151,11 @@ int quantize(const Options& options) {
   const bool dynamic = options.mode == "dynamic";
   const QuantizeReport report = dynamic ? quantize_dynamic(options, quantize_options)
                                         : quantize_static(options, quantize_options);
+  print_ranking(report);
   print_report(options, report);
   if (!options.save_ranges.empty()) write_ranges(options.save_ranges, report.ranges());
-  for (const std::string& path : {options.json, options.report})
-    if (!path.empty()) write_json(path, report_json(report));
+  if (!options.json.empty()) write_json(options.json, report_json(report));
+  if (!options.report.empty()) write_report(options.report, report, options.output);
   return 0;
 }
 
@@ -171,7 +210,8 @@ void add_quantize(CLI::App& app, Action& chosen) {
       ->check(CLI::PositiveNumber);
   command->add_option("--json", options->json, "Write the report as JSON");
   command->add_option("--report", options->report,
-                      "Write ranges, grids, histograms and figures of all tensors (F.json)");
+                      "Write ranges, grids, histograms and figures of all tensors (F.json, or "
+                      "F.html for a page)");
   add_engine_flags(*command, options->engine);
   add_shape_flag(*command, options->engine);
   command->callback([options, &chosen] { chosen = [options] { return quantize(*options); }; });

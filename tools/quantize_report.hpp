@@ -1,5 +1,7 @@
-// The quantizer's report as JSON.
+// The quantizer's report as JSON and as a self-contained web page.
 #pragma once
+
+#include <string>
 
 #include "intact/quantize.hpp"
 #include "tools/common.hpp"
@@ -9,5 +11,6 @@ namespace intact::tools {
 /// Field names are those of the structs. Ratios that are infinite (nothing was lost) and figures
 /// that were not measured are null.
 Json report_json(const QuantizeReport& report);
+std::string report_html(const QuantizeReport& report, const std::string& title);
 
 }  // namespace intact::tools

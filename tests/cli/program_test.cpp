@@ -272,6 +272,9 @@ TEST(Quantize, what_does_not_fit_together_is_said) {
   const std::string out = folder / "q.onnx";
   expect_error(run_program({"quantize", model, "-o", out, "--mode", "dynamic", "--random", "2"}), 1,
                {"--mode dynamic finds ranges at run time", "--random"});
+  for (const char* option : {"--method=mse", "--effort=low", "--target-sqnr=20", "--max-drop=0"})
+    expect_error(run_program({"quantize", model, "-o", out, "--mode", "dynamic", option}), 1,
+                 {"--mode dynamic looks at no samples", "--max-drop"});
   expect_error(run_program({"quantize", model, "-o", out, "--mode", "static", "--method", "best",
                             "--random", "2"}),
                2, {"best"});
@@ -347,6 +350,19 @@ TEST(Quantize, makes_a_model_that_compares_well) {
   const ProgramResult flow = run_program({"flow", out, "--json", folder / "f.json"});
   EXPECT_NE(flow.out.find("0 float round trips"), std::string::npos) << flow.out;
   EXPECT_EQ(read_json(folder / "f.json")["summary"]["int8_macs"], 10032384);
+}
+
+TEST(Quantize, report_is_a_page_too) {
+  const TemporaryFolder folder;
+  const ProgramResult made = run_program(
+      {"quantize", model, "-o", folder / "q.onnx", "--mode", "static", "--calibration",
+       digits("digits_calibration.npy"), "--report", folder / "q.html", "--target-sqnr", "60"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_NE(made.out.find("gain in float"), std::string::npos) << made.out;
+  const std::string page = file_text(folder / "q.html");
+  for (const char* part : {"</html>", "<svg", "Tensors on grids", "for accuracy: "})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  EXPECT_EQ(page.find("http"), std::string::npos) << "nothing is loaded from elsewhere";
 }
 
 TEST(Compare, needs_samples) {

@@ -51,6 +51,7 @@ TEST(QuantizeStatic, ReportsWhatItDid) {
   const auto metadata = pair.graph().metadata;
   EXPECT_EQ(metadata.at("intact.method"), "static auto");
   EXPECT_EQ(metadata.at("intact.samples"), "3");
+  EXPECT_EQ(metadata.at("intact.options"), "per-channel weights, normal effort");
   EXPECT_FALSE(metadata.at("intact.version").empty());
 }
 

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <memory>
 #include <set>
 
 #include "intact/quantize.hpp"
@@ -28,6 +27,8 @@ namespace {
 constexpr double sound_sqnr_db = 20;
 constexpr double spared_share = 0.05;
 constexpr double least_spared_db = 1;
+/// With one, whatever gains more than trials differ by chance.
+constexpr double least_gain_db = 0.02;
 constexpr int most_trial_samples = 32;
 
 /// Shapes follow from it.
@@ -47,13 +48,13 @@ std::vector<Tensor> first_sample(const Graph& graph, const CalibrationData& data
 }
 
 /// All samples through the float model: statistics of the tensors on grids.
-std::unique_ptr<Collector> observe(const Graph& graph, const GridPlan& plan,
-                                   const CalibrationData& data, const QuantizeOptions& options) {
-  auto collector = std::make_unique<Collector>(graph, plan.measured(), options.threads);
+Collector observe(const Graph& graph, const GridPlan& plan, const CalibrationData& data,
+                  const QuantizeOptions& options) {
+  Collector collector(graph, plan.measured(), options.threads);
   const CalibrationSource source = data ? data() : [] { return std::nullopt; };
   while (const auto sample = source()) {
-    collector->observe(*sample);
-    if (options.progress) options.progress(collector->samples());
+    collector.observe(*sample);
+    if (options.progress) options.progress(collector.samples());
   }
   return collector;
 }
@@ -140,7 +141,8 @@ Graph StaticQuantizer::meet_goal(PrecisionSearch& search) const {
     goal.sqnr_db = options_.target_sqnr_db.value_or(sound_sqnr_db);
   goal.disagreement = options_.max_drop.value_or(1);
   for (Goal wanted = goal;;) {
-    const bool more = search.meet(wanted, asked ? 0.02 : least_spared_db, asked ? 1 : spared_share);
+    const bool more =
+        search.meet(wanted, asked ? least_gain_db : least_spared_db, asked ? 1 : spared_share);
     const Selection selection = search.selection();
     Graph quantized = finish(selection, search.plan(selection));
     if (!asked || !more) return quantized;
@@ -154,24 +156,24 @@ Graph StaticQuantizer::meet_goal(PrecisionSearch& search) const {
 Graph StaticQuantizer::run(QuantizeReport& report) {
   const Selection selection = select_operators(graph_, excluded_);
   GridPlan plan(graph_, selection);
-  const std::unique_ptr<Collector> collector = observe(graph_, plan, data_, options_);
-  samples_ = report.samples = collector->samples();
+  const Collector collector = observe(graph_, plan, data_, options_);
+  samples_ = report.samples = collector.samples();
   report.method = fmt::format(
       "static {}", options_.ranges.empty() ? calibration_name(options_.method) : "given ranges");
   if (samples_ > 0) {
     trial_.emplace(graph_, data_, samples_, most_trial_samples, options_.threads);
     GridPlan first = plan;
-    first.set_ranges(graph_, choose_ranges(graph_, plan.measured(), collector->statistics(),
-                                           CalibrationMethod::mse, collector->threads()));
+    first.set_ranges(graph_, choose_ranges(graph_, plan.measured(), collector.statistics(),
+                                           CalibrationMethod::mse, collector.threads()));
     nearest_ = adapt_weights(graph_, selection, first, {}, 0, options_);
   }
-  plan.set_ranges(graph_, ranges(selection, plan, *collector));
-  report.tensors = report_tensors(graph_, plan, collector->statistics());
+  plan.set_ranges(graph_, ranges(selection, plan, collector));
+  report.tensors = report_tensors(graph_, plan, collector.statistics());
   if (!trial_) {
     report_operators(graph_, selection, report);
     return finish(selection, plan);
   }
-  PrecisionSearch search(graph_, excluded_, plan, nearest_, *trial_, collector->threads());
+  PrecisionSearch search(graph_, excluded_, plan, nearest_, *trial_, collector.threads());
   Graph quantized = meet_goal(search);
   report_operators(graph_, search.selection(), report);
   report_ranking(search, excluded_, report);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "intact/cpu.hpp"
 #include "intact/error.hpp"
@@ -114,6 +115,10 @@ std::string describe(const TensorInfo& info) {
   if (info.is_sequence)
     return fmt::format("'{}' sequence of {}", info.name, element_name(info.type));
   return fmt::format("'{}' {} {}", info.name, element_name(info.type), shape_text(info));
+}
+
+Json number_or_null(std::optional<double> value) {
+  return value && std::isfinite(*value) ? Json(*value) : Json();
 }
 
 void write_json(const std::filesystem::path& path, const Json& json) {

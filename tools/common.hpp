@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ std::string describe(const TensorInfo& info);
 /// "[N,3,224,224]"
 std::string shape_text(const TensorInfo& info);
 
+/// Null where there is no number, or an infinite one, which JSON does not know.
+Json number_or_null(std::optional<double> value);
 void write_json(const std::filesystem::path& path, const Json& json);
 
 }  // namespace intact::tools

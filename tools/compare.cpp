@@ -1,8 +1,6 @@
 // `intact compare`: the classic quantization table for one or more int8 models.
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "intact/error.hpp"
 #include "tools/chart.hpp"
 #include "tools/common.hpp"
@@ -33,25 +31,20 @@ std::unique_ptr<SampleSource> open_source(const Options& options) {
   return random_samples(options.random, session.inputs(), input_shapes(session, options.engine), 1);
 }
 
-/// Null for equal outputs: JSON knows no infinity.
-Json decibels(double value) {
-  return std::isfinite(value) ? Json(value) : Json();
-}
-
 Json to_json(const Comparison& c) {
   Json json = {{"model", c.model},
                {"samples", c.samples},
                {"size_ratio", c.size_ratio},
                {"mean_diff", c.mean_diff},
                {"mean_max", c.mean_max},
-               {"sqnr_db", decibels(c.sqnr_db)},
+               {"sqnr_db", number_or_null(c.sqnr_db)},
                {"outputs", Json::array()},
                {"disagree", c.disagree},
                {"time_float_ms", c.time_float_ms},
                {"time_int8_ms", c.time_int8_ms},
                {"ratio", c.ratio}};
   for (const OutputNoise& output : c.outputs)
-    json["outputs"].push_back({{"name", output.name}, {"sqnr_db", decibels(output.sqnr_db)}});
+    json["outputs"].push_back({{"name", output.name}, {"sqnr_db", number_or_null(output.sqnr_db)}});
   if (c.top1_float) {
     json["top1_float"] = *c.top1_float;
     json["top1_int8"] = *c.top1_int8;

@@ -33,8 +33,8 @@ struct Power {
 
 struct Model {
   Session session;
-  std::vector<Power> power;  ///< by output
-  std::vector<double> times_ms;
+  std::vector<Power> power = {};  ///< by output
+  std::vector<double> times_ms = {};
   double sum_mean = 0, sum_max = 0;
   int disagreements = 0, right = 0;
 };
@@ -125,9 +125,9 @@ std::vector<Comparison> compare_models(
     SampleSource& samples, const SessionOptions& options,
     const std::function<std::optional<std::int64_t>(const Sample&, int)>& truth) {
   std::vector<Model> models;  // the float model first
-  models.push_back({Session::load(float_model, options), {}});
+  models.push_back({Session::load(float_model, options)});
   for (const auto& path : int8_models) {
-    models.push_back({Session::load(path, options), {}});
+    models.push_back({Session::load(path, options)});
     check_same_interface(models[0].session, models.back().session, path.string());
   }
   int count = 0, labelled = 0;

@@ -82,8 +82,7 @@ QuantizeReport quantize_dynamic(const Options& options, const QuantizeOptions& q
       options.max_drop) {
     throw Error(
         "--mode dynamic looks at no samples: it takes neither --method, --effort, --target-sqnr "
-        "nor "
-        "--max-drop");
+        "nor --max-drop");
   }
   return intact::quantize_dynamic(options.model, options.output, quantize_options);
 }
@@ -108,21 +107,18 @@ QuantizeReport quantize_static(const Options& options, QuantizeOptions quantize_
 
 /// The operators that gain most, where mixed precision ranked them.
 void print_ranking(const QuantizeReport& report) {
-  std::vector<const OperatorReport*> ranked;
-  for (const OperatorReport& entry : report.operators)
-    if (entry.float_gain_db) ranked.push_back(&entry);
+  std::vector<const OperatorReport*> ranked = by_gain(report);
+  std::erase_if(ranked, [](const OperatorReport* entry) { return !entry->float_gain_db; });
   if (ranked.empty()) return;
-  std::stable_sort(ranked.begin(), ranked.end(), [](const auto* a, const auto* b) {
-    return *a->float_gain_db > *b->float_gain_db;
-  });
+  constexpr std::size_t shown = 10;
+  ranked.resize(std::min(ranked.size(), shown));
   Table table;
   table.column("operator");
   table.column("gain in float, dB", Table::Align::right);
   table.column("precision");
-  constexpr std::size_t shown = 10;
-  for (std::size_t i = 0; i < std::min(ranked.size(), shown); ++i)
-    table.row({shorten(ranked[i]->name, 48), fmt::format("{:.2f}", *ranked[i]->float_gain_db),
-               ranked[i]->integer ? "int8" : "float"});
+  for (const OperatorReport* entry : ranked)
+    table.row({shorten(entry->name, 48), fmt::format("{:.2f}", *entry->float_gain_db),
+               entry->integer ? "int8" : "float"});
   fmt::print("{}\n", table.text());
 }
 

@@ -63,17 +63,11 @@ std::string summary(const QuantizeReport& report) {
   return text;
 }
 
-/// Those that gain most in float first, as far as that was measured; else in the model's order.
 std::string operator_table(const QuantizeReport& report) {
-  std::vector<const OperatorReport*> order;
-  for (const OperatorReport& entry : report.operators) order.push_back(&entry);
-  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return a->float_gain_db.value_or(-1e9) > b->float_gain_db.value_or(-1e9);
-  });
   std::string out =
       "<h2>Operators</h2><table><tr><th>name</th><th>operator</th><th>precision</th>"
       "<th class=\"n\">gain in float, dB</th><th>reason</th></tr>\n";
-  for (const OperatorReport* entry : order)
+  for (const OperatorReport* entry : by_gain(report))
     out += fmt::format(
         "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
         escape_xml(entry->name), escape_xml(entry->op), entry->integer ? "int8" : "float",

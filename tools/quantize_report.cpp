@@ -1,14 +1,10 @@
 // Fields by name.
 #include "tools/quantize_report.hpp"
 
-#include <cmath>
+#include <algorithm>
 
 namespace intact::tools {
 namespace {
-
-Json number(std::optional<double> value) {
-  return value && std::isfinite(*value) ? Json(*value) : Json();
-}
 
 Json range_json(const ValueRange& range) {
   return {{"min", range.min}, {"max", range.max}};
@@ -23,7 +19,7 @@ Json tensor_json(const TensorReport& tensor) {
           {"scale", tensor.scale},
           {"zero_point", tensor.zero_point},
           {"saturated", tensor.saturated},
-          {"sqnr_db", number(tensor.sqnr_db)},
+          {"sqnr_db", number_or_null(tensor.sqnr_db)},
           {"histogram", tensor.histogram}};
 }
 
@@ -33,17 +29,27 @@ Json operator_json(const OperatorReport& entry) {
           {"output", entry.output},
           {"integer", entry.integer},
           {"reason", entry.reason},
-          {"sqnr_db", number(entry.sqnr_db)},
-          {"float_gain_db", number(entry.float_gain_db)}};
+          {"sqnr_db", number_or_null(entry.sqnr_db)},
+          {"float_gain_db", number_or_null(entry.float_gain_db)}};
 }
 
 }  // namespace
 
+std::vector<const OperatorReport*> by_gain(const QuantizeReport& report) {
+  std::vector<const OperatorReport*> order;
+  for (const OperatorReport& entry : report.operators) order.push_back(&entry);
+  // Nothing is less than any number.
+  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return a->float_gain_db > b->float_gain_db;
+  });
+  return order;
+}
+
 Json report_json(const QuantizeReport& report) {
   Json json = {{"method", report.method},
                {"samples", report.samples},
-               {"sqnr_db", number(report.sqnr_db)},
-               {"disagreement", number(report.disagreement)},
+               {"sqnr_db", number_or_null(report.sqnr_db)},
+               {"disagreement", number_or_null(report.disagreement)},
                {"quantized", report.quantized},
                {"kept_float", Json::array()},
                {"notes", report.notes},

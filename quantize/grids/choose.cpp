@@ -33,7 +33,7 @@ class Functions {
     const bool alone = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId operand) {
       return operand == id || operand == no_value || graph_.is_constant(operand);
     });
-    return alone && node.inputs.size() < 4 && is_function(node) ? &node : nullptr;
+    return alone && is_function(node) ? &node : nullptr;
   }
 
   void apply(const Node& node, std::span<float> values) const {

@@ -76,7 +76,6 @@ void PrecisionSearch::rank() {
     for (const std::size_t operand : choice.operands) {
       if (graph_.is_constant(node.inputs[operand])) continue;
       GridReaders& entry = readers[plan.group(node.inputs[operand])];
-      if (entry.nodes.empty()) entry.tensor = graph_.value(node.inputs[operand]).name;
       if (!entry.nodes.empty() && entry.nodes.back() == node.name) continue;
       entry.nodes.push_back(node.name);
       entry.share += macs;

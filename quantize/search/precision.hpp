@@ -21,7 +21,6 @@ struct Goal {
 
 /// Operators that read one grid. Left in float together, they spare the model its rounding.
 struct GridReaders {
-  std::string tensor;              ///< the first on the grid
   std::vector<std::string> nodes;  ///< names
   double share = 0;                ///< of the model's multiply-adds
   double gain_db = 0;              ///< signal-to-noise ratio of the model with them in float, more
@@ -48,7 +47,7 @@ class PrecisionSearch {
   const std::map<std::string, double>& gains_db() const { return gains_db_; }
 
  private:
-  Agreement agreement(const std::set<std::string>& excluded, int most_samples = 1000) const;
+  Agreement agreement(const std::set<std::string>& excluded, int most_samples = Trial::all) const;
   void rank();
 
   const Graph& graph_;

@@ -53,13 +53,13 @@ Trial::Trial(const Graph& graph, const CalibrationData& data, int samples, int m
   const ObservedModel model(graph, graph.outputs, threads);
   const CalibrationSource source = data();
   int count = std::min(samples, most);
-  for (int i = 0; i < samples && this->samples() < count; ++i) {
+  for (int i = 0; i < samples && kept() < count; ++i) {
     auto sample = source();
-    if (i != this->samples() * samples / count) continue;
+    if (i != kept() * samples / count) continue;
     outputs_.push_back(model.run(*sample));
     inputs_.push_back(std::move(*sample));
     const std::int64_t elements = elements_of(inputs_[0]) + elements_of(outputs_[0]);
-    if (this->samples() == 1)
+    if (kept() == 1)
       count = std::clamp(static_cast<int>(most_elements / std::max<std::int64_t>(elements, 1)), 1,
                          count);
   }

@@ -21,19 +21,19 @@ struct Agreement {
 
 class Trial {
  public:
+  static constexpr int all = 1 << 30;
+
   /// Keeps at most `most` of the `samples` samples, evenly spread, and the float outputs of
   /// `graph`.
   Trial(const Graph& graph, const CalibrationData& data, int samples, int most, int threads);
 
   /// On the first `most` of the kept samples, on the calling thread: several trials may run at
   /// once.
-  Agreement run(const Graph& quantized, int most = 1000) const;
-  int samples() const { return static_cast<int>(inputs_.size()); }
-  const std::vector<Tensor>& input(int sample) const {
-    return inputs_[static_cast<std::size_t>(sample)];
-  }
+  Agreement run(const Graph& quantized, int most = all) const;
 
  private:
+  int kept() const { return static_cast<int>(inputs_.size()); }
+
   std::vector<std::vector<Tensor>> inputs_, outputs_;
 };
 

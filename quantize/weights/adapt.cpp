@@ -51,7 +51,7 @@ class Adapter {
   const QuantizeOptions& options_;
   std::vector<std::vector<int>> consumers_;
   std::vector<Product> products_;
-  std::vector<ValueId> inputs_;
+  std::vector<ValueId> inputs_;  ///< of products_
 };
 
 Adapter::Adapter(const Graph& graph, const Selection& selection, const GridPlan& plan,
@@ -61,16 +61,14 @@ Adapter::Adapter(const Graph& graph, const Selection& selection, const GridPlan&
       plan_(plan),
       options_(options),
       consumers_(graph.consumers()) {
-  std::vector<ValueId> inputs;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     if (selection.nodes[i].role != Role::product) continue;
     const Node& node = graph.nodes[i];
     const WeightLayout layout = weight_layout(node, graph.value(node.inputs[1]).constant.shape());
     products_.push_back(
         {static_cast<int>(i), layout, InputMoments(layout, plan.grid(node.inputs[0]))});
-    inputs.push_back(node.inputs[0]);
+    inputs_.push_back(node.inputs[0]);
   }
-  inputs_ = std::move(inputs);
 }
 
 /// Each thread takes the next product; which one has no influence on the result.

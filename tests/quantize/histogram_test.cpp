@@ -122,8 +122,7 @@ TEST(LeastSquares, KeepsBoundsOfClampedValues) {
 }
 
 TEST(LeastSquares, ClippedValuesCountMore) {
-  // 50 of 100000 at 12: the squared error of clipping them at 6 is that of 254 steps, which saves
-  // less than four times as much in rounding.
+  // So few that clipping them would have the least plain error.
   Histogram histogram;
   auto values = normal_values(100000, 4);
   for (std::size_t i = 0; i < 50; ++i) values[i] = 12;

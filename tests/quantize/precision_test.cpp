@@ -6,7 +6,7 @@ namespace {
 
 /// Three channels of "narrow" are a thousandth of the fourth, which shares their grid, and "wide"
 /// makes them large again: rounding in between loses them.
-Graph model_with_a_weak_spot() {
+Graph model_with_a_weak_spot(std::int64_t outputs = 3) {
   ModelBuilder model;
   const ValueId x = model.input("x", ElementType::f32, {1, 4, 8, 8});
   Tensor narrow = random_floats({4, 4, 1, 1}, 1), wide = random_floats({4, 1, 3, 3}, 2);
@@ -17,7 +17,7 @@ Graph model_with_a_weak_spot() {
       {model.node("Conv", "narrow", {x, model.constant("n", narrow)}), model.constant("w", wide)},
       {{"group", std::int64_t{4}}});
   return model.build(
-      {model.node("Conv", "last", {y, model.constant("v", random_floats({3, 4, 1, 1}, 3))})});
+      {model.node("Conv", "last", {y, model.constant("v", random_floats({outputs, 4, 1, 1}, 3))})});
 }
 
 QuantizeOptions as_it_stands() {
@@ -60,8 +60,21 @@ TEST(MixedPrecision, KeepsTheWeakSpotFloatUntilTheTargetIsMet) {
   EXPECT_GE(*pair.report.sqnr_db, 25);
   EXPECT_NE(kept_reason(pair.report, "wide").find("for accuracy: "), std::string::npos);
   EXPECT_EQ(kept_reason(pair.report, "narrow"), "") << "not more than needed";
-  for (const OperatorReport& entry : pair.report.operators)
+  for (const OperatorReport& entry : pair.report.operators) {
     if (entry.name == "wide") EXPECT_GT(entry.float_gain_db.value_or(0), 5);
+  }
+}
+
+/// "wide" has half of the multiply-adds in front of 3 outputs, and a thirtieth in front of 256.
+TEST(MixedPrecision, SparesWhatCostsLittleWithoutBeingAsked) {
+  for (const std::int64_t outputs : {3, 256}) {
+    const TemporaryFolder folder;
+    save_onnx(model_with_a_weak_spot(outputs), folder / "float.onnx");
+    const QuantizeReport report = quantize_static(folder / "float.onnx", folder / "int8.onnx",
+                                                  data_of(images_of(6)), as_it_stands());
+    EXPECT_EQ(kept_reason(report, "wide").starts_with("for accuracy: "), outputs == 256);
+    EXPECT_EQ(*report.sqnr_db > 20, outputs == 256) << *report.sqnr_db;
+  }
 }
 
 TEST(MixedPrecision, SaysHowFarItCameWhereTheTargetIsOutOfReach) {

@@ -122,10 +122,10 @@ TEST(LeastSquares, KeepsBoundsOfClampedValues) {
 }
 
 TEST(LeastSquares, ClippedValuesCountMore) {
-  // So few that clipping them would have the least plain error.
+  // The plain squared error is least where it is clipped to about 10.
   Histogram histogram;
   auto values = normal_values(100000, 4);
-  for (std::size_t i = 0; i < 50; ++i) values[i] = 12;
+  values[0] = 12;
   histogram.observe(values);
   EXPECT_GT(least_squares_range(histogram).max, 11);
 }

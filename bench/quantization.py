@@ -83,6 +83,14 @@ def detections(expected, given, labels):
     return {"f1": 2 * right / max(found + wanted, 1)}
 
 
+def pooled_cosine(expected, given, mask):
+    """Mean cosine of the angle between embeddings of sentences: means over the tokens."""
+    import numpy as np
+    first, second = ((np.float64(outputs[0]) * mask[:, :, None]).sum(1) for outputs in (expected, given))
+    cosines = (first * second).sum(1) / np.sqrt((first ** 2).sum(1) * (second ** 2).sum(1))
+    return {"cosine": float(cosines.mean())}
+
+
 # --- samples
 
 
@@ -117,6 +125,19 @@ def varied_files(name):
     return load
 
 
+def sentences(folder, limit):
+    """As tools/export/minilm.py writes them beside the model. For labels it says which tokens count."""
+    import numpy as np
+    inputs = {name: np.load(folder / f"{name}.npy")[:limit] for name in ("input_ids", "attention_mask")}
+    return in_calls(inputs, 25), inputs["attention_mask"]
+
+
+def in_calls(samples, size):
+    """Samples by input, `size` to a call."""
+    count = len(next(iter(samples.values())))
+    return [{name: values[i:i + size] for name, values in samples.items()} for i in range(0, count, size)]
+
+
 # --- models
 
 
@@ -127,6 +148,7 @@ class Case:
     calibration: int  # the first samples
     figures: typing.Callable = None  # (float outputs, int8 outputs, labels) -> figures by name
     most: int = 10000  # samples in all
+    exported: bool = False  # not of the test data: lies with its samples in a folder that tools/export wrote
     targets: dict = dataclasses.field(default_factory=dict)  # of static files
 
 
@@ -146,21 +168,24 @@ CASES = [
                                            std=(57.375, 57.12, 58.395), bgr=True), 10, targets={"db": 21}),
     Case("ultraface_RFB_320", models.FACES, 10, targets={"db": 42}),
     Case("ppocrv3_det", PP_PHOTOS, 10, targets={"db": 11}),
+    Case("minilm-l6", sentences, 50, pooled_cosine, exported=True, targets={"cosine": 0.994}),
 ]
 LOWER_IS_BETTER = {"disagree"}
-SHOWN = {"db": "{:.1f} dB", "disagree": "{:.2f} %", "top1_change": "{:+.2f}", "log_db": "log {:.1f} dB", "f1": "F1 {:.3f}"}
+SHOWN = {"db": "{:.1f} dB", "disagree": "{:.2f} %", "top1_change": "{:+.2f}", "log_db": "log {:.1f} dB", "f1": "F1 {:.3f}",
+         "cosine": "cosine {:.4f}"}
 
 # --- measuring
 
 
 def split(case, data, limit):
-    """Calibration samples as one array, calls on the others, and their labels."""
+    """Calibration samples by input, calls on the others, and their labels."""
     import numpy as np
     calls, labels = case.samples(data, min(case.most, limit))
-    name, = calls[0]
-    size, samples = len(calls[0][name]), np.concatenate([call[name] for call in calls])
-    rest = samples[case.calibration:]
-    return samples[:case.calibration], models.in_batches(name, rest, size), None if labels is None else labels[case.calibration:]
+    samples = {name: np.concatenate([call[name] for call in calls]) for name in calls[0]}
+    first, rest = ({name: values[part] for name, values in samples.items()}
+                   for part in (slice(case.calibration), slice(case.calibration, None)))
+    size = len(next(iter(calls[0].values())))
+    return first, in_calls(rest, size), None if labels is None else labels[case.calibration:]
 
 
 def joined(results):
@@ -184,9 +209,9 @@ def runners(arguments, folder):
 
 
 def quantize(arguments, model, output, mode, calibration):
-    command = [arguments.intact, "quantize", model, "-o", output, "--mode", mode, "--threads", str(arguments.threads),
-               *arguments.extra.split()]
-    if mode == "static":
+    command = [arguments.intact, "quantize", model, "-o", output, "--mode", mode.split("-")[0],
+               "--threads", str(arguments.threads), *arguments.extra.split()]
+    if mode != "dynamic":
         command += ["--calibration", calibration]
     begin = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True)
@@ -195,11 +220,18 @@ def quantize(arguments, model, output, mode, calibration):
     return time.monotonic() - begin
 
 
+def model_file(case, arguments):
+    return (arguments.minilm if case.exported else arguments.data / "models") / f"{case.file}.onnx"
+
+
 def measure(arguments, case, folder):
     import numpy as np
-    model = arguments.data / "models" / f"{case.file}.onnx"
-    calibration, calls, labels = split(case, arguments.data, arguments.limit)
-    np.save(folder / "calibration.npy", calibration)
+    model = model_file(case, arguments)
+    data = model.parent if case.exported else arguments.data
+    calibration, calls, labels = split(case, data, arguments.limit)
+    (folder / "calibration").mkdir()
+    for name, values in calibration.items():
+        np.save(folder / "calibration" / f"{name}.npy", values)
     engines = runners(arguments, folder)
     expected = {name: run(model, calls) for name, run in engines.items()}
     rows = []
@@ -208,7 +240,7 @@ def measure(arguments, case, folder):
         row = {"model": case.file, "mode": mode, "samples": sum(len(next(iter(call.values()))) for call in calls)}
         rows.append(row)
         try:
-            row["seconds"] = quantize(arguments, model, output, mode, folder / "calibration.npy")
+            row["seconds"] = quantize(arguments, model, output, mode, folder / "calibration")
         except accuracy.Failure as failure:
             row["error"] = str(failure)
             continue
@@ -256,7 +288,10 @@ def parse_arguments():
     parser.add_argument("models", nargs="*", help="part of the file name (default: all)")
     parser.add_argument("--data", type=pathlib.Path, default=environment.test_data(),
                         help="folder with models/ and images/ (default: INTACT_TEST_DATA)")
-    parser.add_argument("--modes", nargs="+", choices=["static", "dynamic"], default=["static"])
+    parser.add_argument("--minilm", type=pathlib.Path, default=environment.ROOT / "build" / "minilm",
+                        help="what tools/export/minilm.py wrote; left out when absent")
+    parser.add_argument("--modes", nargs="+", choices=["static", "dynamic", "dynamic-sampled"],
+                        default=["static"], help="dynamic-sampled: dynamic, with the samples that static mode has")
     parser.add_argument("--extra", default="", help="further options of intact quantize, as one word: --extra=\"--method mse\"")
     parser.add_argument("--limit", type=int, default=10000, help="most samples per model, calibration included")
     parser.add_argument("--threads", type=int, default=1)
@@ -273,6 +308,9 @@ def main():
     environment.enter_venv(arguments.venv)
     conditions = environment.conditions(arguments.intact)
     chosen = [case for case in CASES if not arguments.models or any(part in case.file for part in arguments.models)]
+    for case in [case for case in chosen if case.exported and not model_file(case, arguments).exists()]:
+        print(f"left out: {case.file}, no {model_file(case, arguments)}", file=sys.stderr)
+        chosen.remove(case)
     progress = environment.Progress("models", len(chosen))
     rows = []
     for case in chosen:

@@ -83,6 +83,13 @@ void complete(Graph& graph, std::span<const Tensor> sample) {
   raise_opset(graph, needed_opset);
 }
 
+std::vector<Tensor> first_sample(const CalibrationData& data) {
+  std::optional<std::vector<Tensor>> sample = data ? data()() : std::nullopt;
+  if (!sample)
+    throw Error("no calibration sample was given; quantization needs at least one");
+  return std::move(*sample);
+}
+
 std::vector<Tensor> sample_of_declared_shapes(const Graph& graph) {
   std::vector<Tensor> sample;
   for (const ValueId id : graph.inputs) {

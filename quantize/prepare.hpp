@@ -21,6 +21,9 @@ void preprocess(Graph& graph, bool fold_neighbours);
 /// the first in which QuantizeLinear has an axis. Throws Error when the sample does not fit.
 void complete(Graph& graph, std::span<const Tensor> sample);
 
+/// Throws Error when there is none.
+std::vector<Tensor> first_sample(const CalibrationData& data);
+
 /// Zeros of the declared input shapes, with 1 for an unknown first extent. Throws Error naming an
 /// input with other unknown extents.
 std::vector<Tensor> sample_of_declared_shapes(const Graph& graph);

@@ -1,5 +1,6 @@
 // Dynamic quantization from file to file: products with constant weights become integer operators
-// on activations whose grids are found at run time. No sample is needed, and no shape.
+// on activations whose grids are found at run time. No sample is needed, and no shape; with samples
+// channels are evened out and weights rounded for them.
 //
 //   x -> DynamicQuantizeLinear -> ConvInteger or MatMulInteger -> Cast -> Mul (scales) -> Add
 //   (bias)
@@ -18,9 +19,16 @@
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
 #include "intact/quantize.hpp"
+#include "quantize/calibration/collector.hpp"
+#include "quantize/equalization/equalize.hpp"
+#include "quantize/equalization/smooth.hpp"
 #include "quantize/grids/grids.hpp"
+#include "quantize/grids/plan.hpp"
 #include "quantize/prepare.hpp"
+#include "quantize/search/trial.hpp"
 #include "quantize/select/patterns.hpp"
+#include "quantize/select/selection.hpp"
+#include "quantize/weights/adapt.hpp"
 
 namespace intact {
 namespace {
@@ -55,6 +63,53 @@ std::optional<std::string> reason_to_keep(const Graph& graph, const Node& node) 
   return "";
 }
 
+Selection select_products(const Graph& graph, const std::set<std::string>& excluded) {
+  Selection selection;
+  selection.from_integer.resize(graph.values.size(), false);
+  for (const Node& node : graph.nodes) {
+    Choice& choice = selection.nodes.emplace_back();
+    const std::optional<std::string> reason = reason_to_keep(graph, node);
+    if (!reason) continue;
+    choice.reason = *reason;
+    if (!reason->empty()) continue;
+    if (excluded.contains(node.name))
+      choice.reason = "excluded";
+    else
+      choice = {Role::product, "", {0}};
+  }
+  return selection;
+}
+
+float factor_of(const Node& node) {
+  return node.is("Gemm") ? node.attributes.number("alpha", 1) : 1.0f;
+}
+
+bool can_change_bias(const Graph& graph, const Node& node, const AdaptedWeights& adapted) {
+  if (!node.is("Gemm") || !node.has_input(2) || adapted.bias_change.empty()) return true;
+  return node.attributes.number("beta", 1) == 1 && graph.is_constant(node.inputs[2]) &&
+         graph.value(node.inputs[2]).constant.size() ==
+             static_cast<std::int64_t>(adapted.bias_change.size());
+}
+
+/// By node: weights of its own, rounded for the samples.
+std::vector<std::optional<AdaptedWeights>> adapt_products(const Graph& graph,
+                                                          const Selection& selection,
+                                                          const CalibrationData& data,
+                                                          const QuantizeOptions& options,
+                                                          QuantizeReport& report) {
+  report.samples = collect(graph, GridPlan(graph, selection).measured(), data, options).samples();
+  auto adapted = adapt_weights(graph, selection, nullptr, data, report.samples, options);
+  const auto consumers = graph.consumers();
+  for (std::size_t i = 0; i < adapted.size(); ++i) {
+    if (!adapted[i]) continue;
+    const Node& node = graph.nodes[i];
+    const bool shared = consumers[static_cast<std::size_t>(node.inputs[1])].size() > 1;
+    if (shared || factor_of(node) != 1 || !can_change_bias(graph, node, *adapted[i]))
+      adapted[i].reset();
+  }
+  return adapted;
+}
+
 Tensor multiplied(const Tensor& tensor, float factor) {
   if (factor == 1) return tensor;
   Tensor result(ElementType::f32, tensor.shape());
@@ -66,10 +121,10 @@ Tensor multiplied(const Tensor& tensor, float factor) {
 Tensor transposed(const Tensor& matrix) {
   const auto rows = static_cast<std::size_t>(matrix.shape()[0]);
   const auto columns = static_cast<std::size_t>(matrix.shape()[1]);
-  Tensor result(ElementType::f32, {matrix.shape()[1], matrix.shape()[0]});
+  Tensor result(matrix.type(), {matrix.shape()[1], matrix.shape()[0]});
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t c = 0; c < columns; ++c)
-      result.data<float>()[c * rows + r] = matrix.data<float>()[r * columns + c];
+      result.data<std::int8_t>()[c * rows + r] = matrix.data<std::int8_t>()[r * columns + c];
   return result;
 }
 
@@ -79,18 +134,19 @@ class Writer {
   Writer(Graph& graph, const QuantizeOptions& options)
       : graph_(graph), options_(options), names_(graph) {}
 
-  void run(const std::set<std::string>& excluded, QuantizeReport& report) {
+  /// `adapted`: by node, or empty.
+  void run(const Selection& selection, std::span<const std::optional<AdaptedWeights>> adapted,
+           QuantizeReport& report) {
     std::vector<Node> old = std::exchange(graph_.nodes, {});
-    for (Node& node : old) {
-      const auto reason = reason_to_keep(graph_, node);
-      const bool wanted = reason && reason->empty();
-      if (wanted && !excluded.contains(node.name)) {
-        report.quantized.push_back(node.name);
-        write_product(node);
+    for (std::size_t i = 0; i < old.size(); ++i) {
+      const Choice& choice = selection.nodes[i];
+      if (choice.role) {
+        report.quantized.push_back(old[i].name);
+        write_product(old[i], adapted.empty() || !adapted[i] ? nullptr : &*adapted[i]);
         continue;
       }
-      if (reason) report.kept_float.emplace_back(node.name, wanted ? "excluded" : *reason);
-      nodes_.push_back(std::move(node));
+      if (!choice.reason.empty()) report.kept_float.emplace_back(old[i].name, choice.reason);
+      nodes_.push_back(std::move(old[i]));
     }
     graph_.nodes = std::move(nodes_);
   }
@@ -127,18 +183,18 @@ class Writer {
   }
 
   /// Integers and scales of a product's weights, shared by the products that use them alike.
-  const Weights& weights_of(const Node& node) {
+  const Weights& weights_of(const Node& node, const AdaptedWeights* adapted) {
     const bool turned = node.is("Gemm") && node.attributes.integer("transB", 0) != 0;
-    const float alpha = node.is("Gemm") ? node.attributes.number("alpha", 1) : 1.0f;
+    const float alpha = factor_of(node);
     const auto [at, is_new] = weights_.try_emplace({node.inputs[1], turned, alpha});
     if (!is_new) return at->second;
     const std::string name = graph_.value(node.inputs[1]).name;
-    Tensor real = multiplied(graph_.value(node.inputs[1]).constant, alpha);
-    if (turned) real = transposed(real);
+    const Tensor real = multiplied(graph_.value(node.inputs[1]).constant, alpha);
     const bool conv = node.is("Conv");
     const std::optional<int> axis =
-        options_.per_channel ? std::optional<int>(conv ? 0 : 1) : std::nullopt;
-    const QuantizedWeights quantized = quantize_weights(real, axis, {}, 1);
+        options_.per_channel ? std::optional<int>(output_channel_axis(node)) : std::nullopt;
+    QuantizedWeights quantized = adapted ? adapted->weights : quantize_weights(real, axis, {}, 1);
+    if (turned) quantized.integers = transposed(quantized.integers);
     Shape shape;  // so that the scales meet the channels of the result
     if (axis) shape.push_back(real.shape()[static_cast<std::size_t>(*axis)]);
     if (axis && conv) shape.resize(static_cast<std::size_t>(real.rank()) - 1, 1);
@@ -151,23 +207,36 @@ class Writer {
   }
 
   /// What is added to the product; no_value for nothing.
-  ValueId bias_of(const Node& node) {
-    if (node.is("MatMul") || !node.has_input(2)) return no_value;
+  ValueId bias_of(const Node& node, const AdaptedWeights* adapted) {
+    const bool given = !node.is("MatMul") && node.has_input(2), conv = node.is("Conv");
+    const std::span<const double> change =
+        adapted ? adapted->bias_change : std::span<const double>();
+    if (!given && change.empty()) return no_value;
     const float beta = node.is("Gemm") ? node.attributes.number("beta", 1) : 1.0f;
-    const Tensor given = graph_.value(node.inputs[2]).constant;  // a copy: values may move
-    if (node.is("Gemm") && beta == 1) return node.inputs[2];
-    const std::string name = names_.get(graph_.value(node.inputs[2]).name + "/of/" + node.name);
-    if (node.is("Gemm")) return graph_.add_constant(name, multiplied(given, beta));
-    Shape shape(static_cast<std::size_t>(graph_.value(node.inputs[1]).constant.rank()) - 1, 1);
-    shape[0] = static_cast<std::int64_t>(given.size());
-    return graph_.add_constant(name, given.reshaped(shape));
+    if (!conv && beta == 1 && change.empty()) return node.inputs[2];
+    Tensor bias(ElementType::f32, {static_cast<std::int64_t>(change.size())});
+    std::string name = node.name + "/bias";
+    if (given) {
+      bias = multiplied(graph_.value(node.inputs[2]).constant, beta).clone();
+      name = graph_.value(node.inputs[2]).name + "/of/" + node.name;
+    }
+    for (std::size_t c = 0; c < change.size(); ++c) {
+      float& value = bias.data<float>()[c];
+      value = static_cast<float>(static_cast<double>(value) + change[c]);
+    }
+    if (conv) {
+      Shape shape(static_cast<std::size_t>(graph_.value(node.inputs[1]).constant.rank()) - 1, 1);
+      shape[0] = static_cast<std::int64_t>(bias.size());
+      bias = bias.reshaped(shape);
+    }
+    return graph_.add_constant(names_.get(name), bias);
   }
 
-  void write_product(const Node& node) {
+  void write_product(const Node& node, const AdaptedWeights* adapted) {
     const bool conv = node.is("Conv");
     const Dynamic x = bytes_of(node.inputs[0]);
-    const Weights weights = weights_of(node);
-    const ValueId bias = bias_of(node), result = node.outputs[0];
+    const Weights weights = weights_of(node, adapted);
+    const ValueId bias = bias_of(node, adapted), result = node.outputs[0];
     const ValueId sums = add(conv ? "ConvInteger" : "MatMulInteger", node.name,
                              {x.bytes, weights.integers, x.zero_point}, ElementType::s32);
     if (conv) nodes_.back().attributes = node.attributes;
@@ -192,22 +261,42 @@ class Writer {
 }  // namespace
 
 QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
-                                const std::filesystem::path& output,
-                                const QuantizeOptions& options) {
+                                const std::filesystem::path& output, const QuantizeOptions& options,
+                                const CalibrationData& calibration) {
   Graph graph = load_float_model(float_model);
   const NodePatterns patterns(graph, options.exclude, options.include);
   preprocess(graph, options.preprocess);
+  if (calibration) {
+    complete(graph, first_sample(calibration));
+    if (options.preprocess) {
+      equalize(graph, calibration, options.threads);
+      smooth(graph, calibration, options.threads);
+    }
+  }
   raise_opset(graph, needed_opset);
   QuantizeReport report;
   report.float_bytes = graph.file_bytes;
-  Writer(graph, options).run(patterns.kept_out(graph), report);
+  const Selection selection = select_products(graph, patterns.kept_out(graph));
+  std::vector<std::optional<AdaptedWeights>> adapted;
+  std::optional<Trial> trial;
+  if (calibration) {
+    adapted = adapt_products(graph, selection, calibration, options, report);
+    trial.emplace(graph, calibration, report.samples, most_trial_samples, options.threads);
+  }
+  Writer(graph, options).run(selection, adapted, report);
   remove_dead_code(graph);
+  if (trial) {
+    const Agreement agreement = trial->run(graph);
+    report.sqnr_db = agreement.sqnr_db;
+    report.disagreement = agreement.disagreement;
+  }
   if (std::any_of(graph.nodes.begin(), graph.nodes.end(),
                   [](const Node& node) { return node.is("ConvInteger"); }))
     report.notes.push_back(
         "the file has ConvInteger with s8 weights, which ONNX Runtime refuses before version 1.31");
   report.method = "dynamic";
   graph.metadata["intact.method"] = report.method;
+  if (calibration) graph.metadata["intact.samples"] = std::to_string(report.samples);
   write_model(graph, output, report);
   return report;
 }

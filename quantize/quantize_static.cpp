@@ -8,6 +8,7 @@
 #include "quantize/calibration/collector.hpp"
 #include "quantize/calibration/ranges.hpp"
 #include "quantize/equalization/equalize.hpp"
+#include "quantize/equalization/smooth.hpp"
 #include "quantize/grids/choose.hpp"
 #include "quantize/grids/plan.hpp"
 #include "quantize/grids/report.hpp"
@@ -29,34 +30,16 @@ constexpr double spared_share = 0.05;
 constexpr double least_spared_db = 1;
 /// With one, whatever gains more than trials differ by chance.
 constexpr double least_gain_db = 0.02;
-constexpr int most_trial_samples = 32;
 
 /// Shapes follow from it.
-std::vector<Tensor> first_sample(const Graph& graph, const CalibrationData& data,
-                                 const QuantizeOptions& options) {
-  if (!data && !options.ranges.empty()) {
-    if (options.preprocess)
-      throw Error(
-          "ranges alone are not enough, for pre-processing evens out channels by the samples: give "
-          "those too, or leave pre-processing out (--no-preprocess)");
-    return sample_of_declared_shapes(graph);
-  }
-  std::optional<std::vector<Tensor>> sample = data ? data()() : std::nullopt;
-  if (!sample)
-    throw Error("no calibration sample was given; static quantization needs at least one");
-  return std::move(*sample);
-}
-
-/// All samples through the float model: statistics of the tensors on grids.
-Collector observe(const Graph& graph, const GridPlan& plan, const CalibrationData& data,
-                  const QuantizeOptions& options) {
-  Collector collector(graph, plan.measured(), options.threads);
-  const CalibrationSource source = data ? data() : [] { return std::nullopt; };
-  while (const auto sample = source()) {
-    collector.observe(*sample);
-    if (options.progress) options.progress(collector.samples());
-  }
-  return collector;
+std::vector<Tensor> shaping_sample(const Graph& graph, const CalibrationData& data,
+                                   const QuantizeOptions& options) {
+  if (data || options.ranges.empty()) return first_sample(data);
+  if (options.preprocess)
+    throw Error(
+        "ranges alone are not enough, for pre-processing evens out channels by the samples: give "
+        "those too, or leave pre-processing out (--no-preprocess)");
+  return sample_of_declared_shapes(graph);
 }
 
 void report_operators(const Graph& graph, const Selection& selection, QuantizeReport& report) {
@@ -76,6 +59,19 @@ void report_operators(const Graph& graph, const Selection& selection, QuantizeRe
     entry.integer = choice.role.has_value();
     entry.reason = choice.reason;
   }
+}
+
+/// Adds what clipping takes from means to what biases change; false when that is nothing.
+bool take_over_clipping(std::span<std::optional<AdaptedWeights>> weights) {
+  bool any = false;
+  for (std::optional<AdaptedWeights>& adapted : weights) {
+    if (!adapted) continue;
+    for (std::size_t c = 0; c < adapted->clipping_change.size(); ++c) {
+      any = any || adapted->clipping_change[c] != 0;
+      adapted->bias_change[c] += adapted->clipping_change[c];
+    }
+  }
+  return any;
 }
 
 /// What each operator would gain, and which stay float for it.
@@ -128,9 +124,15 @@ std::vector<ValueRange> StaticQuantizer::ranges(const Selection& selection, cons
                        collector.threads());
 }
 
+/// Biases make up for clipping too where that helps on the samples.
 Graph StaticQuantizer::finish(const Selection& selection, const GridPlan& plan) const {
-  return quantized_graph(graph_, selection, plan,
-                         adapt_weights(graph_, selection, plan, data_, samples_, options_));
+  std::vector<std::optional<AdaptedWeights>> weights =
+      adapt_weights(graph_, selection, &plan, data_, samples_, options_);
+  Graph quantized = quantized_graph(graph_, selection, plan, weights);
+  if (!trial_ || !take_over_clipping(weights)) return quantized;
+  Graph other = quantized_graph(graph_, selection, plan, weights);
+  return trial_->run(other).sqnr_db > trial_->run(quantized).sqnr_db ? std::move(other)
+                                                                     : std::move(quantized);
 }
 
 /// Trials have the nearest weights; what the final ones make of it decides.
@@ -156,7 +158,7 @@ Graph StaticQuantizer::meet_goal(PrecisionSearch& search) const {
 Graph StaticQuantizer::run(QuantizeReport& report) {
   const Selection selection = select_operators(graph_, excluded_);
   GridPlan plan(graph_, selection);
-  const Collector collector = observe(graph_, plan, data_, options_);
+  const Collector collector = collect(graph_, plan.measured(), data_, options_);
   samples_ = report.samples = collector.samples();
   report.method = fmt::format(
       "static {}", options_.ranges.empty() ? calibration_name(options_.method) : "given ranges");
@@ -165,7 +167,7 @@ Graph StaticQuantizer::run(QuantizeReport& report) {
     GridPlan first = plan;
     first.set_ranges(graph_, choose_ranges(graph_, plan.measured(), collector.statistics(),
                                            CalibrationMethod::mse, collector.threads()));
-    nearest_ = adapt_weights(graph_, selection, first, {}, 0, options_);
+    nearest_ = adapt_weights(graph_, selection, &first, {}, 0, options_);
   }
   plan.set_ranges(graph_, ranges(selection, plan, collector));
   report.tensors = report_tensors(graph_, plan, collector.statistics());
@@ -199,8 +201,11 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
   Graph graph = load_float_model(float_model);
   const NodePatterns patterns(graph, options.exclude, options.include);
   preprocess(graph, options.preprocess);
-  complete(graph, first_sample(graph, calibration, options));
-  if (options.preprocess) equalize(graph, calibration, options.threads);
+  complete(graph, shaping_sample(graph, calibration, options));
+  if (options.preprocess) {
+    equalize(graph, calibration, options.threads);
+    smooth(graph, calibration, options.threads);
+  }
 
   QuantizeReport report;
   report.float_bytes = graph.file_bytes;

@@ -69,40 +69,35 @@ void print_report(const Options& options, const QuantizeReport& report) {
   for (const std::string& note : report.notes) fmt::print("{}\n", note);
 }
 
-QuantizeReport quantize_dynamic(const Options& options, const QuantizeOptions& quantize_options) {
-  if (!options.ranges.empty() || !options.save_ranges.empty()) {
-    throw Error("--mode dynamic has no fixed ranges: it takes neither --ranges nor --save-ranges");
-  }
-  if (!options.calibration.empty() || options.random != 0) {
-    throw Error(
-        "--mode dynamic finds ranges at run time: it takes neither --calibration nor "
-        "--random");
-  }
-  if (!options.method.empty() || !options.effort.empty() || options.target_sqnr ||
-      options.max_drop) {
-    throw Error(
-        "--mode dynamic looks at no samples: it takes neither --method, --effort, --target-sqnr "
-        "nor --max-drop");
-  }
-  return intact::quantize_dynamic(options.model, options.output, quantize_options);
+bool has_samples(const Options& options) {
+  if (!options.calibration.empty() && options.random != 0)
+    throw Error("give either --calibration PATH or --random N");
+  return !options.calibration.empty() || options.random != 0;
 }
 
-QuantizeReport quantize_static(const Options& options, QuantizeOptions quantize_options) {
-  const bool sampled = !options.calibration.empty() || options.random != 0;
-  if (!options.ranges.empty()) {
-    quantize_options.ranges = read_ranges(options.ranges);
-    if (!sampled) {
-      return intact::quantize_static(options.model, options.output, {}, quantize_options);
-    }
+QuantizeReport quantize_dynamic(const Options& options, const QuantizeOptions& quantize_options,
+                                const CalibrationData& samples) {
+  if (!options.ranges.empty() || !options.save_ranges.empty() || !options.method.empty()) {
+    throw Error(
+        "--mode dynamic finds ranges at run time: it takes neither --method, --ranges nor "
+        "--save-ranges");
   }
-  if (!sampled || (!options.calibration.empty() && options.random != 0)) {
+  if (options.target_sqnr || options.max_drop)
+    throw Error(
+        "--mode dynamic has no mixed precision: it takes neither --target-sqnr nor --max-drop");
+  if (!samples && !options.effort.empty())
+    throw Error(
+        "--mode dynamic rounds weights for samples only: --effort needs --calibration PATH or "
+        "--random N");
+  return intact::quantize_dynamic(options.model, options.output, quantize_options, samples);
+}
+
+QuantizeReport quantize_static(const Options& options, QuantizeOptions quantize_options,
+                               const CalibrationData& samples) {
+  if (!options.ranges.empty()) quantize_options.ranges = read_ranges(options.ranges);
+  if (!samples && options.ranges.empty())
     throw Error("--mode static needs samples: give either --calibration PATH or --random N");
-  }
-  Progress progress("calibration", calibration_samples(options)->count());
-  quantize_options.progress = [&](int done) { progress.update(done); };
-  const auto open = [&] { return calibration_samples(options); };
-  return intact::quantize_static(options.model, options.output, calibration_data(open),
-                                 quantize_options);
+  return intact::quantize_static(options.model, options.output, samples, quantize_options);
 }
 
 /// The operators that gain most, where mixed precision ranked them.
@@ -144,9 +139,16 @@ int quantize(const Options& options) {
   quantize_options.max_drop = options.max_drop;
   quantize_options.include = options.include;
   quantize_options.threads = options.engine.threads;
-  const bool dynamic = options.mode == "dynamic";
-  const QuantizeReport report = dynamic ? quantize_dynamic(options, quantize_options)
-                                        : quantize_static(options, quantize_options);
+  CalibrationData samples;
+  std::optional<Progress> progress;
+  if (has_samples(options)) {
+    samples = calibration_data([&] { return calibration_samples(options); });
+    progress.emplace("calibration", calibration_samples(options)->count());
+    quantize_options.progress = [&](int done) { progress->update(done); };
+  }
+  const QuantizeReport report = options.mode == "dynamic"
+                                    ? quantize_dynamic(options, quantize_options, samples)
+                                    : quantize_static(options, quantize_options, samples);
   print_ranking(report);
   print_report(options, report);
   if (!options.save_ranges.empty()) write_ranges(options.save_ranges, report.ranges());

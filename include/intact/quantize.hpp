@@ -132,11 +132,14 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
 
 /// Dynamic quantization: Conv, MatMul and Gemm with constant weights become DynamicQuantizeLinear
 /// and ConvInteger or MatMulInteger, on u8 activations whose grids are found at run time and s8
-/// symmetric weights; everything else stays float. Needs no samples; the method is not used. Throws
-/// Error when a pattern of `exclude` or `include` matches no node, or when the output cannot be
+/// symmetric weights; everything else stays float. Needs no samples; with some, pre-processing evens
+/// out channels, and weights are rounded for them (options.effort). Method, ranges and the goals of
+/// mixed precision are not used. Throws Error when a pattern of `exclude` or `include` matches no
+/// node, when `calibration` has no sample or one that is not finite, or when the output cannot be
 /// written.
 QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
                                 const std::filesystem::path& output,
-                                const QuantizeOptions& options = {});
+                                const QuantizeOptions& options = {},
+                                const CalibrationData& calibration = {});
 
 }  // namespace intact

@@ -57,4 +57,15 @@ void Collector::observe(std::span<const Tensor> sample) {
   samples_ = number;
 }
 
+Collector collect(const Graph& graph, std::span<const ValueId> tensors, const CalibrationData& data,
+                  const QuantizeOptions& options) {
+  Collector collector(graph, tensors, options.threads);
+  const CalibrationSource source = data ? data() : [] { return std::nullopt; };
+  while (const auto sample = source()) {
+    collector.observe(*sample);
+    if (options.progress) options.progress(collector.samples());
+  }
+  return collector;
+}
+
 }  // namespace intact

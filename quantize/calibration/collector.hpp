@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/graph.hpp"
+#include "intact/quantize.hpp"
 #include "quantize/calibration/observed_model.hpp"
 #include "quantize/calibration/statistics.hpp"
 
@@ -30,5 +31,9 @@ class Collector {
   std::vector<TensorStatistics> statistics_;
   int samples_ = 0;
 };
+
+/// All samples through the float model; `data` may be empty.
+Collector collect(const Graph& graph, std::span<const ValueId> tensors, const CalibrationData& data,
+                  const QuantizeOptions& options);
 
 }  // namespace intact

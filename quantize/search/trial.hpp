@@ -19,6 +19,9 @@ struct Agreement {
   double disagreement = 0;
 };
 
+/// Enough to tell settings apart.
+constexpr int most_trial_samples = 32;
+
 class Trial {
  public:
   static constexpr int all = 1 << 30;

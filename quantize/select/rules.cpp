@@ -102,14 +102,15 @@ Choice judge_average(const Graph& graph, const Node& node) {
   return chosen(Role::average, {0});
 }
 
-/// The only operand of Softmax stays what it is: behind the scores of attention a grid would only
-/// cost accuracy, since their row of floats lies in the cache.
+/// The operand stays what it is: behind the scores of attention, and behind the sums along a
+/// transformer, where few channels are far larger than the others, a grid would only cost accuracy,
+/// since their row of floats lies in the cache.
 Choice judge_rows(const Graph& graph, const Node& node) {
   const auto rank = static_cast<std::int64_t>(rank_of(graph, node.inputs[0]));
   const bool softmax = node.is("Softmax");
   const std::int64_t axis = node.attributes.integer("axis", softmax && node.version < 13 ? 1 : -1);
   if (axis != -1 && axis != rank - 1) return kept("it is not along the last axis");
-  return chosen(Role::rows, softmax ? std::vector<std::size_t>{} : std::vector<std::size_t>{0});
+  return chosen(Role::rows, {});
 }
 
 Choice judge_function(const Graph& graph, const Node& node) {

@@ -30,6 +30,8 @@ class Selector {
         consumers_(graph.consumers()),
         input_(graph.values.size(), false),
         operand_(graph.values.size(), false),
+        normalized_(graph.values.size(), false),
+        by_rows_(graph.values.size(), false),
         product_(graph.values.size(), -1),
         joins_(graph.values.size(), Joins::nothing) {
     result_.from_integer.resize(graph.values.size(), false);
@@ -46,6 +48,7 @@ class Selector {
   std::optional<Role> absorbed(const Node& node) const;
   std::vector<std::size_t> rounded_terms(const Node& node) const;
   bool scales_scores(const Node& node) const;
+  bool is_row_operator(const Node& node) const;
   bool is_bias_of_product(const Node& node, std::size_t operand) const;
   void drop_unread();
   bool is_read_by_chosen(const Node& node) const;
@@ -58,6 +61,8 @@ class Selector {
   /// The operators that several nodes spell out, and by node which of them it belongs to (or -1).
   std::vector<Node> spelled_;
   std::vector<int> spelled_by_;
+  std::vector<bool> normalized_;  ///< by value: LayerNormalization reads it
+  std::vector<bool> by_rows_;     ///< by value: written by an operator of that role
   /// By value: number of the node that writes it, for results of a product with its bias.
   std::vector<int> product_;
   /// By value: what the kernel that writes it may still take over.
@@ -90,6 +95,14 @@ bool Selector::scales_scores(const Node& node) const {
         graph_.value(node.inputs[1 - i]).constant.size() == 1)
       return true;
   return false;
+}
+
+/// Gelu of a product, whose sums are in registers, and factors per channel of what is float anyway
+/// (equalization/smooth.hpp).
+bool Selector::is_row_operator(const Node& node) const {
+  if (node.is("Gelu")) return product_[at(node.inputs[0])] >= 0;
+  return node.is("Mul") && by_rows_[at(node.inputs[0])] && graph_.is_constant(node.inputs[1]) &&
+         graph_.value(node.inputs[1]).constant.shape().size() == 1;
 }
 
 /// The part that the kernel of the operator before can take over.
@@ -125,9 +138,15 @@ Choice Selector::choose(const Node& node) const {
   if (is_excluded(node)) return {std::nullopt, "excluded", {}};
   if (const std::optional<Role> role = absorbed(node)) return {role, "", {}};
   if (*choice.role == Role::product) return choice;
-  if (*choice.role == Role::arithmetic) choice.operands = rounded_terms(node);
-  if (scales_scores(node))
-    return {std::nullopt, "it scales scores, of which a row is float in the cache anyway", {}};
+  if (is_row_operator(node)) return {Role::rows, "", {}};
+  if (*choice.role == Role::arithmetic) {
+    if (scales_scores(node))
+      return {std::nullopt, "it scales scores, of which a row is float in the cache anyway", {}};
+    if (normalized_[at(node.outputs[0])])
+      return {
+          std::nullopt, "its sum is normalized, of which a row is float in the cache anyway", {}};
+    choice.operands = rounded_terms(node);
+  }
   for (const std::size_t i : choice.operands) {
     const ValueId id = node.inputs[i];
     if (graph_.is_constant(id) || input_[at(id)] || result_.from_integer[at(id)] ||
@@ -150,6 +169,8 @@ void Selector::find_spelled() {
       whole_of[source] = static_cast<int>(spelled_.size());
     spelled_.push_back(node);
   }
+  for (const Node& node : recognized.nodes)
+    if (node.is("LayerNormalization")) normalized_[at(node.inputs[0])] = true;
   for (const Node& node : graph_.nodes) {
     const auto found = node.sources.empty() ? whole_of.end() : whole_of.find(node.sources[0]);
     const bool alone = found == whole_of.end() ||
@@ -209,6 +230,7 @@ Selection Selector::run() {
     for (const ValueId id : node.outputs)
       if (id != no_value) result_.from_integer[at(id)] = true;
     joins_[at(node.outputs[0])] = joins_of(node, *choice.role);
+    by_rows_[at(node.outputs[0])] = choice.role == Role::rows;
     if (choice.role == Role::product || choice.role == Role::bias)
       product_[at(node.outputs[0])] = static_cast<int>(result_.nodes.size());
   }

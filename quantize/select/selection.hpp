@@ -21,7 +21,8 @@ enum class Role : std::uint8_t {
   matrices,    ///< MatMul of two activations
   arithmetic,  ///< Add, Sub, Mul
   average,     ///< AveragePool, GlobalAveragePool, ReduceMean over the image
-  rows,        ///< Softmax, LayerNormalization: float in registers, of bytes or floats
+  rows,        ///< Softmax, LayerNormalization, Gelu of a product, factors per channel behind them:
+               ///< computed in float of what may have no grid, and read in float where that helps
   function,    ///< element by element, of one operand: a byte table
   part,        ///< of an operator that several nodes spell out, inside of which nothing is rounded
   move,    ///< the results are elements of the operand (MaxPool, Reshape, ...): one grid for both

@@ -29,7 +29,7 @@ struct Product {
 
 class Adapter {
  public:
-  Adapter(const Graph& graph, const Selection& selection, const GridPlan& plan,
+  Adapter(const Graph& graph, const Selection& selection, const GridPlan* plan,
           const QuantizeOptions& options);
   void observe(const CalibrationData& data, int samples);
   std::vector<std::optional<AdaptedWeights>> adapt() const;
@@ -41,20 +41,24 @@ class Adapter {
   const Tensor& weights(const Product& product) const {
     return graph_.value(node(product).inputs[1]).constant;
   }
+  Grid grid_of(ValueId input, const Tensor& sample) const {
+    return plan_ ? plan_->grid(input) : activation_grid(min_max(sample.data<float>()));
+  }
   AdaptedWeights adapt(const Product& product) const;
+  void change_means(const Product& product, AdaptedWeights& adapted) const;
   template <class Body>
   void for_each_product(const Body& body) const;
 
   const Graph& graph_;
   const Selection& selection_;
-  const GridPlan& plan_;
+  const GridPlan* plan_;
   const QuantizeOptions& options_;
   std::vector<std::vector<int>> consumers_;
   std::vector<Product> products_;
   std::vector<ValueId> inputs_;  ///< of products_
 };
 
-Adapter::Adapter(const Graph& graph, const Selection& selection, const GridPlan& plan,
+Adapter::Adapter(const Graph& graph, const Selection& selection, const GridPlan* plan,
                  const QuantizeOptions& options)
     : graph_(graph),
       selection_(selection),
@@ -65,8 +69,7 @@ Adapter::Adapter(const Graph& graph, const Selection& selection, const GridPlan&
     if (selection.nodes[i].role != Role::product) continue;
     const Node& node = graph.nodes[i];
     const WeightLayout layout = weight_layout(node, graph.value(node.inputs[1]).constant.shape());
-    products_.push_back(
-        {static_cast<int>(i), layout, InputMoments(layout, plan.grid(node.inputs[0]))});
+    products_.push_back({static_cast<int>(i), layout, InputMoments(layout)});
     inputs_.push_back(node.inputs[0]);
   }
 }
@@ -92,7 +95,7 @@ void Adapter::observe(const CalibrationData& data, int samples) {
       std::vector<float> columns;
       sample_columns(node(product), weights(product).shape(), inputs[i], count, number * count,
                      columns);
-      product.moments.add(columns);
+      product.moments.add(columns, grid_of(node(product).inputs[0], inputs[i]));
     });
   }
 }
@@ -100,44 +103,54 @@ void Adapter::observe(const CalibrationData& data, int samples) {
 AdaptedWeights Adapter::adapt(const Product& product) const {
   const Node& node = this->node(product);
   const Tensor& weights = this->weights(product);
-  const WeightLayout& layout = product.layout;
   const InputMoments& moments = product.moments;
-  const float input_scale = plan_.grid(node.inputs[0]).scale[0];
   const std::optional<int> axis =
       options_.per_channel ? std::optional<int>(output_channel_axis(node)) : std::nullopt;
   const BiasOperand bias = bias_operand(graph_, selection_, consumers_, product.node);
+  // Where the input's grid is found at run time, the bias stays float.
   std::span<const float> own_bias;
-  if (node.has_input(2)) own_bias = graph_.value(node.inputs[2]).constant.data<float>();
-  AdaptedWeights result{quantize_weights(weights, axis, own_bias, input_scale), {}};
+  if (plan_ && node.has_input(2)) own_bias = graph_.value(node.inputs[2]).constant.data<float>();
+  const float input_scale = plan_ ? plan_->grid(node.inputs[0]).scale[0] : 1;
+  AdaptedWeights result{quantize_weights(weights, axis, own_bias, input_scale), {}, {}};
   if (moments.count() == 0) return result;
   const bool around_mean = bias.node >= 0;
-  const Grid& grid = result.weights.grid;
-  result.weights.integers = round_by_moments(weights, layout, grid, moments, around_mean);
+  result.weights.integers =
+      round_by_moments(weights, product.layout, result.weights.grid, moments, around_mean);
   if (!around_mean) return result;
-  // E[w x] before, E[q s x'] after. The taps of a ConvTranspose serve one output in turns.
-  const auto values = weights.data<float>();
-  const auto integers = result.weights.integers.data<std::int8_t>();
-  result.bias_change.resize(layout.channels());
+  change_means(product, result);
+  return result;
+}
+
+/// E[w x] before, E[q s x'] after, with E[w c] between them for the clipped c. The taps of a
+/// ConvTranspose serve one output in turns.
+void Adapter::change_means(const Product& product, AdaptedWeights& adapted) const {
+  const WeightLayout& layout = product.layout;
+  const InputMoments& moments = product.moments;
+  const Grid& grid = adapted.weights.grid;
+  const auto values = weights(product).data<float>();
+  const auto integers = adapted.weights.integers.data<std::int8_t>();
+  double turns = 1;
+  if (layout.same_columns)
+    for (const std::int64_t step : node(product).attributes.integers("strides"))
+      turns *= static_cast<double>(step);
+  adapted.bias_change.resize(layout.channels());
+  adapted.clipping_change.resize(layout.channels());
   for (std::size_t group = 0; group < layout.groups; ++group) {
     for (std::size_t output = 0; output < layout.outputs; ++output) {
       const std::size_t channel = layout.channel(group, output);
       const auto scale = static_cast<double>(grid.scale[grid.per_tensor() ? 0 : channel]);
-      double change = 0;
       for (std::size_t row = 0; row < layout.depth; ++row) {
         const std::size_t at = layout.element(group, row, output);
         const std::size_t i = (layout.same_columns ? 0 : group * layout.depth) + row;
-        change += static_cast<double>(values[at]) * moments.mean(i) -
-                  scale * integers[at] * moments.rounded_mean(i);
+        const auto weight = static_cast<double>(values[at]);
+        adapted.bias_change[channel] +=
+            (weight * moments.clipped_mean(i) - scale * integers[at] * moments.rounded_mean(i)) /
+            turns;
+        adapted.clipping_change[channel] +=
+            weight * (moments.mean(i) - moments.clipped_mean(i)) / turns;
       }
-      result.bias_change[channel] += change;
     }
   }
-  if (layout.same_columns) {
-    std::int64_t stride = 1;
-    for (const std::int64_t step : node.attributes.integers("strides")) stride *= step;
-    for (double& change : result.bias_change) change /= static_cast<double>(stride);
-  }
-  return result;
 }
 
 std::vector<std::optional<AdaptedWeights>> Adapter::adapt() const {
@@ -164,7 +177,7 @@ BiasOperand bias_operand(const Graph& graph, const Selection& selection,
 
 std::vector<std::optional<AdaptedWeights>> adapt_weights(const Graph& graph,
                                                          const Selection& selection,
-                                                         const GridPlan& plan,
+                                                         const GridPlan* plan,
                                                          const CalibrationData& data, int samples,
                                                          const QuantizeOptions& options) {
   Adapter adapter(graph, selection, plan, options);

@@ -14,16 +14,20 @@ namespace intact {
 
 struct AdaptedWeights {
   QuantizedWeights weights;
-  /// What the bias has to take over so that the means of the outputs stay, one number per output
-  /// channel; empty where the product has no bias.
+  /// What the bias has to take over so that rounding leaves the means of the outputs as they are,
+  /// one number per output channel; empty where the product has no bias.
   std::vector<double> bias_change;
+  /// The same for what clipping its input takes from the means. Not part of bias_change: where few
+  /// positions hold what was clipped, all others would pay for them.
+  std::vector<double> clipping_change;
 };
 
-/// By node; absent for all but chosen products. One pass over the `samples` samples of `data`;
-/// without samples, and with low effort, weights become the nearest integers.
+/// By node; absent for all but chosen products. `plan` has the grids of their inputs; without it
+/// each sample has its own, from its smallest to its largest value. One pass over the `samples`
+/// samples of `data`; without samples, and with low effort, weights become the nearest integers.
 std::vector<std::optional<AdaptedWeights>> adapt_weights(const Graph& graph,
                                                          const Selection& selection,
-                                                         const GridPlan& plan,
+                                                         const GridPlan* plan,
                                                          const CalibrationData& data, int samples,
                                                          const QuantizeOptions& options);
 

@@ -16,11 +16,11 @@ constexpr std::size_t tile_rows = 4, tile_columns = 16;
 
 }  // namespace
 
-InputMoments::InputMoments(const WeightLayout& layout, Grid grid)
+InputMoments::InputMoments(const WeightLayout& layout)
     : layout_(layout),
-      grid_(std::move(grid)),
       shift_(layout.column()),
       sum_(layout.column()),
+      clipped_sum_(layout.column()),
       rounded_sum_(layout.column()) {
   const std::size_t parts = (layout.depth + largest_block - 1) / largest_block;
   for (std::size_t group = 0; group < (layout.same_columns ? 1 : layout.groups); ++group) {
@@ -36,13 +36,13 @@ std::size_t InputMoments::first_of(const MomentBlock& block) const {
   return block.group * layout_.depth + block.begin;
 }
 
-void InputMoments::add(std::span<const float> columns) {
+void InputMoments::add(std::span<const float> columns, const Grid& grid) {
   const std::size_t width = layout_.column(), added = columns.size() / width;
   if (added == 0) return;
-  const float scale = grid_.scale[0];
-  const auto zero = static_cast<float>(grid_.zero_point[0]);
-  const float low = static_cast<float>(lowest(grid_.type)) - zero;
-  const float high = static_cast<float>(highest(grid_.type)) - zero;
+  const float scale = grid.scale[0];
+  const auto zero = static_cast<float>(grid.zero_point[0]);
+  const float low = static_cast<float>(lowest(grid.type)) - zero;
+  const float high = static_cast<float>(highest(grid.type)) - zero;
   std::vector<float> rounded(columns.size());
   for (std::size_t i = 0; i < columns.size(); ++i)
     rounded[i] = scale * std::clamp(std::nearbyint(columns[i] / scale), low, high);
@@ -55,7 +55,9 @@ void InputMoments::add(std::span<const float> columns) {
   }
   for (std::size_t c = 0; c < added; ++c) {
     for (std::size_t i = 0; i < width; ++i) {
-      sum_[i] += static_cast<double>(columns[c * width + i]);
+      const float value = columns[c * width + i];
+      sum_[i] += static_cast<double>(value);
+      clipped_sum_[i] += static_cast<double>(std::clamp(value, scale * low, scale * high));
       rounded[c * width + i] -= shift_[i];
       rounded_sum_[i] += static_cast<double>(rounded[c * width + i]);
     }

@@ -20,16 +20,16 @@ struct MomentBlock {
 
 class InputMoments {
  public:
-  /// `grid`: u8 or s8 with one scale, of the product's input.
-  InputMoments(const WeightLayout& layout, Grid grid);
+  explicit InputMoments(const WeightLayout& layout);
 
-  /// Whole columns of layout.column() numbers, before rounding.
-  void add(std::span<const float> columns);
+  /// Whole columns of layout.column() numbers, before rounding to `grid`: u8 or s8 with one scale.
+  void add(std::span<const float> columns, const Grid& grid);
 
   std::size_t count() const { return count_; }
   const std::vector<MomentBlock>& blocks() const { return blocks_; }
-  /// Of element i of a column as it is, and as its grid has it.
+  /// Of element i of a column as it is, clipped to the grid's range, and as the grid has it.
   double mean(std::size_t i) const { return sum_[i] / static_cast<double>(count_); }
+  double clipped_mean(std::size_t i) const { return clipped_sum_[i] / static_cast<double>(count_); }
   double rounded_mean(std::size_t i) const {
     return static_cast<double>(shift_[i]) + rounded_sum_[i] / static_cast<double>(count_);
   }
@@ -42,10 +42,9 @@ class InputMoments {
   void add_products(MomentBlock& block, std::span<const float> rounded);
 
   WeightLayout layout_;
-  Grid grid_;
   std::vector<MomentBlock> blocks_;
   std::vector<float> shift_;               ///< near the means, so that float sums keep their digits
-  std::vector<double> sum_, rounded_sum_;  ///< the latter without `shift`
+  std::vector<double> sum_, clipped_sum_, rounded_sum_;  ///< the last without `shift`
   std::size_t count_ = 0;
 };
 

@@ -16,11 +16,12 @@ class Rounds {
         selection_(selection),
         plan_(plan),
         names_(graph),
-        rounded_(graph.values.size(), no_value) {}
+        rounded_(graph.values.size(), no_value),
+        for_floats_(graph.values.size(), false) {}
   void run();
 
  private:
-  void round(ValueId id, bool from_integer);
+  void round(ValueId id, bool for_floats);
   void redirect_outputs(ValueId id, ValueId rounded);
   void redirect_inputs(Node& node, const Choice& choice) const;
 
@@ -29,6 +30,7 @@ class Rounds {
   const GridPlan& plan_;
   FreshNames names_;
   std::vector<ValueId> rounded_;
+  std::vector<bool> for_floats_;  ///< by value: operators in float read it rounded too
   std::vector<Node> nodes_;
 };
 
@@ -39,13 +41,14 @@ void Rounds::redirect_outputs(ValueId id, ValueId rounded) {
   std::swap(graph_.value(rounded).name, graph_.value(id).name);
 }
 
-void Rounds::round(ValueId id, bool from_integer) {
+void Rounds::round(ValueId id, bool for_floats) {
   if (!plan_.on_grid(id)) return;
   const std::string name = graph_.value(id).name;
   const ValueId rounded = graph_.add_value(names_.get(name + "/rounded"), ElementType::f32);
   graph_.value(rounded).shape = graph_.value(id).shape;
   rounded_[static_cast<std::size_t>(id)] = rounded;
-  if (from_integer && graph_.is_output(id)) redirect_outputs(id, rounded);
+  for_floats_[static_cast<std::size_t>(id)] = for_floats;
+  if (for_floats && graph_.is_output(id)) redirect_outputs(id, rounded);
   nodes_.push_back(grid_node("Round", name + "/quantize", plan_.grid(id), id, rounded));
 }
 
@@ -58,7 +61,7 @@ void Rounds::redirect_inputs(Node& node, const Choice& choice) const {
     if (rounded == no_value) continue;
     const bool operand =
         std::find(choice.operands.begin(), choice.operands.end(), i) != choice.operands.end();
-    if (operand || selection_.from_integer[static_cast<std::size_t>(id)]) node.inputs[i] = rounded;
+    if (operand || for_floats_[static_cast<std::size_t>(id)]) node.inputs[i] = rounded;
   }
 }
 
@@ -70,7 +73,9 @@ void Rounds::run() {
     const std::vector<ValueId> written = old[i].outputs;
     nodes_.push_back(std::move(old[i]));
     for (const ValueId id : written)
-      if (id != no_value) round(id, selection_.from_integer[static_cast<std::size_t>(id)]);
+      if (id != no_value)
+        round(id, selection_.from_integer[static_cast<std::size_t>(id)] &&
+                      selection_.nodes[i].role != Role::rows);
   }
   graph_.nodes = std::move(nodes_);
 }

@@ -270,11 +270,18 @@ TEST(Flow, accounts_for_every_source_node_in_every_form) {
 TEST(Quantize, what_does_not_fit_together_is_said) {
   const TemporaryFolder folder;
   const std::string out = folder / "q.onnx";
-  expect_error(run_program({"quantize", model, "-o", out, "--mode", "dynamic", "--random", "2"}), 1,
-               {"--mode dynamic finds ranges at run time", "--random"});
-  for (const char* option : {"--method=mse", "--effort=low", "--target-sqnr=20", "--max-drop=0"})
+  const std::string ranges = "--save-ranges=" + (folder / "r.json");
+  for (const auto& [option, message] :
+       {std::pair{std::string("--method=mse"), "--mode dynamic finds ranges at run time"},
+        std::pair{ranges, "--mode dynamic finds ranges at run time"},
+        std::pair{std::string("--target-sqnr=20"), "--mode dynamic has no mixed precision"},
+        std::pair{std::string("--max-drop=0"), "--mode dynamic has no mixed precision"},
+        std::pair{std::string("--effort=low"), "--effort needs --calibration"}})
     expect_error(run_program({"quantize", model, "-o", out, "--mode", "dynamic", option}), 1,
-                 {"--mode dynamic looks at no samples", "--max-drop"});
+                 {message});
+  expect_error(run_program({"quantize", model, "-o", out, "--mode", "static", "--random", "2",
+                            "--calibration", folder / "none"}),
+               1, {"either --calibration PATH or --random N"});
   expect_error(run_program({"quantize", model, "-o", out, "--mode", "static", "--method", "best",
                             "--random", "2"}),
                2, {"best"});

@@ -117,9 +117,10 @@ TEST(ActivationMatMul, TransposesAroundItBecomeStrides) {
                             random_integers<std::uint8_t>(joined, 5)};
     const Flow flow = expect_consistent(graph, inputs, 3.01);
     EXPECT_EQ(count_of(flow, "Transpose"), keys_last ? 0 : 1);
-    for (const FlowNode& node : flow.nodes) {
-      if (node.name == "scores" || node.name == "context") EXPECT_EQ(node.precision, "int8");
-    }
+    for (const FlowNode& node : flow.nodes)
+      if (node.name == "scores" || node.name == "context") {
+        EXPECT_EQ(node.precision, "int8");
+      }
   }
 }
 

@@ -340,22 +340,46 @@ Graph encoder_layer(const std::string& scale) {
   return model.build({dense(model, "d", gelu(model, dense(model, "u", n, 16, 32)), 32, 16)});
 }
 
-TEST(Quantize, EncoderLayerRunsOnIntegers) {
+TEST(Quantize, EncoderLayerMultipliesIntegers) {
   for (const std::string scale : {"Div", "Mul"}) {
     const Samples samples = images({1, 6, 16}, 8);
     const Pair pair(encoder_layer(scale), samples);
-    expect_integer_and_close(pair, samples, 3 * few_steps);
+    expect_close(pair, samples, 3 * few_steps);
+    const std::vector<Shape> shape = {{1, 6, 16}};
+    for (const FlowNode& node : Session::load(pair.int8_path()).flow(shape).nodes)
+      EXPECT_EQ(node.precision == "float", node.name == "norm") << node.name;
     const Graph quantized = pair.graph();
     EXPECT_EQ(count(quantized, "Erf"), 1u) << "operators stay those of the file";
     const auto& done = pair.report.quantized;
     for (const char* name : {"scores", "softmax", "context", "norm", "erf", "half"})
       EXPECT_NE(std::find(done.begin(), done.end(), name), done.end()) << name;
-    // Nothing is rounded between the scores and the softmax, nor inside of Gelu.
+    EXPECT_EQ(kept_reason(pair.report, "residual"),
+              "its sum is normalized, of which a row is float in the cache anyway");
+    EXPECT_EQ(quantized.value(node_named(quantized, "residual").inputs[1]).name, "x");
+    // Nothing is rounded between the scores and the softmax, nor from a product to behind Gelu.
     EXPECT_EQ(writer(quantized, node_named(quantized, "softmax").inputs[0])->op, scale);
     EXPECT_EQ(writer(quantized, node_named(quantized, "scale").inputs[0])->op, "MatMul");
     EXPECT_EQ(writer(quantized, node_named(quantized, "one").inputs[0])->op, "Erf");
-    EXPECT_EQ(writer(quantized, node_named(quantized, "div").inputs[0])->op, "DequantizeLinear");
+    EXPECT_EQ(writer(quantized, node_named(quantized, "div").inputs[0])->op, "Add");
   }
+}
+
+/// What a normalization writes is float anyway: a sum reads that, products read it rounded.
+TEST(Quantize, SumsReadUnroundedNormalizations) {
+  ModelBuilder model(17);
+  const ValueId x = model.input("x", ElementType::f32, {1, 6, 16});
+  const auto norm = [&](const std::string& name, ValueId id) {
+    return model.node("LayerNormalization", name,
+                      {id, model.constant(name + ".g", random_floats({16}, 9, 0.5f, 1.5f))});
+  };
+  const ValueId first = norm("first", x);
+  const ValueId sum = model.node("Add", "sum", {first, dense(model, "p", first, 16, 16)});
+  const Samples samples = images({1, 6, 16}, 8);
+  const Pair pair(model.build({dense(model, "q", norm("second", sum), 16, 16)}), samples);
+  expect_close(pair, samples, few_steps);
+  const Graph quantized = pair.graph();
+  EXPECT_EQ(writer(quantized, node_named(quantized, "sum").inputs[0])->name, "first");
+  EXPECT_EQ(writer(quantized, node_named(quantized, "p").inputs[0])->op, "DequantizeLinear");
 }
 
 TEST(Quantize, ProductIsNotRoundedBeforeItsResidual) {

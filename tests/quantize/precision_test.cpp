@@ -60,9 +60,10 @@ TEST(MixedPrecision, KeepsTheWeakSpotFloatUntilTheTargetIsMet) {
   EXPECT_GE(*pair.report.sqnr_db, 25);
   EXPECT_NE(kept_reason(pair.report, "wide").find("for accuracy: "), std::string::npos);
   EXPECT_EQ(kept_reason(pair.report, "narrow"), "") << "not more than needed";
-  for (const OperatorReport& entry : pair.report.operators) {
-    if (entry.name == "wide") EXPECT_GT(entry.float_gain_db.value_or(0), 5);
-  }
+  for (const OperatorReport& entry : pair.report.operators)
+    if (entry.name == "wide") {
+      EXPECT_GT(entry.float_gain_db.value_or(0), 5);
+    }
 }
 
 /// "wide" has half of the multiply-adds in front of 3 outputs, and a thirtieth in front of 256.

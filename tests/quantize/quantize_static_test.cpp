@@ -209,7 +209,7 @@ TEST(QuantizeStatic, RefusesUnknownExcludedNames) {
 
 TEST(QuantizeStatic, RefusesToWorkWithoutSamples) {
   EXPECT_EQ(error_of(two_convolutions(), {}),
-            "no calibration sample was given; static quantization needs at least one");
+            "no calibration sample was given; quantization needs at least one");
 }
 
 TEST(QuantizeStatic, RefusesSamplesThatDoNotFit) {

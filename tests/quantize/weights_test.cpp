@@ -104,10 +104,10 @@ const Grid fine_grid{ElementType::u8, {1.0f / 128}, {10}, std::nullopt};
 
 TEST(InputMoments, AreThoseOfTheRoundedColumns) {
   const WeightLayout layout = weight_layout(product("MatMul"), {3, 4});
-  InputMoments moments(layout, fine_grid);
+  InputMoments moments(layout);
   std::vector<float> columns = related_columns(100);
-  moments.add(std::span(columns).first(90));
-  moments.add(std::span(columns).subspan(90));
+  moments.add(std::span(columns).first(90), fine_grid);
+  moments.add(std::span(columns).subspan(90), fine_grid);
   const Tensor given = Tensor::from<float>({100, 3}, columns);
   const Tensor rounded = dequantize(quantize(given, fine_grid), fine_grid);
   const auto values = rounded.data<float>();
@@ -131,12 +131,21 @@ TEST(InputMoments, AreThoseOfTheRoundedColumns) {
   }
 }
 
+TEST(InputMoments, KnowWhatClippingTakesFromTheMeans) {
+  InputMoments moments(weight_layout(product("MatMul"), {1, 1}));
+  moments.add(std::vector<float>{-7, 1.25f, 200, 10},
+              {ElementType::u8, {0.5f}, {10}, std::nullopt});  // the grid reaches from -5 to 122.5
+  EXPECT_DOUBLE_EQ(moments.mean(0), 204.25 / 4);
+  EXPECT_DOUBLE_EQ(moments.clipped_mean(0), 128.75 / 4);
+  EXPECT_DOUBLE_EQ(moments.rounded_mean(0), 128.5 / 4);
+}
+
 TEST(RoundByMoments, ChangesOutputsLessThanTheNearestIntegers) {
   constexpr std::size_t outputs = 50;
   const WeightLayout layout = weight_layout(product("MatMul"), {3, outputs});
-  InputMoments moments(layout, fine_grid);
+  InputMoments moments(layout);
   const std::vector<float> columns = related_columns(1000);
-  moments.add(columns);
+  moments.add(columns, fine_grid);
   std::mt19937 generator(4);
   std::uniform_real_distribution<float> uniform(-1, 1);
   Tensor weights(ElementType::f32, {3, outputs});
@@ -162,8 +171,8 @@ TEST(RoundByMoments, ChangesOutputsLessThanTheNearestIntegers) {
 
 TEST(RoundByMoments, IsTheNearestIntegerWhereInputsVaryAlone) {
   const WeightLayout layout = weight_layout(product("MatMul"), {2, 3});
-  InputMoments moments(layout, fine_grid);
-  moments.add(std::vector<float>{0, 0, 1, 0, 0, 1, 1, 1});
+  InputMoments moments(layout);
+  moments.add(std::vector<float>{0, 0, 1, 0, 0, 1, 1, 1}, fine_grid);
   const Tensor weights =
       Tensor::from<float>({2, 3}, std::vector<float>{0.4f, -2.6f, 500, 1.6f, 0, 3});
   const Grid grid{ElementType::s8, {1.0f}, {0}, std::nullopt};

@@ -19,8 +19,6 @@ import numpy
 import torch
 from torch import nn
 
-VOCABULARY = 1000
-
 
 class Attention(nn.Module):
     def __init__(self, width, heads):
@@ -40,10 +38,10 @@ class Attention(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, width, heads, feed_forward):
+    def __init__(self, width, heads, feed_forward, epsilon):
         super().__init__()
         self.attention = Attention(width, heads)
-        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.first, self.second = (nn.LayerNorm(width, epsilon) for _ in range(2))
         self.wide, self.narrow = nn.Linear(width, feed_forward), nn.Linear(feed_forward, width)
 
     def forward(self, x, mask):
@@ -54,11 +52,12 @@ class Layer(nn.Module):
 class Encoder(nn.Module):
     def __init__(self, options):
         super().__init__()
-        self.words = nn.Embedding(VOCABULARY, options.width)
-        self.positions = nn.Embedding(options.sequence, options.width)
-        self.norm = nn.LayerNorm(options.width)
+        self.words = nn.Embedding(options.vocabulary, options.width)
+        self.positions = nn.Embedding(options.positions, options.width)
+        self.norm = nn.LayerNorm(options.width, options.epsilon)
         self.layers = nn.ModuleList(
-            Layer(options.width, options.heads, options.feed_forward) for _ in range(options.layers))
+            Layer(options.width, options.heads, options.feed_forward, options.epsilon)
+            for _ in range(options.layers))
 
     def forward(self, input_ids, attention_mask):
         positions = torch.arange(input_ids.shape[1]).unsqueeze(0)
@@ -95,14 +94,12 @@ def write_samples(options):
     lengths = random.integers(options.sequence // 4, options.sequence + 1, (options.count, 1))
     shape = options.count, options.sequence
     options.samples.mkdir(parents=True, exist_ok=True)
-    numpy.save(options.samples / "input_ids.npy", random.integers(0, VOCABULARY, shape))
+    numpy.save(options.samples / "input_ids.npy", random.integers(0, options.vocabulary, shape))
     numpy.save(options.samples / "attention_mask.npy",
                (numpy.arange(options.sequence) < lengths).astype(numpy.int64))
 
 
-def export(options):
-    model = Encoder(options).eval()
-    set_weights(model, options.seed)
+def export(model, options):
     ids = torch.zeros(1, options.sequence, dtype=torch.int64)
     axes = {0: "batch", 1: "sequence"} if options.dynamic_axes else {}
     names = ["input_ids", "attention_mask"]
@@ -130,6 +127,8 @@ def main():
     parser.add_argument("--heads", type=int, default=12)
     parser.add_argument("--feed-forward", type=int, default=3072)
     parser.add_argument("--sequence", type=int, default=128)
+    parser.add_argument("--vocabulary", type=int, default=1000)
+    parser.add_argument("--epsilon", type=float, default=1e-5, help="of LayerNormalization")
     parser.add_argument("--opset", type=int, default=17, help="13 spells out LayerNormalization")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dynamic-axes", action="store_true", help="symbolic batch and sequence")
@@ -139,7 +138,10 @@ def main():
     options = parser.parse_args()
     if options.intact and not options.samples:
         parser.error("--intact needs --samples to calibrate with")
-    export(options)
+    options.positions = options.sequence
+    model = Encoder(options).eval()
+    set_weights(model, options.seed)
+    export(model, options)
     if options.samples:
         write_samples(options)
     if options.intact:

@@ -59,7 +59,23 @@ ModelInfo model_info(const Graph& graph) {
   info.operators.assign(operators.begin(), operators.end());
   info.file_bytes = graph.file_bytes;
   info.metadata.assign(graph.metadata.begin(), graph.metadata.end());
+  for (const Node& node : graph.nodes)
+    for (const ValueId id : node.outputs)
+      if (id != no_value) info.tensors.push_back({graph.value(id).name, node.name, node.op});
   return info;
+}
+
+void add_outputs(Graph& graph, const std::vector<std::string>& names) {
+  std::map<std::string_view, ValueId> written;
+  for (const Node& node : graph.nodes)
+    for (const ValueId id : node.outputs)
+      if (id != no_value) written.emplace(graph.value(id).name, id);
+  for (const std::string& name : names) {
+    const auto found = written.find(name);
+    if (found == written.end())
+      throw Error(fmt::format("no operator of the model writes a tensor '{}' to observe", name));
+    if (!graph.is_output(found->second)) graph.outputs.push_back(found->second);
+  }
 }
 
 Isa chosen_isa(const SessionOptions& options) {
@@ -139,6 +155,7 @@ struct Session::State {
                               most_threads));
     machine.threads = given.threads == 0 ? usable_cpus() : given.threads;
     info = model_info(graph);
+    add_outputs(graph, given.observe);
     for (const ValueId id : graph.inputs) inputs.push_back(info_of(graph.value(id)));
     for (const ValueId id : graph.outputs) outputs.push_back(info_of(graph.value(id)));
     if (given.reference) {

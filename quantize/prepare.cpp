@@ -85,8 +85,7 @@ void complete(Graph& graph, std::span<const Tensor> sample) {
 
 std::vector<Tensor> first_sample(const CalibrationData& data) {
   std::optional<std::vector<Tensor>> sample = data ? data()() : std::nullopt;
-  if (!sample)
-    throw Error("no calibration sample was given; quantization needs at least one");
+  if (!sample) throw Error("no calibration sample was given; quantization needs at least one");
   return std::move(*sample);
 }
 

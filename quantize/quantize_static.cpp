@@ -179,6 +179,11 @@ Graph StaticQuantizer::run(QuantizeReport& report) {
   Graph quantized = meet_goal(search);
   report_operators(graph_, search.selection(), report);
   report_ranking(search, excluded_, report);
+  const std::map<std::string, double> ratios =
+      trial_->by_operator(graph_, quantized, options_.threads);
+  for (OperatorReport& entry : report.operators)
+    if (const auto found = ratios.find(entry.name); found != ratios.end())
+      entry.sqnr_db = found->second;
   const Agreement agreement = trial_->run(quantized);
   report.sqnr_db = agreement.sqnr_db;
   report.disagreement = agreement.disagreement;

@@ -1,4 +1,4 @@
-// Bar charts as SVG; see chart.hpp.
+// Places of bars, curves and their labels; see chart.hpp.
 #include "tools/chart.hpp"
 
 #include <fmt/format.h>
@@ -6,83 +6,99 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <string_view>
 
-#include "tools/files.hpp"
+#include "tools/canvas.hpp"
 
 namespace intact::tools {
 namespace {
 
-constexpr std::array<std::string_view, 6> colours = {"#4c78a8", "#f58518", "#54a24b",
-                                                     "#b279a2", "#e45756", "#72b7b2"};
+constexpr std::array<std::uint32_t, 6> colours = {0x4c78a8, 0xf58518, 0x54a24b,
+                                                  0xb279a2, 0xe45756, 0x72b7b2};
+constexpr std::uint32_t axis_colour = 0x888888;
 constexpr int bar_width = 46, gap = 18, panel_gap = 36, top = 78, height = 200, bottom = 46;
+using Align = Canvas::Align;
 
-std::string draw_panel(const Panel& panel, int left, int* right) {
+/// The first is the float model's.
+std::uint32_t colour_of(std::size_t i) {
+  return colours[i % colours.size()];
+}
+
+int width_of(const Panel& panel) {
+  return std::max(140, static_cast<int>(panel.bars.size()) * (bar_width + gap) + gap);
+}
+
+void draw(Canvas& canvas, const Panel& panel, int left) {
   double greatest = 0;
-  for (const Bar& bar : panel.bars) {
+  for (const Bar& bar : panel.bars)
     if (std::isfinite(bar.value)) greatest = std::max(greatest, bar.value);
-  }
-  const int bars = static_cast<int>(panel.bars.size());
-  const int width = std::max(140, bars * (bar_width + gap) + gap);
-  const int base = top + height;
-  std::string out =
-      fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"13\" text-anchor=\"middle\">{}</text>\n",
-                  left + width / 2, top - 24, escape_xml(panel.title));
-  out += fmt::format("<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" stroke=\"#888\"/>\n", left,
-                     base, left + width, base);
-  const int first = left + (width - bars * bar_width - (bars - 1) * gap) / 2;
-  for (int i = 0; i < bars; ++i) {
-    const Bar& bar = panel.bars[static_cast<std::size_t>(i)];
+  const int bars = static_cast<int>(panel.bars.size()), width = width_of(panel);
+  const double base = top + height;
+  canvas.text(left + width / 2.0, top - 24, 13, Align::middle, panel.title);
+  canvas.line({{left, base}, {left + width, base}}, axis_colour);
+  int x = left + (width - bars * bar_width - (bars - 1) * gap) / 2;
+  const std::size_t first_colour = bars > 0 && panel.bars[0].label == "float" ? 0 : 1;
+  for (std::size_t i = 0; i < panel.bars.size(); ++i, x += bar_width + gap) {
+    const Bar& bar = panel.bars[i];
     const double share = greatest > 0 && std::isfinite(bar.value) ? bar.value / greatest : 0;
-    const double length = std::max(0.0, share) * height;
-    const int x = first + i * (bar_width + gap), middle = x + bar_width / 2;
-    out += fmt::format("<rect x=\"{}\" y=\"{:.1f}\" width=\"{}\" height=\"{:.1f}\" fill=\"{}\"/>\n",
-                       x, base - length, bar_width, length,
-                       colours[static_cast<std::size_t>(i) % colours.size()]);
-    out += fmt::format(
-        "<text x=\"{}\" y=\"{:.1f}\" font-size=\"11\" text-anchor=\"middle\">{:.4g}{}</text>\n",
-        middle, base - length - 5, bar.value, escape_xml(panel.unit));
-    out +=
-        fmt::format("<text x=\"{}\" y=\"{}\" font-size=\"11\" text-anchor=\"middle\">{}</text>\n",
-                    middle, base + 17, escape_xml(bar.label));
+    const double length = std::max(0.0, share) * height, middle = x + bar_width / 2.0;
+    canvas.rectangle(x, base - length, bar_width, length, colour_of(first_colour + i));
+    canvas.text(middle, base - length - 5, 11, Align::middle,
+                fmt::format("{:.4g}{}", bar.value, panel.unit));
+    canvas.text(middle, base + 17, 11, Align::middle, bar.label);
   }
-  *right = left + width;
-  return out;
+}
+
+/// Between two lines at round numbers; `above` is where the chart before it ends.
+void draw(Canvas& canvas, const CurvePanel& panel, int width, int above) {
+  double least = 0, greatest = 1;
+  for (const Curve& curve : panel.curves)
+    for (const double value : curve.values)
+      if (std::isfinite(value)) {
+        least = std::min(least, value);
+        greatest = std::max(greatest, value);
+      }
+  const double step = std::pow(10, std::floor(std::log10(greatest - least)));
+  least = std::floor(least / step) * step;
+  greatest = std::ceil(greatest / step) * step;
+  const double left = panel_gap + 20, right = width - panel_gap, base = above + top + height;
+  const auto y = [&](double value) {
+    return base - (std::min(value, greatest) - least) / (greatest - least) * height;
+  };
+  canvas.text(width / 2.0, above + 28, 13, Align::middle, panel.title);
+  for (double value = least; value < greatest + step / 2; value += step) {
+    canvas.line({{left, y(value)}, {right, y(value)}}, 0xdddddd);
+    canvas.text(left - 5, y(value) + 4, 11, Align::right, fmt::format("{:g}{}", value, panel.unit));
+  }
+  for (std::size_t i = 0; i < panel.curves.size(); ++i) {
+    const Curve& curve = panel.curves[i];
+    const double last = std::max<double>(static_cast<double>(curve.values.size()) - 1, 1);
+    std::vector<std::pair<double, double>> points;
+    for (std::size_t k = 0; k < curve.values.size(); ++k)
+      points.emplace_back(left + static_cast<double>(k) / last * (right - left),
+                          y(curve.values[k]));
+    canvas.line(std::move(points), colour_of(i + 1));
+    const double x = left + 150.0 * static_cast<double>(i);
+    canvas.rectangle(x, base + 22, 10, 10, colour_of(i + 1));
+    canvas.text(x + 15, base + 31, 11, Align::left, curve.label);
+  }
 }
 
 }  // namespace
 
-std::string escape_xml(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '"')
-      out += "&quot;";
-    else if (static_cast<unsigned char>(c) < 0x20)
-      out += ' ';
-    else
-      out += c;
+void write_chart(const std::filesystem::path& path, const std::string& title,
+                 const std::vector<Panel>& panels, const CurvePanel& curves) {
+  int width = panel_gap;
+  for (const Panel& panel : panels) width += width_of(panel) + panel_gap;
+  const int rows = curves.curves.empty() ? 1 : 2;
+  Canvas canvas(width, rows * (top + height + bottom));
+  canvas.text(width / 2.0, 28, 16, Align::middle, title);
+  int left = panel_gap;
+  for (const Panel& panel : panels) {
+    draw(canvas, panel, left);
+    left += width_of(panel) + panel_gap;
   }
-  return out;
-}
-
-void write_bar_chart(const std::filesystem::path& path, const std::string& title,
-                     const std::vector<Panel>& panels) {
-  std::string body;
-  int right = 0;
-  for (const Panel& panel : panels) body += draw_panel(panel, right + panel_gap, &right);
-  const int width = right + panel_gap;
-  write_text(path, fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" "
-                               "width=\"{0}\" height=\"{1}\" font-family=\"sans-serif\">\n"
-                               "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
-                               "<text x=\"{2}\" y=\"28\" font-size=\"16\" "
-                               "text-anchor=\"middle\">{3}</text>\n{4}</svg>\n",
-                               width, top + height + bottom, width / 2, escape_xml(title), body));
+  if (rows > 1) draw(canvas, curves, width, top + height + bottom);
+  canvas.write(path);
 }
 
 }  // namespace intact::tools

@@ -1,4 +1,4 @@
-// Bar charts as SVG.
+// Charts as SVG or PNG (canvas.hpp).
 #pragma once
 
 #include <filesystem>
@@ -17,11 +17,21 @@ struct Panel {
   std::vector<Bar> bars;
 };
 
-/// Panels side by side, equal colours for equal positions. Throws Error when the file cannot be
-/// written.
-void write_bar_chart(const std::filesystem::path& path, const std::string& title,
-                     const std::vector<Panel>& panels);
-/// Text with the characters that XML reserves replaced.
-std::string escape_xml(const std::string& text);
+/// Numbers along a model; those that are not finite are drawn at the upper edge.
+struct Curve {
+  std::string label;
+  std::vector<double> values;
+};
+/// Curves of one measure over places of their own number, from the first to the last.
+struct CurvePanel {
+  std::string title, unit;
+  std::vector<Curve> curves;
+};
+
+/// Panels side by side, and below them the curves if there are any. Bars of the label "float" have
+/// a colour of their own; the others, and the curves, have equal colours for equal positions.
+/// Throws Error when the file cannot be written.
+void write_chart(const std::filesystem::path& path, const std::string& title,
+                 const std::vector<Panel>& panels, const CurvePanel& curves = {});
 
 }  // namespace intact::tools

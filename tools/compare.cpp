@@ -1,10 +1,14 @@
 // `intact compare`: the classic quantization table for one or more int8 models.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "intact/error.hpp"
 #include "tools/chart.hpp"
 #include "tools/common.hpp"
 #include "tools/comparison.hpp"
+#include "tools/layers.hpp"
+#include "tools/progress.hpp"
 #include "tools/table.hpp"
 
 namespace intact::tools {
@@ -14,6 +18,7 @@ struct Options {
   std::string float_model, inputs, labels, preprocess = "none", json, chart;
   std::vector<std::string> int8_models;
   int random = 0;
+  bool per_layer = false;
   EngineFlags engine;
 };
 
@@ -29,6 +34,33 @@ std::unique_ptr<SampleSource> open_source(const Options& options) {
   }
   if (options.random == 0) throw Error("give samples: --inputs PATH or --random N");
   return random_samples(options.random, session.inputs(), input_shapes(session, options.engine), 1);
+}
+
+/// By model.
+using Layers = std::vector<std::vector<TensorNoise>>;
+
+/// A pass of its own: observed tensors would slow down what is timed.
+Layers compare_layers(const Options& options) {
+  Layers layers;
+  for (const std::string& model : options.int8_models) {
+    LayerComparison comparison(options.float_model, model, session_options(options.engine));
+    const auto source = open_source(options);
+    Progress progress("layers", source->count());
+    for (int count = 0; auto sample = source->next();) {
+      comparison.add(sample->inputs);
+      progress.update(++count);
+    }
+    layers.push_back(comparison.result());
+  }
+  return layers;
+}
+
+Json to_json(const TensorNoise& layer) {
+  return {{"tensor", layer.name},
+          {"node", layer.node},
+          {"op", layer.op},
+          {"sqnr_db", number_or_null(layer.sqnr_db)},
+          {"scaled_channels", layer.scaled}};
 }
 
 Json to_json(const Comparison& c) {
@@ -83,14 +115,17 @@ void print_table(const std::vector<Comparison>& comparisons) {
   fmt::print("{}{} samples\n", table.text(), comparisons[0].samples);
 }
 
+std::string short_name(const std::string& model, std::size_t length) {
+  return shorten(std::filesystem::path(model).stem().string(), length);
+}
+
 /// A column per model; models with one output have said all in the table above.
 void print_outputs(const std::vector<Comparison>& comparisons) {
   if (comparisons[0].outputs.size() < 2) return;
   Table table;
   table.column("output");
   for (const Comparison& c : comparisons)
-    table.column("sqnr_db " + shorten(std::filesystem::path(c.model).stem().string(), 32),
-                 Table::Align::right);
+    table.column("sqnr_db " + short_name(c.model, 32), Table::Align::right);
   for (std::size_t i = 0; i < comparisons[0].outputs.size(); ++i) {
     std::vector<std::string> cells = {shorten(comparisons[0].outputs[i].name, 40)};
     for (const Comparison& c : comparisons)
@@ -100,17 +135,37 @@ void print_outputs(const std::vector<Comparison>& comparisons) {
   fmt::print("\n{}", table.text());
 }
 
-void write_chart(const std::string& path, const std::vector<Comparison>& comparisons) {
-  Panel size{"file size", " x", {{"float", 1}}};
-  Panel time{"time per sample", " ms", {{"float", comparisons[0].time_float_ms}}};
+void print_layers(const std::string& model, const std::vector<TensorNoise>& layers) {
+  std::vector<TensorNoise> worst = layers;
+  std::stable_sort(worst.begin(), worst.end(),
+                   [](const auto& a, const auto& b) { return a.sqnr_db < b.sqnr_db; });
+  constexpr std::size_t shown = 10;
+  worst.resize(std::min(worst.size(), shown));
+  Table table;
+  table.column("tensor");
+  table.column("operator");
+  table.column("sqnr_db", Table::Align::right);
+  for (const TensorNoise& layer : worst)
+    table.row({shorten(layer.name, 48), layer.op, fmt::format("{:.1f}", layer.sqnr_db)});
+  fmt::print("\n{}: {} tensors compared, the worst of them\n{}", model, layers.size(),
+             table.text());
+  if (const TensorNoise* first = first_large_error(layers))
+    fmt::print(
+        "The first below {} dB, in the order of the model, is '{}' of {} '{}' with {:.1f} dB.\n",
+        large_error_db, first->name, first->op, first->node, first->sqnr_db);
+  else
+    fmt::print("None is below {} dB.\n", large_error_db);
+}
+
+void write_chart(const std::string& path, const std::vector<Comparison>& comparisons,
+                 const Layers& layers) {
+  Panel size{"file size", " x", {{"float", 1}}}, time{"time per sample", " x", {{"float", 1}}};
   Panel difference{"mean difference", "", {}}, disagreement{"disagreement", " %", {}};
   Panel accuracy{"top-1", " %", {}};
   for (const Comparison& c : comparisons) {
-    const std::string label = comparisons.size() == 1
-                                  ? "int8"
-                                  : shorten(std::filesystem::path(c.model).stem().string(), 9);
+    const std::string label = comparisons.size() == 1 ? "int8" : short_name(c.model, 9);
     size.bars.push_back({label, c.size_ratio});
-    time.bars.push_back({label, c.time_int8_ms});
+    time.bars.push_back({label, c.ratio});
     difference.bars.push_back({label, c.mean_diff});
     disagreement.bars.push_back({label, 100 * c.disagree});
     if (c.top1_float) {
@@ -120,7 +175,12 @@ void write_chart(const std::string& path, const std::vector<Comparison>& compari
   }
   std::vector<Panel> panels = {size, time, difference, disagreement};
   if (!accuracy.bars.empty()) panels.push_back(accuracy);
-  write_bar_chart(path, "int8 against float", panels);
+  CurvePanel curves{"signal to noise along the model", " dB", {}};
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    Curve& curve = curves.curves.emplace_back(Curve{short_name(comparisons[i].model, 20), {}});
+    for (const TensorNoise& layer : layers[i]) curve.values.push_back(layer.sqnr_db);
+  }
+  tools::write_chart(path, "int8 against float", panels, curves);
 }
 
 int compare(const Options& options) {
@@ -132,12 +192,20 @@ int compare(const Options& options) {
       [&](const Sample& sample, int i) { return labels.true_class(sample.name, i); });
   print_table(comparisons);
   print_outputs(comparisons);
+  const Layers layers = options.per_layer ? compare_layers(options) : Layers();
+  for (std::size_t i = 0; i < layers.size(); ++i) print_layers(options.int8_models[i], layers[i]);
   if (!options.json.empty()) {
     Json json = {{"float_model", options.float_model}, {"models", Json::array()}};
-    for (const Comparison& c : comparisons) json["models"].push_back(to_json(c));
+    for (std::size_t i = 0; i < comparisons.size(); ++i) {
+      Json model = to_json(comparisons[i]);
+      if (options.per_layer) model["layers"] = Json::array();
+      if (options.per_layer)
+        for (const TensorNoise& layer : layers[i]) model["layers"].push_back(to_json(layer));
+      json["models"].push_back(std::move(model));
+    }
     write_json(options.json, json);
   }
-  if (!options.chart.empty()) write_chart(options.chart, comparisons);
+  if (!options.chart.empty()) write_chart(options.chart, comparisons, layers);
   return 0;
 }
 
@@ -155,8 +223,12 @@ void add_compare(CLI::App& app, Action& chosen) {
                       "True classes: file<TAB>class<TAB>name, or one class per line");
   command->add_option("--preprocess", options->preprocess,
                       "none, unit (/255), imagenet, or a JSON file (default none)");
+  command->add_flag(
+      "--per-layer", options->per_layer,
+      "Signal to noise of each tensor inside, and where the first large error appears");
   command->add_option("--json", options->json, "Write the table as JSON");
-  command->add_option("--chart", options->chart, "Write the table as a bar chart (SVG)");
+  command->add_option("--chart", options->chart,
+                      "Draw the table, and what --per-layer finds (SVG, or PNG for F.png)");
   add_engine_flags(*command, options->engine);
   add_shape_flag(*command, options->engine);
   command->callback([options, &chosen] { chosen = [options] { return compare(*options); }; });

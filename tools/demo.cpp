@@ -77,16 +77,15 @@ void print_comparison(const Comparison& c) {
              c.top1_float.value_or(0));
 }
 
-void write_chart(const fs::path& path, const Comparison& c) {
-  write_bar_chart(
-      path, "Digits: int8 against float",
-      {{"file size", " x", {{"float", 1}, {"int8", c.size_ratio}}},
-       {"time per image", " ms", {{"float", c.time_float_ms}, {"int8", c.time_int8_ms}}},
-       {"mean difference", "", {{"int8", c.mean_diff}}},
-       {"disagreement", " %", {{"int8", 100 * c.disagree}}},
-       {"accuracy",
-        " %",
-        {{"float", c.top1_float.value_or(0)}, {"int8", c.top1_int8.value_or(0)}}}});
+void draw_chart(const fs::path& path, const Comparison& c) {
+  write_chart(path, "Digits: int8 against float",
+              {{"file size", " x", {{"float", 1}, {"int8", c.size_ratio}}},
+               {"time per image", " ms", {{"float", c.time_float_ms}, {"int8", c.time_int8_ms}}},
+               {"mean difference", "", {{"int8", c.mean_diff}}},
+               {"disagreement", " %", {{"int8", 100 * c.disagree}}},
+               {"accuracy",
+                " %",
+                {{"float", c.top1_float.value_or(0)}, {"int8", c.top1_int8.value_or(0)}}}});
   fmt::print("Bar chart: {}\n", path.string());
 }
 
@@ -111,7 +110,7 @@ void demo(const fs::path& example, const fs::path& results) {
                      [&](const Sample& sample, int i) { return truth.true_class(sample.name, i); });
   print_comparison(comparisons[0]);
   fmt::print("{}\n", flow_summary(session.flow()));
-  write_chart(files.chart, comparisons[0]);
+  draw_chart(files.chart, comparisons[0]);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <map>
 
-#include "tools/chart.hpp"
+#include "tools/canvas.hpp"
 #include "tools/flow_view.hpp"
 
 namespace intact::tools {

@@ -100,20 +100,31 @@ QuantizeReport quantize_static(const Options& options, QuantizeOptions quantize_
   return intact::quantize_static(options.model, options.output, samples, quantize_options);
 }
 
-/// The operators that gain most, where mixed precision ranked them.
-void print_ranking(const QuantizeReport& report) {
-  std::vector<const OperatorReport*> ranked = by_gain(report);
-  std::erase_if(ranked, [](const OperatorReport* entry) { return !entry->float_gain_db; });
-  if (ranked.empty()) return;
+/// Those that gain most, where mixed precision ranked them, else those with the most noise.
+void print_worst(const QuantizeReport& report) {
+  std::vector<const OperatorReport*> worst = by_gain(report);
+  const bool ranked = !worst.empty() && worst[0]->float_gain_db;
+  std::erase_if(worst, [&](const OperatorReport* entry) {
+    return !(ranked ? entry->float_gain_db : entry->sqnr_db);
+  });
+  if (worst.empty()) return;
+  if (!ranked)
+    std::stable_sort(worst.begin(), worst.end(),
+                     [](const auto* a, const auto* b) { return *a->sqnr_db < *b->sqnr_db; });
   constexpr std::size_t shown = 10;
-  ranked.resize(std::min(ranked.size(), shown));
+  worst.resize(std::min(worst.size(), shown));
   Table table;
   table.column("operator");
-  table.column("gain in float, dB", Table::Align::right);
+  table.column("signal to noise, dB", Table::Align::right);
+  if (ranked) table.column("gain in float, dB", Table::Align::right);
   table.column("precision");
-  for (const OperatorReport* entry : ranked)
-    table.row({shorten(entry->name, 48), fmt::format("{:.2f}", *entry->float_gain_db),
-               entry->integer ? "int8" : "float"});
+  for (const OperatorReport* entry : worst) {
+    std::vector<std::string> cells = {shorten(entry->name, 48),
+                                      entry->sqnr_db ? fmt::format("{:.1f}", *entry->sqnr_db) : ""};
+    if (ranked) cells.push_back(fmt::format("{:.2f}", *entry->float_gain_db));
+    cells.emplace_back(entry->integer ? "int8" : "float");
+    table.row(std::move(cells));
+  }
   fmt::print("{}\n", table.text());
 }
 
@@ -149,7 +160,7 @@ int quantize(const Options& options) {
   const QuantizeReport report = options.mode == "dynamic"
                                     ? quantize_dynamic(options, quantize_options, samples)
                                     : quantize_static(options, quantize_options, samples);
-  print_ranking(report);
+  print_worst(report);
   print_report(options, report);
   if (!options.save_ranges.empty()) write_ranges(options.save_ranges, report.ranges());
   if (!options.json.empty()) write_json(options.json, report_json(report));

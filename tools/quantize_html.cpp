@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tools/chart.hpp"
+#include "tools/canvas.hpp"
 #include "tools/quantize_report.hpp"
 
 namespace intact::tools {
@@ -66,12 +66,14 @@ std::string summary(const QuantizeReport& report) {
 std::string operator_table(const QuantizeReport& report) {
   std::string out =
       "<h2>Operators</h2><table><tr><th>name</th><th>operator</th><th>precision</th>"
-      "<th class=\"n\">gain in float, dB</th><th>reason</th></tr>\n";
+      "<th class=\"n\">signal to noise, dB</th><th class=\"n\">gain in float, dB</th>"
+      "<th>reason</th></tr>\n";
   for (const OperatorReport* entry : by_gain(report))
     out += fmt::format(
-        "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td>{}</td></tr>\n",
+        "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>"
+        "<td>{}</td></tr>\n",
         escape_xml(entry->name), escape_xml(entry->op), entry->integer ? "int8" : "float",
-        decibels(entry->float_gain_db), escape_xml(entry->reason));
+        decibels(entry->sqnr_db), decibels(entry->float_gain_db), escape_xml(entry->reason));
   return out + "</table>\n";
 }
 

@@ -95,7 +95,8 @@ struct OperatorReport {
   std::string output;  ///< its first result
   bool integer = false;
   std::string reason;  ///< why it stays float
-  /// Signal-to-noise ratio of its result in the quantized model against the float model.
+  /// Signal-to-noise ratio of its result in the quantized model against the pre-processed float
+  /// model, on a few of the samples; static mode.
   std::optional<double> sqnr_db;
   /// What the model's signal-to-noise ratio gains when this operator, and those that read the same
   /// grid, stay float; measured for mixed precision only.

@@ -27,6 +27,10 @@ struct SessionOptions {
   bool fusion = true;
   /// Interpret the file node by node with the reference operators instead of planning it.
   bool reference = false;
+  /// Tensors inside of the model (ModelInfo::tensors) that become further outputs, behind its own,
+  /// to be looked at: they are stored as floats then, which costs time and changes the flow, but
+  /// no number. Throws Error for a name that is none of them.
+  std::vector<std::string> observe;
 };
 
 /// A graph input or output: a tensor, or a sequence of tensors of one type, of any shapes. Unknown
@@ -74,6 +78,11 @@ struct StepTime {
   std::int64_t bytes = 0;  ///< of activations read and written
 };
 
+/// A tensor that an operator of the model writes.
+struct InnerTensor {
+  std::string name, node, op;
+};
+
 struct ModelInfo {
   std::string name;
   std::vector<std::pair<std::string, int>> opsets;  ///< domain, version
@@ -82,6 +91,7 @@ struct ModelInfo {
   std::int64_t parameters = 0;  ///< elements of all constants
   std::size_t file_bytes = 0;
   std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<InnerTensor> tensors;  ///< in the order of the operators
 };
 
 /// Safe to use from several threads at a time; each run has its own workspace.

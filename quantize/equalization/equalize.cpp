@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "quantize/calibration/observed_model.hpp"
 #include "quantize/equalization/streams.hpp"
@@ -147,8 +148,16 @@ int equalize(Graph& graph, const CalibrationData& data, int threads) {
     const std::vector<Tensor> values = model.run(*sample);
     for (std::size_t i = 0; i < values.size(); ++i) observe(values[i], largest[stream_of[i]]);
   }
-  for (std::size_t i = 0; i < streams.size(); ++i) Equalizer(graph, streams[i], largest[i]).run();
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    Equalizer(graph, streams[i], largest[i]).run();
+    for (const ValueId tensor : streams[i].tensors) note_scaled_channels(graph, tensor, 1);
+  }
   return static_cast<int>(streams.size());
+}
+
+void note_scaled_channels(Graph& graph, ValueId tensor, int axis) {
+  graph.metadata["intact.scaled_channels"] +=
+      std::to_string(axis) + " " + graph.value(tensor).name + "\n";
 }
 
 }  // namespace intact

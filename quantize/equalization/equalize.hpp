@@ -13,4 +13,8 @@ namespace intact {
 /// Ranges of channels are those in `data`; one pass. The number of streams.
 int equalize(Graph& graph, const CalibrationData& data, int threads);
 
+/// Notes in the graph's metadata, as "intact.scaled_channels", that the channels of the tensor,
+/// which lie along `axis`, are not what they were: a line of axis and name.
+void note_scaled_channels(Graph& graph, ValueId tensor, int axis);
+
 }  // namespace intact

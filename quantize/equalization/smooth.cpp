@@ -8,6 +8,7 @@
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
 #include "quantize/calibration/observed_model.hpp"
+#include "quantize/equalization/equalize.hpp"
 #include "quantize/weights/layout.hpp"
 
 namespace intact {
@@ -284,6 +285,8 @@ int smooth(Graph& graph, const CalibrationData& data, int threads) {
       multiplications.add(spots[i], producers[static_cast<std::size_t>(spots[i].tensor)], factors);
       continue;
     }
+    note_scaled_channels(graph, spots[i].tensor,
+                         static_cast<int>(graph.value(spots[i].tensor).shape->size()) - 1);
     Node& normalization = graph.nodes[static_cast<std::size_t>(spots[i].normalization)];
     for (std::size_t operand = 1; operand < normalization.inputs.size(); ++operand)
       if (normalization.has_input(operand)) smoother.divide(normalization.inputs[operand], factors);

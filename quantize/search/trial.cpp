@@ -13,6 +13,8 @@ namespace {
 
 /// Of all inputs and outputs that are kept: 64 MB of floats.
 constexpr std::int64_t most_elements = std::int64_t{1} << 24;
+/// For looking at every operator, which says where error arises rather than how much exactly.
+constexpr std::size_t operator_samples = 4;
 
 std::int64_t elements_of(std::span<const Tensor> tensors) {
   std::int64_t sum = 0;
@@ -23,6 +25,10 @@ std::int64_t elements_of(std::span<const Tensor> tensors) {
 struct Difference {
   double signal = 0, noise = 0;
   std::int64_t rows = 0, other_rows = 0;
+
+  double decibels() const {
+    return noise > 0 ? 10 * std::log10(signal / noise) : std::numeric_limits<double>::infinity();
+  }
 };
 
 void add_noise(std::span<const float> expected, std::span<const float> given, Difference& sum) {
@@ -78,10 +84,35 @@ Agreement Trial::run(const Graph& quantized, int most) const {
     }
   }
   Agreement result;
-  result.sqnr_db = sum.noise > 0 ? 10 * std::log10(sum.signal / sum.noise)
-                                 : std::numeric_limits<double>::infinity();
+  result.sqnr_db = sum.decibels();
   if (sum.rows > 0)
     result.disagreement = static_cast<double>(sum.other_rows) / static_cast<double>(sum.rows);
+  return result;
+}
+
+std::map<std::string, double> Trial::by_operator(const Graph& graph, const Graph& quantized,
+                                                 int threads) const {
+  std::map<std::string, ValueId> results;
+  for (const Node& node : quantized.nodes) results[node.name] = node.outputs[0];
+  std::vector<std::string> names;
+  std::vector<ValueId> expected, given;
+  for (const Node& node : graph.nodes) {
+    const auto found = results.find(node.name);
+    if (found == results.end() || graph.value(node.outputs[0]).type != ElementType::f32) continue;
+    names.push_back(node.name);
+    expected.push_back(node.outputs[0]);
+    given.push_back(found->second);
+  }
+  const ObservedModel real(graph, expected, threads), integer(quantized, given, threads);
+  std::vector<Difference> sums(names.size());
+  for (std::size_t s = 0; s < std::min(inputs_.size(), operator_samples); ++s) {
+    const std::vector<Tensor> a = real.run(inputs_[s]), b = integer.run(inputs_[s]);
+    for (std::size_t i = 0; i < names.size(); ++i)
+      if (a[i].shape() == b[i].shape()) add_noise(a[i].data<float>(), b[i].data<float>(), sums[i]);
+  }
+  std::map<std::string, double> result;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (sums[i].signal > 0) result[names[i]] = sums[i].decibels();
   return result;
 }
 

@@ -2,6 +2,8 @@
 // fast enough to run it for every decision.
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "graph/graph.hpp"
@@ -33,6 +35,10 @@ class Trial {
   /// On the first `most` of the kept samples, on the calling thread: several trials may run at
   /// once.
   Agreement run(const Graph& quantized, int most = all) const;
+  /// Signal-to-noise ratio, in dB, of the first result of each node of the float model `graph` that
+  /// `quantized` has by its name, on a few of the samples.
+  std::map<std::string, double> by_operator(const Graph& graph, const Graph& quantized,
+                                            int threads) const;
 
  private:
   int kept() const { return static_cast<int>(inputs_.size()); }

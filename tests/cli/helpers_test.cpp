@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "intact/error.hpp"
@@ -10,6 +11,7 @@
 #include "tools/chart.hpp"
 #include "tools/draw.hpp"
 #include "tools/flow_view.hpp"
+#include "tools/images.hpp"
 #include "tools/labels.hpp"
 #include "tools/npy.hpp"
 #include "tools/progress.hpp"
@@ -75,12 +77,29 @@ TEST(Table, aligns_columns) {
 
 TEST(Chart, writes_svg_with_escaped_text) {
   const TemporaryFolder folder;
-  write_bar_chart(folder / "c.svg", "a < b", {{"time & more", " ms", {{"x", 1}, {"y", 2}}}});
+  write_chart(folder / "c.svg", "a < b", {{"time & more", " ms", {{"x", 1}, {"y", 2}}}});
   const std::string text = file_text(folder / "c.svg");
   EXPECT_EQ(text.rfind("<svg ", 0), 0U);
   EXPECT_NE(text.find("a &lt; b"), std::string::npos);
   EXPECT_NE(text.find("time &amp; more"), std::string::npos);
   EXPECT_NE(text.find("height=\"100.0\""), std::string::npos) << "the half as high bar";
+}
+
+TEST(Chart, writes_png_with_bars_and_curves) {
+  const TemporaryFolder folder;
+  write_chart(folder / "c.png", "title", {{"time", " ms", {{"float", 1}, {"y", 2}}}},
+              {"along", " dB", {{"y", {30, 10, INFINITY}}}});
+  const Image image = read_image(folder / "c.png", 3);
+  EXPECT_EQ(image.width, 2 * (146 + 2 * 36));
+  std::map<std::vector<int>, int> colours;
+  for (std::size_t i = 0; i < image.pixels.size(); i += 3)
+    ++colours[{image.pixels[i], image.pixels[i + 1], image.pixels[i + 2]}];
+  const int first = colours[{0x4c, 0x78, 0xa8}], second = colours[{0xf5, 0x85, 0x18}];
+  EXPECT_EQ(first, 4 * 46 * 100);
+  EXPECT_GT(second, 4 * 46 * 200 + 400) << "a bar, a curve and its mark";
+  EXPECT_LT(second, 4 * 46 * 200 + 4000);
+  const int ink = colours[{0, 0, 0}];
+  EXPECT_GT(ink, 500) << "text";
 }
 
 TEST(Draw, characters_and_blocks) {

@@ -54,7 +54,8 @@ TEST(Readme, preprocessing_example_is_accepted) {
   ASSERT_EQ(blocks("json").size(), 1U);
   write_file(folder / "p.json", blocks("json")[0]);
   write_file(folder / "a.pgm", "P5\n300 300\n255\n" + std::string(90000, 'x'));
-  // The model takes 16 x 16 pixels, so a crop to 224 is refused with both sizes; every key was read.
+  // The model takes 16 x 16 pixels, so a crop to 224 is refused with both sizes; every key was
+  // read.
   expect_error(run_program({"run", digits("digits.onnx"), "--images", folder / "a.pgm",
                             "--preprocess", folder / "p.json"}),
                1, {"16 x 16", "224 x 224"});

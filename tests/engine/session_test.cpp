@@ -250,6 +250,36 @@ TEST(SessionThreads, InsideAParallelRegionOfTheCaller) {
   EXPECT_EQ(difference(results[0][0], expected[0]), "");
 }
 
+TEST(SessionObserve, InnerTensorsBecomeOutputsAndChangeNoNumber) {
+  const auto file = serialize_onnx(small_network());
+  const std::vector<Tensor> inputs = {random_floats({2, 3, 8, 8}, 5)};
+  const Session plain = Session::parse(file);
+  SessionOptions options;
+  std::string names;
+  for (const InnerTensor& tensor : plain.info().tensors) {
+    options.observe.push_back(tensor.name);
+    names += tensor.op + " ";
+  }
+  EXPECT_TRUE(contains(names, "Conv Relu QuantizeLinear DequantizeLinear ")) << names;
+  const Session observing = Session::parse(file, options);
+  const std::vector<Tensor> given = observing.run(inputs);
+  ASSERT_EQ(observing.outputs().size(), plain.info().tensors.size());
+  EXPECT_EQ(observing.outputs()[0].name, plain.outputs()[0].name);
+  expect_identical({given[0]}, plain.run(inputs), "the model's own output");
+  options.reference = true;
+  const std::vector<Tensor> expected = Session::parse(file, options).run(inputs);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    ASSERT_EQ(given[i].shape(), expected[i].shape());
+    const auto a = numbers(given[i]), e = numbers(expected[i]);
+    const double step = given[i].type() == ElementType::u8 ? 1 : 0.03;  // of the widest grid
+    for (std::size_t k = 0; k < a.size(); ++k)
+      ASSERT_NEAR(a[k], e[k], 1.01 * step) << observing.outputs()[i].name;
+  }
+  options.observe = {"nowhere"};
+  EXPECT_EQ(error_of([&] { Session::parse(file, options); }),
+            "no operator of the model writes a tensor 'nowhere' to observe");
+}
+
 TEST(SessionProfile, HasOneEntryPerStep) {
   for (const int threads : {1, 3}) {
     const Session session = session_of(small_network(), threads);

@@ -97,7 +97,8 @@ std::vector<std::optional<AdaptedWeights>> adapt_products(const Graph& graph,
                                                           const CalibrationData& data,
                                                           const QuantizeOptions& options,
                                                           QuantizeReport& report) {
-  report.samples = collect(graph, GridPlan(graph, selection).measured(), data, options).samples();
+  report.samples =
+      collect(graph, GridPlan(graph, selection, {}).measured(), data, options).samples();
   auto adapted = adapt_weights(graph, selection, nullptr, data, report.samples, options);
   const auto consumers = graph.consumers();
   for (std::size_t i = 0; i < adapted.size(); ++i) {
@@ -193,7 +194,8 @@ class Writer {
     const bool conv = node.is("Conv");
     const std::optional<int> axis =
         options_.per_channel ? std::optional<int>(output_channel_axis(node)) : std::nullopt;
-    QuantizedWeights quantized = adapted ? adapted->weights : quantize_weights(real, axis, {}, 1);
+    QuantizedWeights quantized =
+        adapted ? adapted->weights : quantize_weights(real, axis, {}, 1, largest_weight(options_));
     if (turned) quantized.integers = transposed(quantized.integers);
     Shape shape;  // so that the scales meet the channels of the result
     if (axis) shape.push_back(real.shape()[static_cast<std::size_t>(*axis)]);

@@ -157,7 +157,7 @@ Graph StaticQuantizer::meet_goal(PrecisionSearch& search) const {
 
 Graph StaticQuantizer::run(QuantizeReport& report) {
   const Selection selection = select_operators(graph_, excluded_);
-  GridPlan plan(graph_, selection);
+  GridPlan plan(graph_, selection, options_.activations);
   const Collector collector = collect(graph_, plan.measured(), data_, options_);
   samples_ = report.samples = collector.samples();
   report.method = fmt::format(
@@ -217,10 +217,12 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
   Graph quantized =
       StaticQuantizer(graph, patterns.kept_out(graph), calibration, options).run(report);
   quantized.metadata["intact.method"] = report.method;
-  quantized.metadata["intact.options"] =
-      fmt::format("{} weights, {} effort{}", options.per_channel ? "per-channel" : "per-tensor",
-                  options.effort == Effort::low ? "low" : "normal",
-                  options.preprocess ? "" : ", no pre-processing");
+  quantized.metadata["intact.options"] = fmt::format(
+      "{}{} weights, {} effort{}, {}{} activations", options.narrow_weights ? "narrow " : "",
+      options.per_channel ? "per-channel" : "per-tensor",
+      options.effort == Effort::low ? "low" : "normal",
+      options.preprocess ? "" : ", no pre-processing",
+      options.activations.symmetric ? "symmetric " : "", element_name(options.activations.type));
   quantized.metadata["intact.samples"] = std::to_string(report.samples);
   write_model(quantized, output, report);
   return report;

@@ -20,7 +20,8 @@ namespace {
 struct Options {
   std::string model, output, mode, calibration, preprocess = "none", method, effort, json, report,
                                                 ranges, save_ranges;
-  bool per_tensor = false, no_preprocess = false;
+  std::string activations = "u8";
+  bool per_tensor = false, no_preprocess = false, narrow_weights = false, symmetric = false;
   std::vector<std::string> exclude, include;
   std::optional<double> target_sqnr, max_drop;
   int random = 0;
@@ -82,6 +83,10 @@ QuantizeReport quantize_dynamic(const Options& options, const QuantizeOptions& q
         "--mode dynamic finds ranges at run time: it takes neither --method, --ranges nor "
         "--save-ranges");
   }
+  if (options.activations != "u8" || options.symmetric)
+    throw Error(
+        "--mode dynamic has activations as DynamicQuantizeLinear makes them: it takes neither "
+        "--activations s8 nor --symmetric");
   if (options.target_sqnr || options.max_drop)
     throw Error(
         "--mode dynamic has no mixed precision: it takes neither --target-sqnr nor --max-drop");
@@ -145,6 +150,9 @@ int quantize(const Options& options) {
   quantize_options.effort = options.effort == "low" ? Effort::low : Effort::normal;
   quantize_options.preprocess = !options.no_preprocess;
   quantize_options.per_channel = !options.per_tensor;
+  quantize_options.narrow_weights = options.narrow_weights;
+  quantize_options.activations = {options.activations == "s8" ? ElementType::s8 : ElementType::u8,
+                                  options.symmetric};
   quantize_options.exclude = options.exclude;
   quantize_options.target_sqnr_db = options.target_sqnr;
   quantize_options.max_drop = options.max_drop;
@@ -199,6 +207,12 @@ void add_quantize(CLI::App& app, Action& chosen) {
                       "Write the chosen ranges (JSON), which --ranges reads");
   command->add_flag("--per-tensor", options->per_tensor,
                     "One weight scale per tensor, not per channel");
+  command->add_flag("--narrow-weights", options->narrow_weights,
+                    "Weights from -63 to 63, for other engines on CPUs without VNNI");
+  command->add_option("--activations", options->activations, "Integers of activations (default u8)")
+      ->check(CLI::IsMember({"u8", "s8"}));
+  command->add_flag("--symmetric", options->symmetric,
+                    "Grids of activations with the real zero in the middle");
   command
       ->add_option("--exclude", options->exclude,
                    "Nodes that stay float: a name, with * and ? as in file names, or op:TYPE "

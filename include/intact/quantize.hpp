@@ -38,6 +38,13 @@ struct ValueRange {
   bool operator==(const ValueRange&) const = default;
 };
 
+/// Integers of the grids of activations.
+struct ActivationFormat {
+  ElementType type = ElementType::u8;  ///< or s8
+  /// The real zero in the middle: zero point 0 for s8, 128 for u8.
+  bool symmetric = false;
+};
+
 struct QuantizeOptions {
   CalibrationMethod method = CalibrationMethod::automatic;
   Effort effort = Effort::normal;
@@ -45,6 +52,10 @@ struct QuantizeOptions {
   /// measured.
   bool preprocess = true;
   bool per_channel = true;  ///< weights: one scale per output channel, else one per tensor
+  /// Weights from -63 to 63: for engines on CPUs without VNNI, where the sum of two products of
+  /// bytes may overflow 16 bits. Intact is exact everywhere without it.
+  bool narrow_weights = false;
+  ActivationFormat activations;  ///< static mode
   /// Nodes that stay float: names, with * and ? for any characters and one, or op:TYPE.
   std::vector<std::string> exclude;
   /// In the same form: all other nodes stay float. Empty: none for this reason.
@@ -133,11 +144,11 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
 
 /// Dynamic quantization: Conv, MatMul and Gemm with constant weights become DynamicQuantizeLinear
 /// and ConvInteger or MatMulInteger, on u8 activations whose grids are found at run time and s8
-/// symmetric weights; everything else stays float. Needs no samples; with some, pre-processing evens
-/// out channels, and weights are rounded for them (options.effort). Method, ranges and the goals of
-/// mixed precision are not used. Throws Error when a pattern of `exclude` or `include` matches no
-/// node, when `calibration` has no sample or one that is not finite, or when the output cannot be
-/// written.
+/// symmetric weights; everything else stays float. Needs no samples; with some, pre-processing
+/// evens out channels, and weights are rounded for them (options.effort). Method, ranges and the
+/// goals of mixed precision are not used. Throws Error when a pattern of `exclude` or `include`
+/// matches no node, when `calibration` has no sample or one that is not finite, or when the output
+/// cannot be written.
 QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
                                 const std::filesystem::path& output,
                                 const QuantizeOptions& options = {},

@@ -15,8 +15,8 @@ ValueRange least_squares_range(const Histogram& histogram);
 /// Replaces each number by its image.
 using ElementFunction = std::function<void(std::span<float>)>;
 
-/// The same for the error of what `function` makes of the rounded values: where it is flat, the grid
-/// need not reach.
+/// The same for the error of what `function` makes of the rounded values: where it is flat, the
+/// grid need not reach.
 ValueRange least_squares_range(const Histogram& histogram, const ElementFunction& function);
 
 /// The range whose u8 grid changes the distribution least, by the Kullback-Leibler divergence of

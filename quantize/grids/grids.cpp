@@ -59,17 +59,17 @@ float rounding_error(std::span<const float> weights, float per_step) {
   return std::accumulate(sums.begin(), sums.end(), 0.0f);
 }
 
-/// The scale that maps the largest magnitude to an integer of 64 to 127 with the least squared
-/// error. For most weights that is 127 or little less; weights that lie on a grid already (they
-/// were quantized before, or trained for it) come back exactly, since one of those integers fits
-/// any grid.
-double best_scale(std::span<const float> weights) {
+/// The scale that maps the largest magnitude to `most` or an integer down to half of it, with the
+/// least squared error. For most weights that is `most` or little less; weights that lie on a grid
+/// of so many steps already (they were quantized before, or trained for it) come back exactly,
+/// since one of those integers fits any grid.
+double best_scale(std::span<const float> weights, int most) {
   float largest = 0;
   for (const float weight : weights) largest = std::max(largest, std::abs(weight));
-  if (largest / 127 < smallest_weight_scale) return 0;
-  int best = 127;
+  if (largest / static_cast<float>(most) < smallest_weight_scale) return 0;
+  int best = most;
   double least = std::numeric_limits<double>::infinity();
-  for (int steps = 127; steps >= 64; --steps) {
+  for (int steps = most; steps > most / 2; --steps) {
     const double scale = static_cast<double>(largest) / steps;
     const double error =
         static_cast<double>(rounding_error(weights, static_cast<float>(1 / scale))) * scale * scale;
@@ -82,22 +82,26 @@ double best_scale(std::span<const float> weights) {
 
 }  // namespace
 
-Grid activation_grid(const ValueRange& range) {
+Grid activation_grid(const ValueRange& range, const ActivationFormat& format) {
   const double min = std::min(0.0, static_cast<double>(range.min));
   const double max = std::max(0.0, static_cast<double>(range.max));
-  const auto scale = static_cast<float>((max - min) / 255);
-  if (scale < smallest_activation_scale) return {ElementType::u8, {1.0f}, {0}, std::nullopt};
-  const double zero_point = std::nearbyint(-min / static_cast<double>(scale));
-  return {ElementType::u8,
-          {scale},
-          {static_cast<std::int32_t>(std::clamp(zero_point, 0.0, 255.0))},
-          std::nullopt};
+  const std::int32_t lowest = format.type == ElementType::s8 ? -128 : 0;
+  const auto scale =
+      static_cast<float>(format.symmetric ? std::max(-min, max) / 127 : (max - min) / 255);
+  if (scale < smallest_activation_scale)
+    return {format.type, {1.0f}, {format.symmetric ? lowest + 128 : lowest}, std::nullopt};
+  std::int32_t steps = 128;  // below the real zero
+  if (!format.symmetric)
+    steps = static_cast<std::int32_t>(
+        std::clamp(std::nearbyint(-min / static_cast<double>(scale)), 0.0, 255.0));
+  return {format.type, {scale}, {lowest + steps}, std::nullopt};
 }
 
 QuantizedWeights quantize_weights(const Tensor& weights, std::optional<int> axis,
-                                  std::span<const float> bias, float input_scale) {
+                                  std::span<const float> bias, float input_scale, int largest) {
   std::vector<double> scales;
-  for (const auto& channel : by_channel(weights, axis)) scales.push_back(best_scale(channel));
+  for (const auto& channel : by_channel(weights, axis))
+    scales.push_back(best_scale(channel, largest));
   for (std::size_t c = 0; c < bias.size(); ++c) {
     double& scale = scales[axis ? c : 0];
     scale = std::max(scale, std::abs(static_cast<double>(bias[c])) /

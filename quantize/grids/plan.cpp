@@ -9,8 +9,8 @@
 
 namespace intact {
 
-GridPlan::GridPlan(const Graph& graph, const Selection& selection)
-    : on_grid_(graph.values.size(), false), parent_(graph.values.size()) {
+GridPlan::GridPlan(const Graph& graph, const Selection& selection, const ActivationFormat& format)
+    : format_(format), on_grid_(graph.values.size(), false), parent_(graph.values.size()) {
   std::iota(parent_.begin(), parent_.end(), std::size_t{0});
   std::vector<bool> derived(graph.values.size(), false);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
@@ -57,7 +57,7 @@ void GridPlan::set_ranges(const Graph& graph, std::span<const ValueRange> ranges
   for (std::size_t i = 0; i < of_group.size(); ++i) {
     if (!of_group[i]) continue;
     ranges_[i] = *of_group[i];
-    grids_[i] = activation_grid(ranges_[i]);
+    grids_[i] = activation_grid(ranges_[i], format_);
   }
 }
 

@@ -13,7 +13,9 @@ namespace intact {
 
 class GridPlan {
  public:
-  GridPlan(const Graph& graph, const Selection& selection);
+  GridPlan(const Graph& graph, const Selection& selection, const ActivationFormat& format);
+
+  const ActivationFormat& format() const { return format_; }
 
   /// Read as an integer operand by a chosen operator. Constants (of Add, Concat, ...) included,
   /// weights and biases of products not.
@@ -31,6 +33,7 @@ class GridPlan {
  private:
   void join_groups(ValueId a, ValueId b);
 
+  ActivationFormat format_;
   std::vector<bool> on_grid_;
   std::vector<std::size_t> parent_;  ///< disjoint sets of values that share a grid
   std::vector<ValueId> measured_;

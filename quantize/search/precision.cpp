@@ -44,7 +44,7 @@ PrecisionSearch::PrecisionSearch(const Graph& graph, std::set<std::string> exclu
       threads_(threads) {}
 
 GridPlan PrecisionSearch::plan(const Selection& selection) const {
-  GridPlan result(graph_, selection);
+  GridPlan result(graph_, selection, full_plan_.format());
   std::vector<ValueRange> ranges;
   for (const ValueId id : result.measured()) ranges.push_back(full_plan_.range(id));
   result.set_ranges(graph_, ranges);
@@ -64,7 +64,7 @@ void PrecisionSearch::rank() {
   ranking_.clear();
   taken_ = 0;
   const Selection selection = this->selection();
-  const GridPlan plan(graph_, selection);
+  const GridPlan plan(graph_, selection, full_plan_.format());
   double total = 0;
   std::map<std::size_t, GridReaders> readers;
   for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {

@@ -111,11 +111,12 @@ AdaptedWeights Adapter::adapt(const Product& product) const {
   std::span<const float> own_bias;
   if (plan_ && node.has_input(2)) own_bias = graph_.value(node.inputs[2]).constant.data<float>();
   const float input_scale = plan_ ? plan_->grid(node.inputs[0]).scale[0] : 1;
-  AdaptedWeights result{quantize_weights(weights, axis, own_bias, input_scale), {}, {}};
+  AdaptedWeights result{
+      quantize_weights(weights, axis, own_bias, input_scale, largest_weight(options_)), {}, {}};
   if (moments.count() == 0) return result;
   const bool around_mean = bias.node >= 0;
-  result.weights.integers =
-      round_by_moments(weights, product.layout, result.weights.grid, moments, around_mean);
+  result.weights.integers = round_by_moments(weights, product.layout, result.weights.grid, moments,
+                                             around_mean, largest_weight(options_));
   if (!around_mean) return result;
   change_means(product, result);
   return result;

@@ -43,7 +43,7 @@ class InputMoments {
 
   WeightLayout layout_;
   std::vector<MomentBlock> blocks_;
-  std::vector<float> shift_;               ///< near the means, so that float sums keep their digits
+  std::vector<float> shift_;  ///< near the means, so that float sums keep their digits
   std::vector<double> sum_, clipped_sum_, rounded_sum_;  ///< the last without `shift`
   std::size_t count_ = 0;
 };

@@ -69,8 +69,10 @@ class Factor {
 
 class Rounding {
  public:
-  Rounding(const Tensor& weights, const WeightLayout& layout, const Grid& grid, Tensor& integers)
+  Rounding(const Tensor& weights, const WeightLayout& layout, const Grid& grid, int largest,
+           Tensor& integers)
       : layout_(layout),
+        largest_(static_cast<float>(largest)),
         weights_(weights.data<float>()),
         grid_(grid),
         integers_(integers.data<std::int8_t>()) {}
@@ -98,7 +100,7 @@ class Rounding {
         const std::size_t channel = layout_.channel(group, output + k);
         const float scale = grid_.scale[grid_.per_tensor() ? 0 : channel];
         const float steps = std::nearbyint((weights_[at] + shift[k] / pivot) / scale);
-        const float integer = std::clamp(steps, -127.0f, 127.0f);
+        const float integer = std::clamp(steps, -largest_, largest_);
         errors[i][k] = weights_[at] - integer * scale;
         integers_[at] = static_cast<std::int8_t>(integer);
       }
@@ -106,6 +108,7 @@ class Rounding {
   }
 
   const WeightLayout& layout_;
+  float largest_;
   std::span<const float> weights_;
   const Grid& grid_;
   std::span<std::int8_t> integers_;
@@ -114,9 +117,9 @@ class Rounding {
 }  // namespace
 
 Tensor round_by_moments(const Tensor& weights, const WeightLayout& layout, const Grid& grid,
-                        const InputMoments& moments, bool around_mean) {
+                        const InputMoments& moments, bool around_mean, int largest) {
   Tensor integers(ElementType::s8, weights.shape());
-  Rounding rounding(weights, layout, grid, integers);
+  Rounding rounding(weights, layout, grid, largest, integers);
   for (const MomentBlock& block : moments.blocks()) {
     const Factor factor(moments.second_moments(block, around_mean), moments.count());
     if (layout.same_columns) {

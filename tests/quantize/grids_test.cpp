@@ -40,6 +40,20 @@ TEST(ActivationGrid, DegenerateRangesHaveScaleOne) {
   EXPECT_EQ(activation_grid({3, 3}).scale[0], 3.0f / 255);
 }
 
+TEST(ActivationGrid, SignedAndSymmetric) {
+  const ActivationFormat s8{ElementType::s8, false}, symmetric{ElementType::s8, true},
+      middle{ElementType::u8, true};
+  EXPECT_EQ(activation_grid({0, 5.1f}, s8),
+            (Grid{ElementType::s8, {5.1f / 255}, {-128}, std::nullopt}));
+  EXPECT_EQ(activation_grid({-2, 1}, s8).zero_point[0], 170 - 128);
+  EXPECT_EQ(activation_grid({-2, 1}, symmetric),
+            (Grid{ElementType::s8, {2.0f / 127}, {0}, std::nullopt}));
+  EXPECT_EQ(activation_grid({-1, 2}, middle),
+            (Grid{ElementType::u8, {2.0f / 127}, {128}, std::nullopt}));
+  EXPECT_EQ(activation_grid({0, 0}, middle).zero_point[0], 128);
+  EXPECT_EQ(activation_grid({0, 0}, s8).zero_point[0], -128);
+}
+
 TEST(WeightGrid, LargestMagnitudeOfEachChannelIs127OrLittleLess) {
   const Tensor weights = random_floats({4, 500}, 1);
   for (const std::optional<int> axis : {std::optional<int>(0), std::optional<int>()}) {
@@ -55,6 +69,16 @@ TEST(WeightGrid, LargestMagnitudeOfEachChannelIs127OrLittleLess) {
     EXPECT_GE(largest, 120);
     EXPECT_LE(largest, 127);
   }
+}
+
+TEST(WeightGrid, NarrowWeightsEndAt63) {
+  const QuantizedWeights quantized =
+      quantize_weights(random_floats({4, 500}, 1), 0, {}, 1, narrow_weights);
+  int largest = 0;
+  for (const std::int8_t q : quantized.integers.data<std::int8_t>())
+    largest = std::max(largest, std::abs(int{q}));
+  EXPECT_LE(largest, 63);
+  EXPECT_GE(largest, 58);
 }
 
 TEST(WeightGrid, WeightsOnAGridComeBackExactly) {

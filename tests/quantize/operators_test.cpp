@@ -55,6 +55,32 @@ TEST(Quantize, ConvHasIntegerWeightsAndFloatOutput) {
   expect_integer_and_close(pair, samples, 27 * (0.2 / 255 + 0.5 * 0.2 / 127) + 1e-3);
 }
 
+TEST(Quantize, ActivationsAndWeightsInOtherFormats) {
+  ModelBuilder model;
+  const ValueId x = model.input("x", ElementType::f32, {1, 3, 6, 6});
+  const ValueId y = model.node("Sigmoid", "sigmoid", {conv(model, "first", x, 3, 8, 3)});
+  const ValueId sum = model.node("Add", "add", {y, conv(model, "side", y, 8, 8)});
+  const Graph graph = model.build({conv(model, "last", sum, 8, 4)});
+  const Samples samples = images({1, 3, 6, 6});
+  for (const ElementType type : {ElementType::u8, ElementType::s8}) {
+    QuantizeOptions options;
+    options.activations = {type, true};
+    options.narrow_weights = true;
+    const Pair pair(graph, samples, options);
+    expect_integer_and_close(pair, samples, 4 * few_steps);
+    for (const TensorReport& tensor : pair.report.tensors) {
+      EXPECT_EQ(tensor.type, type);
+      EXPECT_EQ(tensor.zero_point, type == ElementType::s8 ? 0 : 128);
+    }
+    const Graph quantized = pair.graph();
+    EXPECT_NE(quantized.metadata.at("intact.options").find("narrow per-channel weights"),
+              std::string::npos);
+    const Node& weights = *writer(quantized, node_named(quantized, "first").inputs[1]);
+    for (const std::int8_t q : quantized.value(weights.inputs[0]).constant.data<std::int8_t>())
+      EXPECT_LE(std::abs(int{q}), 63);
+  }
+}
+
 TEST(Quantize, PerTensorWeightsHaveOneScale) {
   ModelBuilder model;
   const ValueId x = model.input("x", ElementType::f32, {1, 3, 4, 4});

@@ -51,7 +51,7 @@ TEST(QuantizeStatic, ReportsWhatItDid) {
   const auto metadata = pair.graph().metadata;
   EXPECT_EQ(metadata.at("intact.method"), "static auto");
   EXPECT_EQ(metadata.at("intact.samples"), "3");
-  EXPECT_EQ(metadata.at("intact.options"), "per-channel weights, normal effort");
+  EXPECT_EQ(metadata.at("intact.options"), "per-channel weights, normal effort, u8 activations");
   EXPECT_FALSE(metadata.at("intact.version").empty());
 }
 

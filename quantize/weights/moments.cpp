@@ -2,8 +2,10 @@
 #include "quantize/weights/moments.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+
+#include "intact/cpu.hpp"
+#include "kernels/float_product/float_product.hpp"
 
 namespace intact {
 namespace {
@@ -11,8 +13,12 @@ namespace {
 /// Covariances of more rows would cost more time and memory than they are worth.
 constexpr std::size_t largest_block = 1152;
 
-/// A tile of the matrix of products, whose sums stay in registers.
-constexpr std::size_t tile_rows = 4, tile_columns = 16;
+/// All of them give the same sums.
+const kernels::FloatProductKernel& fastest_product() {
+  const auto kernels = kernels::float_product_kernels();
+  return *std::find_if(kernels.begin(), kernels.end(),
+                       [](const auto& kernel) { return cpu_supports(kernel.isa); });
+}
 
 }  // namespace
 
@@ -66,33 +72,33 @@ void InputMoments::add(std::span<const float> columns, const Grid& grid) {
   count_ += added;
 }
 
+/// The upper triangle, panel by panel: the rounded columns as rows of the one operand, and packed
+/// as the other.
 void InputMoments::add_products(MomentBlock& block, std::span<const float> rounded) {
   const std::size_t width = layout_.column(), size = block.size();
   const float* const first = rounded.data() + first_of(block);
-  const std::size_t columns = rounded.size() / width;
-  for (std::size_t i = 0; i < size; i += tile_rows) {
-    const std::size_t rows = std::min(tile_rows, size - i);
-    std::size_t j = i;
-    for (; rows == tile_rows && j + tile_columns <= size; j += tile_columns) {
-      std::array<std::array<float, tile_columns>, tile_rows> sums{};
-      for (std::size_t c = 0; c < columns; ++c) {
-        const float* const column = first + c * width;
-        for (std::size_t r = 0; r < tile_rows; ++r)
-          for (std::size_t k = 0; k < tile_columns; ++k)
-            sums[r][k] += column[i + r] * column[j + k];
-      }
-      for (std::size_t r = 0; r < tile_rows; ++r)
-        for (std::size_t k = 0; k < tile_columns; ++k)
-          block.products[(i + r) * size + j + k] += sums[r][k];
-    }
-    for (std::size_t r = i; r < i + rows; ++r) {
-      for (std::size_t k = std::max(j, r); k < size; ++k) {
-        float sum = 0;
-        for (std::size_t c = 0; c < columns; ++c)
-          sum += first[c * width + r] * first[c * width + k];
-        block.products[r * size + k] += sum;
-      }
-    }
+  const auto extent = static_cast<std::int64_t>(size);
+  kernels::FloatProductArgs args;
+  args.depth = static_cast<std::int64_t>(rounded.size() / width);
+  args.a = first;
+  args.a_row = 1;
+  args.a_step = static_cast<std::ptrdiff_t>(width);
+  args.dst_pitch = kernels::product_panel;
+  std::vector<float> panel, products(size * kernels::product_panel);
+  for (std::int64_t begin = 0; begin < extent; begin += kernels::product_panel) {
+    const std::int64_t padded = kernels::panel_width(extent, begin);
+    args.columns = std::min(kernels::product_panel, extent - begin);
+    args.rows = begin + args.columns;
+    panel.assign(static_cast<std::size_t>(padded * args.depth), 0);
+    for (std::int64_t k = 0; k < args.depth; ++k)
+      std::copy_n(first + k * args.a_step + begin, args.columns, panel.begin() + k * padded);
+    args.panels = panel.data();
+    args.dst = products.data();
+    fastest_product().run(args);
+    for (std::int64_t r = 0; r < args.rows; ++r)
+      for (std::int64_t c = std::max<std::int64_t>(r - begin, 0); c < args.columns; ++c)
+        block.products[static_cast<std::size_t>(r * extent + begin + c)] +=
+            products[static_cast<std::size_t>(r * args.dst_pitch + c)];
   }
 }
 

@@ -25,6 +25,7 @@
 #include "quantize/grids/grids.hpp"
 #include "quantize/grids/plan.hpp"
 #include "quantize/prepare.hpp"
+#include "quantize/progress.hpp"
 #include "quantize/search/trial.hpp"
 #include "quantize/select/patterns.hpp"
 #include "quantize/select/selection.hpp"
@@ -99,7 +100,10 @@ std::vector<std::optional<AdaptedWeights>> adapt_products(const Graph& graph,
                                                           QuantizeReport& report) {
   report.samples =
       collect(graph, GridPlan(graph, selection, {}).measured(), data, options).samples();
-  auto adapted = adapt_weights(graph, selection, nullptr, data, report.samples, options);
+  auto adapted =
+      adapt_weights(graph, selection, nullptr,
+                    counted(data, options.progress, "rounding of weights", report.samples),
+                    report.samples, options);
   const auto consumers = graph.consumers();
   for (std::size_t i = 0; i < adapted.size(); ++i) {
     if (!adapted[i]) continue;
@@ -271,8 +275,9 @@ QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
   if (calibration) {
     complete(graph, first_sample(calibration));
     if (options.preprocess) {
-      equalize(graph, calibration, options.threads);
-      smooth(graph, calibration, options.threads);
+      const CalibrationData samples = counted(calibration, options.progress, "channels", 0);
+      equalize(graph, samples, options.threads);
+      smooth(graph, samples, options.threads);
     }
   }
   raise_opset(graph, needed_opset);

@@ -13,6 +13,7 @@
 #include "quantize/grids/plan.hpp"
 #include "quantize/grids/report.hpp"
 #include "quantize/prepare.hpp"
+#include "quantize/progress.hpp"
 #include "quantize/search/precision.hpp"
 #include "quantize/search/ranges.hpp"
 #include "quantize/search/trial.hpp"
@@ -119,15 +120,16 @@ std::vector<ValueRange> StaticQuantizer::ranges(const Selection& selection, cons
   if (!options_.ranges.empty()) return given_ranges(graph_, plan, options_.ranges);
   if (options_.method == CalibrationMethod::automatic)
     return ranges_by_trial(graph_, selection, plan, collector.statistics(), nearest_, *trial_,
-                           collector.threads());
+                           collector.threads(), options_.progress);
   return choose_ranges(graph_, plan.measured(), collector.statistics(), options_.method,
                        collector.threads());
 }
 
 /// Biases make up for clipping too where that helps on the samples.
 Graph StaticQuantizer::finish(const Selection& selection, const GridPlan& plan) const {
-  std::vector<std::optional<AdaptedWeights>> weights =
-      adapt_weights(graph_, selection, &plan, data_, samples_, options_);
+  std::vector<std::optional<AdaptedWeights>> weights = adapt_weights(
+      graph_, selection, &plan, counted(data_, options_.progress, "rounding of weights", samples_),
+      samples_, options_);
   Graph quantized = quantized_graph(graph_, selection, plan, weights);
   if (!trial_ || !take_over_clipping(weights)) return quantized;
   Graph other = quantized_graph(graph_, selection, plan, weights);
@@ -163,7 +165,8 @@ Graph StaticQuantizer::run(QuantizeReport& report) {
   report.method = fmt::format(
       "static {}", options_.ranges.empty() ? calibration_name(options_.method) : "given ranges");
   if (samples_ > 0) {
-    trial_.emplace(graph_, data_, samples_, most_trial_samples, options_.threads);
+    trial_.emplace(graph_, counted(data_, options_.progress, "float outputs", samples_), samples_,
+                   most_trial_samples, options_.threads);
     GridPlan first = plan;
     first.set_ranges(graph_, choose_ranges(graph_, plan.measured(), collector.statistics(),
                                            CalibrationMethod::mse, collector.threads()));
@@ -175,7 +178,8 @@ Graph StaticQuantizer::run(QuantizeReport& report) {
     report_operators(graph_, selection, report);
     return finish(selection, plan);
   }
-  PrecisionSearch search(graph_, excluded_, plan, nearest_, *trial_, collector.threads());
+  PrecisionSearch search(graph_, excluded_, plan, nearest_, *trial_, collector.threads(),
+                         options_.progress);
   Graph quantized = meet_goal(search);
   report_operators(graph_, search.selection(), report);
   report_ranking(search, excluded_, report);
@@ -208,8 +212,9 @@ QuantizeReport quantize_static(const std::filesystem::path& float_model,
   preprocess(graph, options.preprocess);
   complete(graph, shaping_sample(graph, calibration, options));
   if (options.preprocess) {
-    equalize(graph, calibration, options.threads);
-    smooth(graph, calibration, options.threads);
+    const CalibrationData samples = counted(calibration, options.progress, "channels", 0);
+    equalize(graph, samples, options.threads);
+    smooth(graph, samples, options.threads);
   }
 
   QuantizeReport report;

@@ -162,8 +162,12 @@ int quantize(const Options& options) {
   std::optional<Progress> progress;
   if (has_samples(options)) {
     samples = calibration_data([&] { return calibration_samples(options); });
-    progress.emplace("calibration", calibration_samples(options)->count());
-    quantize_options.progress = [&](int done) { progress->update(done); };
+    const int count = calibration_samples(options)->count();
+    quantize_options.progress = [&, count](std::string_view phase, int done, int total) {
+      // Where the total is not known, samples are counted.
+      if (done == 1) progress.emplace(std::string(phase), total > 0 ? total : count);
+      progress->update(done);
+    };
   }
   const QuantizeReport report = options.mode == "dynamic"
                                     ? quantize_dynamic(options, quantize_options, samples)

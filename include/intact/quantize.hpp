@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "intact/error.hpp"
@@ -45,6 +46,10 @@ struct ActivationFormat {
   bool symmetric = false;
 };
 
+/// Called after each part of a phase, phases following one another: the phase's name, and how many
+/// of its parts are done and there in all (0: not known). One call at a time, from any thread.
+using QuantizeProgress = std::function<void(std::string_view phase, int done, int total)>;
+
 struct QuantizeOptions {
   CalibrationMethod method = CalibrationMethod::automatic;
   Effort effort = Effort::normal;
@@ -71,8 +76,7 @@ struct QuantizeOptions {
   /// those of the tensors after pre-processing, which is the same for the same samples.
   std::map<std::string, ValueRange> ranges;
   int threads = 0;  ///< 0: the CPUs that this process may use
-  /// Called after each calibration sample with the number seen so far.
-  std::function<void(int)> progress;
+  QuantizeProgress progress;
 };
 
 /// Returns the next sample (inputs in the model's order), or nothing at the end. Called once per

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/thread_team.hpp"
+#include "quantize/progress.hpp"
 
 namespace intact {
 namespace {
@@ -61,9 +62,10 @@ Collector collect(const Graph& graph, std::span<const ValueId> tensors, const Ca
                   const QuantizeOptions& options) {
   Collector collector(graph, tensors, options.threads);
   const CalibrationSource source = data ? data() : [] { return std::nullopt; };
+  Phase phase(options.progress, "ranges of activations", 0);
   while (const auto sample = source()) {
     collector.observe(*sample);
-    if (options.progress) options.progress(collector.samples());
+    phase.step();
   }
   return collector;
 }

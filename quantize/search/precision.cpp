@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "core/thread_team.hpp"
+#include "quantize/progress.hpp"
 
 namespace intact {
 namespace {
@@ -35,12 +36,13 @@ double multiply_adds(const Graph& graph, const Node& node, const Choice& choice)
 PrecisionSearch::PrecisionSearch(const Graph& graph, std::set<std::string> excluded,
                                  const GridPlan& plan,
                                  std::span<const std::optional<AdaptedWeights>> weights,
-                                 const Trial& trial, int threads)
+                                 const Trial& trial, int threads, const QuantizeProgress& progress)
     : graph_(graph),
       excluded_(std::move(excluded)),
       full_plan_(plan),
       weights_(weights),
       trial_(trial),
+      progress_(progress),
       threads_(threads) {}
 
 GridPlan PrecisionSearch::plan(const Selection& selection) const {
@@ -87,11 +89,13 @@ void PrecisionSearch::rank() {
     ranking_.push_back(std::move(entry));
   }
   std::atomic<std::size_t> next{0};
+  Phase phase(progress_, "gain of each grid in float", static_cast<int>(ranking_.size()));
   run_parallel(threads_, [&](Part, Barrier&) {
     for (std::size_t i = next++; i < ranking_.size(); i = next++) {
       std::set<std::string> excluded = excluded_;
       excluded.insert(ranking_[i].nodes.begin(), ranking_[i].nodes.end());
       ranking_[i].gain_db = agreement(excluded, ranking_samples).sqnr_db - before;
+      phase.step();
     }
   });
   for (const GridReaders& entry : ranking_)

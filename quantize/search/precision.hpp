@@ -31,7 +31,7 @@ class PrecisionSearch {
   /// `excluded`: names of nodes that stay float in any case; `plan`: with its ranges set.
   PrecisionSearch(const Graph& graph, std::set<std::string> excluded, const GridPlan& plan,
                   std::span<const std::optional<AdaptedWeights>> weights, const Trial& trial,
-                  int threads);
+                  int threads, const QuantizeProgress& progress);
 
   /// Excludes more readers, those first that gain most, until a trial meets the goal: each gains at
   /// least `least_gain_db`, and all together have at most `largest_share` of the multiply-adds.
@@ -55,6 +55,7 @@ class PrecisionSearch {
   const GridPlan& full_plan_;
   std::span<const std::optional<AdaptedWeights>> weights_;
   const Trial& trial_;
+  const QuantizeProgress& progress_;
   int threads_;
   std::vector<GridReaders> ranking_;  ///< most gain first
   std::map<std::string, double> gains_db_;

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "quantize/grids/choose.hpp"
+#include "quantize/progress.hpp"
 
 namespace intact {
 namespace {
@@ -27,7 +28,8 @@ std::vector<ValueRange> ranges_by_trial(const Graph& graph, const Selection& sel
                                         const GridPlan& plan,
                                         std::span<const TensorStatistics> statistics,
                                         std::span<const std::optional<AdaptedWeights>> weights,
-                                        const Trial& trial, int threads) {
+                                        const Trial& trial, int threads,
+                                        const QuantizeProgress& progress) {
   std::array<std::vector<ValueRange>, methods.size()> by_method;
   for (std::size_t m = 0; m < methods.size(); ++m)
     by_method[m] = choose_ranges(graph, plan.measured(), statistics, methods[m], threads);
@@ -36,12 +38,14 @@ std::vector<ValueRange> ranges_by_trial(const Graph& graph, const Selection& sel
     tried.set_ranges(graph, ranges);
     return trial.run(quantized_graph(graph, selection, tried, weights)).sqnr_db;
   };
+  Phase phase(progress, "choice of ranges", static_cast<int>(2 * parts * (methods.size() - 1)));
   std::vector<ValueRange> best = by_method[0];
   double most = sqnr(best);
   for (const bool two_signs : {true, false}) {
     for (std::size_t part = 0; part < parts; ++part) {
       const std::vector<ValueRange> before = best;
       for (std::size_t m = 1; m < methods.size(); ++m) {
+        phase.step();
         std::vector<ValueRange> other = before;
         for (std::size_t i = 0; i < other.size(); ++i)
           if (has_two_signs(statistics[i]) == two_signs && i * parts / other.size() == part)

@@ -16,6 +16,7 @@ std::vector<ValueRange> ranges_by_trial(const Graph& graph, const Selection& sel
                                         const GridPlan& plan,
                                         std::span<const TensorStatistics> statistics,
                                         std::span<const std::optional<AdaptedWeights>> weights,
-                                        const Trial& trial, int threads);
+                                        const Trial& trial, int threads,
+                                        const QuantizeProgress& progress);
 
 }  // namespace intact

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include "intact/quantize.hpp"
@@ -40,11 +41,15 @@ std::string error_of(const Graph& graph, const Samples& samples,
 
 TEST(QuantizeStatic, ReportsWhatItDid) {
   QuantizeOptions options;
-  std::vector<int> progress;
-  options.progress = [&](int done) { progress.push_back(done); };
+  std::map<std::string, std::vector<int>, std::less<>> progress;
+  options.progress = [&](std::string_view phase, int done, int total) {
+    progress[std::string(phase)].push_back(done);
+    EXPECT_TRUE(total == 0 || done <= total) << phase;
+  };
   const Pair pair(two_convolutions(), three_images(), options);
   EXPECT_EQ(pair.report.samples, 3);
-  EXPECT_EQ(progress, (std::vector<int>{1, 2, 3}));
+  for (const char* phase : {"ranges of activations", "float outputs", "rounding of weights"})
+    EXPECT_EQ(progress[phase], (std::vector<int>{1, 2, 3})) << phase;
   EXPECT_EQ(pair.report.quantized, (std::vector<std::string>{"first", "relu", "last"}));
   EXPECT_EQ(pair.report.float_bytes, std::filesystem::file_size(pair.float_path()));
   EXPECT_EQ(pair.report.int8_bytes, std::filesystem::file_size(pair.int8_path()));

@@ -261,8 +261,10 @@ class Run {
       tile.zero_point = packed_.zero_point + slot;
       tile.row_sums = sums_;
     }
-    if (packed_.header->in_chains) {
-      tile.k_offsets = packed_.k_offsets + slot / 16 * blocking_.taps * blocking_.k_groups;
+    const std::int32_t* const k_offsets =
+        packed_.k_offsets + slot / 16 * blocking_.taps * blocking_.k_groups;
+    if (packed_.header->in_chains && k_offsets[0] != no_chains) {
+      tile.k_offsets = k_offsets;
       tile.rests = {rests_at(packed_, slot), rests_at(packed_, slot + 8)};
       if (rests_cross_taps(blocking_)) tile.tap_step = blocking_.tap_step;
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 namespace intact::kernels {
 namespace {
@@ -128,6 +129,17 @@ class Lists {
  public:
   explicit Lists(PackedConv& packed) : packed_(packed) {}
 
+  /// How much there is in all.
+  struct Size {
+    std::int64_t runs = 0, entries = 0;
+  };
+  Size size() const { return {run_, entry_}; }
+  /// Takes back what came after there was so much.
+  void shrink(const Size& size) {
+    run_ = size.runs;
+    entry_ = size.entries;
+  }
+
   void start_vector(std::int64_t vector) {
     rests_ = packed_.rests + vector;
     *rests_ = {run_, entry_, 0};
@@ -217,6 +229,13 @@ void pack_vector(const ConvBlocking& blocking, std::int8_t* weights, const std::
   }
 }
 
+/// Whether chains and their rests take less time than exact products: in instructions for a row and
+/// a vector, an entry has 4, a run 7; a group of exact products takes as long as 3 more than one in
+/// a chain.
+bool chains_pay(std::int64_t groups, std::int64_t runs, std::int64_t entries) {
+  return 4 * entries + 7 * runs <= 3 * panel_vectors * groups;
+}
+
 }  // namespace
 
 bool rests_cross_taps(const ConvBlocking& blocking) {
@@ -229,15 +248,23 @@ void pack_rests(const ConvBlocking& blocking, PackedConv& packed) {
   packed.header->in_chains = true;
   Lists lists(packed);
   const std::int64_t groups = blocking.taps * blocking.k_groups;
+  std::vector<std::int8_t> original(static_cast<std::size_t>(groups * panel_bytes));
   for (std::int64_t panel = 0; panel < blocking.total_columns() / 16; ++panel) {
     std::int8_t* const weights = packed.weights + panel * groups * panel_bytes;
     std::int32_t* const k_offsets = packed.k_offsets + panel * groups;
+    std::copy_n(weights, original.size(), original.data());
+    const Lists::Size before = lists.size();
     for (std::int64_t group = 0; group < groups; group += blocking.k_groups)
       ChainMaker(weights + group * panel_bytes, blocking.k_groups)(k_offsets + group);
     for (int v = 0; v < panel_vectors; ++v) {
       lists.start_vector(panel * panel_vectors + v);
       pack_vector(blocking, weights + v * rest_bytes, k_offsets, lists);
     }
+    if (chains_pay(groups, lists.size().runs - before.runs, lists.size().entries - before.entries))
+      continue;
+    std::copy_n(original.data(), original.size(), weights);
+    k_offsets[0] = no_chains;
+    lists.shrink(before);
   }
 }
 

@@ -18,13 +18,17 @@ constexpr std::size_t most_rests(const ConvBlocking& blocking) {
   return 2 * column_groups(blocking);
 }
 
+constexpr std::int32_t no_chains = -1;
+
 /// Runs of rests go on from tap to tap: where the distance from
 /// a tap to the next is the same for all, though not known before the run, and a tap is short.
 bool rests_cross_taps(const ConvBlocking& blocking);
 
 /// Orders and bounds the weights of packed panels of 16 columns for chains of 16-bit sums, and
 /// lists what that leaves. With a byte up to 255, sums stay within 16 bits where the positive
-/// weights add up to at most 128, and so do the negative ones.
+/// weights add up to at most 128, and so do the negative ones. Panels of many large weights, whose
+/// rests would take longer than exact products, stay as they are; their k_offsets begin with
+/// no_chains.
 void pack_rests(const ConvBlocking& blocking, PackedConv& packed);
 
 /// Of the vector of 8 columns that starts at `slot`.

@@ -24,9 +24,11 @@ inline std::int64_t lstm_pitch(std::int64_t hidden) {
 inline std::int64_t lstm_weights(std::int64_t input, std::int64_t hidden) {
   return (input + hidden) * 4 * lstm_pitch(hidden);
 }
-/// Floats of scratch: the state, the cell and the gates of one sequence.
+/// Steps whose inputs are multiplied in one pass over their weights.
+constexpr std::int64_t lstm_block = 4;
+/// Floats of scratch: the state and the cell of one sequence, and the gates of a block of steps.
 inline std::int64_t lstm_scratch(std::int64_t hidden) {
-  return 6 * lstm_pitch(hidden);
+  return (2 + 4 * lstm_block) * lstm_pitch(hidden);
 }
 
 struct LstmSequence {

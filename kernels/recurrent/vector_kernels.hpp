@@ -1,6 +1,7 @@
 // LSTM, written once over the lane types of whichever lanes_*.hpp was included before this file.
-// A panel of gates stays in registers while the inputs and the state pass by. Lanes behind the last
-// unit hold zeros all the way, so only loads and stores of operands know of tails.
+// A panel of gates stays in registers while the inputs or the state pass by. The inputs of a block
+// of steps, which wait for no state, share one pass over their weights. Lanes behind the last unit
+// hold zeros all the way, so only loads and stores of operands know of tails.
 #pragma once
 
 #include "kernels/elementwise/functions.hpp"
@@ -9,27 +10,57 @@
 namespace intact::kernels {
 namespace {
 
-/// gates[j] = bias[j] + x * weights + h * weights for `registers` registers of j.
-template <int registers>
-[[gnu::always_inline]] inline void gate_panel(const float* bias, const float* weights,
-                                              std::int64_t pitch, const float* x,
-                                              std::int64_t input, const float* h,
-                                              std::int64_t hidden, float* gates) {
-  Floats sums[registers];
-  for (int r = 0; r < registers; ++r) load(sums[r], bias + r * Floats::size);
-  const auto add = [&](const float* values, std::int64_t count) {
-    for (std::int64_t k = 0; k < count; ++k, weights += pitch) {
-      const Floats value = constant(values[k]);
-      for (int r = 0; r < registers; ++r) {
-        Floats weight;
-        load(weight, weights + r * Floats::size);
-        sums[r] = fma(value, weight, sums[r]);
-      }
+/// Rows of `start` plus the products of rows of `values` with weights [count, pitch]. Rows lie
+/// *_pitch apart; `start` may be `sums`.
+struct GateProduct {
+  const float* start;
+  std::ptrdiff_t start_pitch;
+  const float* values;
+  std::ptrdiff_t values_pitch;
+  std::int64_t count;
+  const float* weights;
+  std::int64_t pitch;  ///< of weights and sums
+  float* sums;
+};
+
+/// `rows` rows of `registers` registers from column j on.
+template <int rows, int registers>
+[[gnu::always_inline]] inline void gate_panel(const GateProduct& product, std::int64_t j) {
+  Floats sums[rows][registers];
+  for (int i = 0; i < rows; ++i)
+    for (int r = 0; r < registers; ++r)
+      load(sums[i][r], product.start + i * product.start_pitch + j + r * Floats::size);
+  const float* weights = product.weights + j;
+  for (std::int64_t k = 0; k < product.count; ++k, weights += product.pitch) {
+    Floats weight[registers];
+    for (int r = 0; r < registers; ++r) load(weight[r], weights + r * Floats::size);
+    for (int i = 0; i < rows; ++i) {
+      const Floats value = constant(product.values[i * product.values_pitch + k]);
+      for (int r = 0; r < registers; ++r) sums[i][r] = fma(value, weight[r], sums[i][r]);
     }
-  };
-  add(x, input);
-  add(h, hidden);
-  for (int r = 0; r < registers; ++r) store(gates + r * Floats::size, sums[r]);
+  }
+  for (int i = 0; i < rows; ++i)
+    for (int r = 0; r < registers; ++r)
+      store(product.sums + i * product.pitch + j + r * Floats::size, sums[i][r]);
+}
+
+/// A few rows of weights at a time, from end to end: as many streams as hardware prefetches. A
+/// panel of all rows would jump from page to page.
+template <int rows, int registers>
+void multiply_gates(GateProduct product) {
+  constexpr std::int64_t panel = registers * Floats::size, depth = 16;
+  std::int64_t left = product.count;
+  do {
+    product.count = left < depth ? left : depth;
+    std::int64_t j = 0;
+    for (; j + panel <= product.pitch; j += panel) gate_panel<rows, registers>(product, j);
+    for (; j < product.pitch; j += Floats::size) gate_panel<rows, 1>(product, j);
+    product.start = product.sums;
+    product.start_pitch = product.pitch;
+    product.values += product.count;
+    product.weights += product.count * product.pitch;
+    left -= product.count;
+  } while (left > 0);
 }
 
 [[gnu::always_inline]] inline int units_left(std::int64_t count) {
@@ -70,24 +101,37 @@ void update_cells(std::int64_t pitch, const float* gates, float* h, float* c) {
   }
 }
 
+/// gates[t] = bias + x[t] * weights for the next `steps` steps, at most a block: whole blocks read
+/// the weights once.
+void multiply_inputs(const LstmArgs& args, const LstmSequence& sequence, const float* x,
+                     std::int64_t steps, float* gates) {
+  const std::int64_t row = 4 * lstm_pitch(args.hidden);
+  GateProduct product{sequence.bias,    0,   x,    sequence.x_pitch, args.input,
+                      sequence.weights, row, gates};
+  if (steps == lstm_block) return multiply_gates<lstm_block, 2>(product);
+  for (std::int64_t t = 0; t < steps; ++t) {
+    multiply_gates<1, 8>(product);
+    product.values += sequence.x_pitch;
+    product.sums += row;
+  }
+}
+
 void run_lstm(const LstmArgs& args, const LstmSequence& sequence) {
-  const std::int64_t hidden = args.hidden, pitch = lstm_pitch(hidden);
+  const std::int64_t hidden = args.hidden, pitch = lstm_pitch(hidden), row = 4 * pitch;
+  const float* state_weights = sequence.weights + args.input * row;
   float* h = args.scratch;
   float* c = h + pitch;
-  float* gates = c + pitch;
+  float* block = c + pitch;
   load_state(sequence.first_h, hidden, h);
   load_state(sequence.first_c, hidden, c);
-  constexpr int registers = 8;
-  constexpr std::int64_t panel = registers * Floats::size;
   for (std::int64_t t = 0; t < sequence.steps; ++t) {
-    const float* x = sequence.x + t * sequence.x_pitch;
-    std::int64_t j = 0;
-    for (; j + panel <= 4 * pitch; j += panel)
-      gate_panel<registers>(sequence.bias + j, sequence.weights + j, 4 * pitch, x, args.input, h,
-                            hidden, gates + j);
-    for (; j < 4 * pitch; j += Floats::size)
-      gate_panel<1>(sequence.bias + j, sequence.weights + j, 4 * pitch, x, args.input, h, hidden,
-                    gates + j);
+    if (t % lstm_block == 0) {
+      const std::int64_t left = sequence.steps - t;
+      multiply_inputs(args, sequence, sequence.x + t * sequence.x_pitch,
+                      left < lstm_block ? left : lstm_block, block);
+    }
+    float* gates = block + t % lstm_block * row;
+    multiply_gates<1, 8>({gates, 0, h, 0, hidden, state_weights, row, gates});
     update_cells(pitch, gates, h, c);
     if (sequence.y != nullptr) store_state(h, hidden, sequence.y + t * sequence.y_pitch);
   }

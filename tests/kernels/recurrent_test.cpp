@@ -22,7 +22,7 @@ std::vector<float> packed(std::int64_t rows, std::int64_t hidden, unsigned seed)
 }
 
 struct Problem {
-  static constexpr std::int64_t sequences = 3, steps = 4;
+  static constexpr std::int64_t sequences = 3, steps = 6;  // a block and a rest
   std::int64_t input, hidden;
   bool with_state, backwards;
   std::vector<float> weights, bias;
@@ -102,7 +102,8 @@ TEST(Lstm, FollowsTheFormulas) {
     bias[16 * gate] = static_cast<float>(b[gate]);
   }
   const float x = 0.6f, h = -0.4f, c = 0.9f;
-  float y = 0, last_c = 0, scratch[96];
+  float y = 0, last_c = 0;
+  std::vector<float> scratch(static_cast<std::size_t>(lstm_scratch(1)));
   LstmSequence sequence;
   sequence.steps = 1;
   sequence.x = &x;
@@ -116,7 +117,7 @@ TEST(Lstm, FollowsTheFormulas) {
   const auto sigmoid = [](double z) { return 1 / (1 + std::exp(-z)); };
   const double cell = sigmoid(gate(2)) * 0.9 + sigmoid(gate(0)) * std::tanh(gate(3));
   for (const LstmKernel& kernel : runnable(lstm_kernels())) {
-    kernel.run({1, 1, 1, &sequence, scratch}, {});
+    kernel.run({1, 1, 1, &sequence, scratch.data()}, {});
     EXPECT_NEAR(last_c, cell, 1e-6) << kernel.name;
     EXPECT_NEAR(y, sigmoid(gate(1)) * std::tanh(cell), 1e-6) << kernel.name;
   }

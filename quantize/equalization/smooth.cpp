@@ -18,6 +18,8 @@ namespace {
 constexpr std::array exponents = {0.25, 0.375, 0.5, 0.625, 0.75, 0.875};
 /// What the error has to fall to.
 constexpr double worthwhile = 0.8;
+/// Channels and weights that are next to nothing count as this much.
+constexpr double smallest = 1e-5;
 
 /// A tensor that products with constant weights read, channels along its last axis.
 struct Spot {
@@ -170,8 +172,8 @@ std::vector<double> Smoother::choose() const {
   double least = worthwhile * error(tried);
   for (const double exponent : exponents) {
     for (std::size_t c = 0; c < channels; ++c) {
-      const double range = std::max(statistics_.channels[c].largest(), 1e-5);
-      const double weight = std::max(largest[c] / widest, 1e-5);
+      const double range = std::max(statistics_.channels[c].largest(), smallest);
+      const double weight = std::max(largest[c] / widest, smallest);
       tried[c] = std::pow(range, exponent) / std::pow(weight, 1 - exponent);
     }
     const double found = error(tried);

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <limits>
 
 #include "intact/error.hpp"
 #include "tools/progress.hpp"
@@ -26,9 +25,7 @@ struct Power {
     signal += other.signal;
     noise += other.noise;
   }
-  double ratio_db() const {
-    return noise > 0 ? 10 * std::log10(signal / noise) : std::numeric_limits<double>::infinity();
-  }
+  double ratio_db() const { return decibels(signal, noise); }
 };
 
 struct Model {

@@ -2,9 +2,9 @@
 #include "tools/layers.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <sstream>
+
+#include "tools/stats.hpp"
 
 namespace intact::tools {
 namespace {
@@ -29,10 +29,6 @@ std::map<std::string, std::size_t> places(const std::vector<TensorInfo>& outputs
   std::map<std::string, std::size_t> result;
   for (std::size_t i = 0; i < outputs.size(); ++i) result[outputs[i].name] = i;
   return result;
-}
-
-double decibels(double signal, double noise) {
-  return noise > 0 ? 10 * std::log10(signal / noise) : std::numeric_limits<double>::infinity();
 }
 
 }  // namespace

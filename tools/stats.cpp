@@ -34,6 +34,10 @@ std::vector<std::int64_t> top_indices(const std::vector<double>& values, std::si
   return order;
 }
 
+double decibels(double signal, double noise) {
+  return noise > 0 ? 10 * std::log10(signal / noise) : std::numeric_limits<double>::infinity();
+}
+
 std::vector<double> probabilities(std::vector<double> scores) {
   const double sum = std::accumulate(scores.begin(), scores.end(), 0.0);
   const bool bounded =

@@ -1,4 +1,4 @@
-// Order statistics of timings, and the ranking of class scores.
+// Order statistics of timings, signal-to-noise ratios, and the ranking of class scores.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,9 @@ double quantile(std::vector<double> values, double share);
 inline double median(std::vector<double> values) {
   return quantile(std::move(values), 0.5);
 }
+
+/// 10 log10(signal / noise), both sums of squares; infinite without noise.
+double decibels(double signal, double noise);
 
 /// Indices of the `count` greatest values, greatest first; the lower index first among equals.
 std::vector<std::int64_t> top_indices(const std::vector<double>& values, std::size_t count);

@@ -90,6 +90,9 @@ std::vector<Spot> Finder::find() const {
   for (const Node& writer : recognized.nodes) {
     if (!writer.is("LayerNormalization") && !writer.is("Gelu")) continue;
     Spot spot{writer.outputs[0], {}, -1};
+    // The recognized graph may have values of its own.
+    const auto id = static_cast<std::size_t>(spot.tensor);
+    if (id >= graph_.values.size() || !graph_.values[id].shape) continue;
     for (const int reader : consumers(spot.tensor))
       if (is_reader(graph_.nodes[static_cast<std::size_t>(reader)], spot.tensor))
         spot.readers.push_back(reader);

@@ -170,7 +170,9 @@ void Selector::find_spelled() {
     spelled_.push_back(node);
   }
   for (const Node& node : recognized.nodes)
-    if (node.is("LayerNormalization")) normalized_[at(node.inputs[0])] = true;
+    if (node.is("LayerNormalization") && node.has_input(0) &&
+        at(node.inputs[0]) < normalized_.size())
+      normalized_[at(node.inputs[0])] = true;
   for (const Node& node : graph_.nodes) {
     const auto found = node.sources.empty() ? whole_of.end() : whole_of.find(node.sources[0]);
     const bool alone = found == whole_of.end() ||

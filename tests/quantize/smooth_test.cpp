@@ -96,6 +96,11 @@ TEST(Smooth, LeavesWeightsAloneThatOthersUse) {
   smoothed(model.build({model.node("MatMul", "b", {y, w})}), 0);
 }
 
+TEST(Smooth, LeavesTensorsOfUnknownShapeAlone) {
+  Graph graph = encoder(50, true);  // before any shape is inferred
+  EXPECT_EQ(smooth(graph, data_of(rows()), 1), 0);
+}
+
 TEST(Smooth, SparesTheOtherChannelsTheirNoise) {
   QuantizeOptions without;
   without.preprocess = false;

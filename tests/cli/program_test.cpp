@@ -369,6 +369,23 @@ TEST(Quantize, makes_a_model_that_compares_well) {
   EXPECT_EQ(read_json(folder / "f.json")["summary"]["int8_macs"], 10032384);
 }
 
+TEST(Quantize, options_of_grids_reach_the_file) {
+  const TemporaryFolder folder;
+  const std::string out = folder / "q.onnx";
+  const ProgramResult made =
+      run_program({"quantize", model, "-o", out, "--mode", "static", "--calibration",
+                   digits("digits_calibration.npy"), "--activations", "s8", "--symmetric",
+                   "--narrow-weights", "--report", folder / "q.json"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  for (const json& tensor : read_json(folder / "q.json")["tensors"]) {
+    EXPECT_EQ(tensor["type"], "s8");
+    EXPECT_EQ(tensor["zero_point"], 0);
+  }
+  const std::string options = "narrow per-channel weights, normal effort, symmetric s8 activations";
+  const ProgramResult info = run_program({"info", out});
+  EXPECT_NE(info.out.find(options), std::string::npos) << info.out;
+}
+
 TEST(Quantize, report_is_a_page_too) {
   const TemporaryFolder folder;
   const ProgramResult made = run_program(

@@ -62,15 +62,19 @@ TEST(Quantize, ActivationsAndWeightsInOtherFormats) {
   const ValueId sum = model.node("Add", "add", {y, conv(model, "side", y, 8, 8)});
   const Graph graph = model.build({conv(model, "last", sum, 8, 4)});
   const Samples samples = images({1, 3, 6, 6});
-  for (const ElementType type : {ElementType::u8, ElementType::s8}) {
+  for (const ActivationFormat format : {ActivationFormat{ElementType::u8, true},
+                                        {ElementType::s8, true},
+                                        {ElementType::s8, false}}) {
     QuantizeOptions options;
-    options.activations = {type, true};
+    options.activations = format;
     options.narrow_weights = true;
     const Pair pair(graph, samples, options);
     expect_integer_and_close(pair, samples, 4 * few_steps);
     for (const TensorReport& tensor : pair.report.tensors) {
-      EXPECT_EQ(tensor.type, type);
-      EXPECT_EQ(tensor.zero_point, type == ElementType::s8 ? 0 : 128);
+      EXPECT_EQ(tensor.type, format.type);
+      if (format.symmetric) {
+        EXPECT_EQ(tensor.zero_point, format.type == ElementType::s8 ? 0 : 128);
+      }
     }
     const Graph quantized = pair.graph();
     EXPECT_NE(quantized.metadata.at("intact.options").find("narrow per-channel weights"),

@@ -58,6 +58,36 @@ TEST(QuantizeStatic, ReportsWhatItDid) {
   EXPECT_EQ(metadata.at("intact.samples"), "3");
   EXPECT_EQ(metadata.at("intact.options"), "per-channel weights, normal effort, u8 activations");
   EXPECT_FALSE(metadata.at("intact.version").empty());
+  for (const OperatorReport& entry : pair.report.operators) {
+    ASSERT_TRUE(entry.sqnr_db) << entry.name;
+    EXPECT_GT(*entry.sqnr_db, 25) << entry.name;
+    EXPECT_LT(*entry.sqnr_db, 80) << entry.name;
+  }
+}
+
+/// The range given for x clips all of it, or one row of many, behind which every row is normalized.
+TEST(QuantizeStatic, BiasesMakeUpForClippingOnlyWhereThatHelps) {
+  QuantizeOptions options;
+  options.preprocess = false;
+  options.ranges["x"] = {-1, 1};
+  ModelBuilder all(17), one(17);
+  const Tensor w = random_floats({8, 8}, 1, 0.2f, 1), b = random_floats({8}, 2);
+  const auto dense = [&](ModelBuilder& model) {
+    const ValueId x = model.input("x", ElementType::f32, {1, 32, 8});
+    return model.node(
+        "Add", "bias",
+        {model.node("MatMul", "dense", {x, model.constant("w", w)}), model.constant("b", b)});
+  };
+  Samples wide, rare;
+  for (unsigned i = 0; i < 4; ++i) {
+    wide.push_back({random_floats({1, 32, 8}, 10 + i, 2, 3)});
+    rare.push_back({random_floats({1, 32, 8}, 20 + i)});
+    for (float& value : rare.back()[0].data<float>().first(8)) value *= 300;
+  }
+  EXPECT_GT(*Pair(all.build({dense(all)}), wide, options).report.sqnr_db, 15);
+  const ValueId scale = one.constant("scale", random_floats({8}, 3, 0.8f, 1.2f));
+  const Graph normalized = one.build({one.node("LayerNormalization", "norm", {dense(one), scale})});
+  EXPECT_GT(*Pair(normalized, rare, options).report.sqnr_db, 8);
 }
 
 TEST(QuantizeStatic, ReportsTensorsAndOperators) {

@@ -13,8 +13,8 @@ bool is_conversion(const Step& step) {
   return step.op == "Quantize" || step.op == "Dequantize" || step.op == "Layout";
 }
 
-/// Float tensors that lie between two integer operators, conversions aside. Single numbers are no
-/// activations: scales that the run finds.
+/// Float tensors that lie between two integer operators, conversions aside. Sums inside of an
+/// operator are no activations, nor are single numbers: scales that the run finds.
 int count_round_trips(const Program& program, const std::vector<std::unique_ptr<Step>>& steps) {
   const std::size_t count = program.tensors.size();
   std::vector<bool> after(count), before(count);  // by the tensor whose memory it is
@@ -38,7 +38,7 @@ int count_round_trips(const Program& program, const std::vector<std::unique_ptr<
   for (std::size_t i = 0; i < count; ++i) {
     const StoredTensor& tensor = program.tensors[i];
     if (tensor.type == ElementType::f32 && tensor.root == no_tensor && !tensor.constant.defined() &&
-        element_count(tensor.shape) > 1 && after[i] && before[i])
+        element_count(tensor.shape) > 1 && !tensor.sums && after[i] && before[i])
       ++trips;
   }
   return trips;

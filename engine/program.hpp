@@ -43,7 +43,8 @@ struct StoredTensor {
   std::optional<Grid> grid;  ///< as the file says
   Shape shape;               ///< logical, in the order of the graph
   Layout layout = Layout::plain;
-  Tensor constant;  ///< defined for constants (plain layout)
+  Tensor constant;    ///< defined for constants (plain layout)
+  bool sums = false;  ///< of products that the operator which reads them completes: no activation
   /// A view of another tensor, `offset` elements into it; else no_tensor.
   TensorId root = no_tensor;
   std::int64_t offset = 0;
@@ -317,15 +318,25 @@ struct ResizeOperation {
   FloatChain chain;  ///< behind floats
 };
 
-/// LSTM with constant weights, in float. Inputs: x [steps, batch, input] [, first h] [, first c];
-/// outputs: y, last h, last c, some of which may be absent (ONNX, layout 0).
+/// LSTM with constant weights, in float, or with a state that every step rounds to bytes. Inputs: x
+/// [steps, batch, input], or what inputs and biases give, [steps, batch, directions][4][pitch];
+/// [, first h] [, first c]. Outputs: y, last h, last c, some of which may be absent (ONNX, layout
+/// 0).
 struct LstmOperation {
+  // Packed as kernels/recurrent/recurrent.hpp says.
   struct Direction {
-    std::vector<float> weights, bias;  ///< packed as kernels/recurrent/recurrent.hpp says
+    std::vector<float> weights, bias;
+  };
+  struct ByteDirection {
+    std::vector<std::int8_t> weights;
+    std::vector<float> scale;
+    std::vector<std::int32_t> sum, zero_point;  ///< no zero points: zeros
   };
   std::int64_t input = 0, hidden = 0;
-  std::vector<Direction> directions;  ///< the second one runs backwards
-  bool reverse = false;               ///< the only one runs backwards
+  // One of the lists is empty. The second direction runs backwards.
+  std::vector<Direction> directions;
+  std::vector<ByteDirection> byte_directions;
+  bool reverse = false;  ///< the only one runs backwards
   bool has_first_h = false, has_first_c = false;
 };
 

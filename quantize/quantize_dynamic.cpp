@@ -4,6 +4,7 @@
 //
 //   x -> DynamicQuantizeLinear -> ConvInteger or MatMulInteger -> Cast -> Mul (scales) -> Add
 //   (bias)
+//   LSTM -> com.microsoft.DynamicQuantizeLSTM
 //
 // A tensor has one DynamicQuantizeLinear for all products that read it.
 #include <fmt/format.h>
@@ -30,6 +31,7 @@
 #include "quantize/select/patterns.hpp"
 #include "quantize/select/selection.hpp"
 #include "quantize/weights/adapt.hpp"
+#include "quantize/write/write.hpp"
 
 namespace intact {
 namespace {
@@ -37,16 +39,26 @@ namespace {
 /// DynamicQuantizeLinear.
 constexpr int needed_opset = 11;
 
+std::string reason_to_keep_lstm(const Graph& graph, const Node& node) {
+  if (node.attributes.integer("layout", 0) != 0) return "its batch axis comes first (layout 1)";
+  for (const std::size_t i : {1, 2})
+    if (!graph.is_constant(node.inputs.at(i)) ||
+        graph.value(node.inputs[i]).constant.type() != ElementType::f32 ||
+        graph.value(node.inputs[i]).constant.size() == 0)
+      return "its weights are not constant f32";
+  return "";
+}
+
 /// Why the operator stays float; empty: it becomes an integer operator; nothing: it is no product.
 std::optional<std::string> reason_to_keep(const Graph& graph, const Node& node) {
   static const std::map<std::string, std::string> without_operator = {
       {"ConvTranspose", "there is no integer operator for ConvTranspose in ONNX"},
-      {"LSTM", "there is no integer operator for LSTM in ONNX"},
       {"GRU", "there is no integer operator for GRU in ONNX"},
       {"RNN", "there is no integer operator for RNN in ONNX"}};
   if (!node.domain.empty()) return std::nullopt;
   if (const auto found = without_operator.find(node.op); found != without_operator.end())
     return found->second;
+  if (node.is("LSTM")) return reason_to_keep_lstm(graph, node);
   if (!node.is("Conv") && !node.is("MatMul") && !node.is("Gemm")) return std::nullopt;
   if (graph.is_constant(node.inputs.at(0))) return "its first operand is constant";
   if (!graph.is_constant(node.inputs.at(1))) return "its weights are not constant";
@@ -76,7 +88,7 @@ Selection select_products(const Graph& graph, const std::set<std::string>& exclu
     if (excluded.contains(node.name))
       choice.reason = "excluded";
     else
-      choice = {Role::product, "", {0}};
+      choice = node.is("LSTM") ? Choice{Role::recurrent, "", {}} : Choice{Role::product, "", {0}};
   }
   return selection;
 }
@@ -147,7 +159,10 @@ class Writer {
       const Choice& choice = selection.nodes[i];
       if (choice.role) {
         report.quantized.push_back(old[i].name);
-        write_product(old[i], adapted.empty() || !adapted[i] ? nullptr : &*adapted[i]);
+        if (choice.role == Role::recurrent)
+          nodes_.push_back(dynamic_lstm(graph_, names_, std::move(old[i]), options_));
+        else
+          write_product(old[i], adapted.empty() || !adapted[i] ? nullptr : &*adapted[i]);
         continue;
       }
       if (!choice.reason.empty()) report.kept_float.emplace_back(old[i].name, choice.reason);

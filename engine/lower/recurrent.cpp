@@ -1,10 +1,14 @@
-// LSTM with constant weights and the usual functions, in float.
+// LSTM with constant weights and the usual functions: in float, and with weights on byte grids
+// (com.microsoft.DynamicQuantizeLSTM), where the inputs of all steps are multiplied at once and the
+// state step by step.
 #include "kernels/recurrent/recurrent.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
 #include "core/checked.hpp"
-#include "engine/lower/lowering.hpp"
+#include "engine/lower/integer_product.hpp"
 #include "graph/reals.hpp"
 
 namespace intact {
@@ -15,16 +19,16 @@ bool is_absent(const Node& node, std::size_t i) {
 }
 
 bool has_kernel(const Lowering& lowering, const Node& node) {
-  if (!node.is("LSTM") || lowering.value(node.inputs[0]).type != ElementType::f32) return false;
+  if (lowering.value(node.inputs[0]).type != ElementType::f32) return false;
   const Attributes& attributes = node.attributes;
   if (attributes.integer("layout", 0) != 0 || attributes.integer("input_forget", 0) != 0 ||
       attributes.number("clip", 0) != 0 || attributes.has("activations"))
     return false;
   if (!is_absent(node, 4) || !is_absent(node, 7)) return false;  // lengths, peepholes
-  return std::all_of(
-      node.inputs.begin() + 1,
-      node.inputs.begin() + std::min<std::ptrdiff_t>(4, std::ssize(node.inputs)),
-      [&](ValueId id) { return id == no_value || lowering.value(id).is_constant(); });
+  for (std::size_t i = 1; i < node.inputs.size(); ++i)           // all but the initial states
+    if (i != 5 && i != 6 && !is_absent(node, i) && !lowering.is_constant(node.inputs[i]))
+      return false;
+  return true;
 }
 
 /// ONNX's gates stand in the kernel's order: row g * hidden + j of W and R becomes column j of
@@ -44,17 +48,23 @@ void pack_bias(const Tensor& bias, std::int64_t direction, std::int64_t hidden, 
     packed[row / hidden * pitch + row % hidden] = source[row] + source[4 * hidden + row];
 }
 
+/// What both forms have. `hidden` and `input` are extents of R and W.
+LstmOperation form_of(const Node& node, std::int64_t input, std::int64_t hidden) {
+  LstmOperation operation;
+  operation.input = input;
+  operation.hidden = hidden;
+  operation.reverse = node.attributes.text("direction", "forward") == "reverse";
+  operation.has_first_h = node.has_input(5);
+  operation.has_first_c = node.has_input(6);
+  return operation;
+}
+
 LstmOperation read(const Lowering& lowering, const Node& node) {
   const auto constant = [&](std::size_t i) {
     return real_constant(lowering.value(node.inputs[i]));
   };
   const Tensor w = constant(1), r = constant(2);
-  LstmOperation operation;
-  operation.hidden = r.shape()[2];
-  operation.input = w.shape()[2];
-  operation.reverse = node.attributes.text("direction", "forward") == "reverse";
-  operation.has_first_h = node.has_input(5);
-  operation.has_first_c = node.has_input(6);
+  LstmOperation operation = form_of(node, w.shape()[2], r.shape()[2]);
   const std::int64_t row = 4 * kernels::lstm_pitch(operation.hidden);
   for (std::int64_t d = 0; d < w.shape()[0]; ++d) {
     LstmOperation::Direction& direction = operation.directions.emplace_back();
@@ -68,16 +78,158 @@ LstmOperation read(const Lowering& lowering, const Node& node) {
   return operation;
 }
 
-}  // namespace
+/// W or R of com.microsoft.DynamicQuantizeLSTM: integers [directions][terms][4 * hidden] with one
+/// scale and zero point per direction or per column.
+struct ByteMatrix {
+  Tensor integers, scale, zero_point;
+  std::int64_t directions, terms, columns, shift;
 
-bool lower_recurrent(Lowering& lowering, const Node& node) {
-  if (!has_kernel(lowering, node)) return false;
-  LstmOperation operation = read(lowering, node);
+  ByteMatrix(const Lowering& lowering, const Node& node, std::size_t matrix, std::size_t grid)
+      : integers(lowering.value(node.inputs[matrix]).constant),
+        scale(real_constant(lowering.value(node.inputs[grid]))),
+        directions(integers.shape()[0]),
+        terms(integers.shape()[1]),
+        columns(integers.shape()[2]),
+        shift(weight_shift(integers.type())) {
+    if (node.has_input(grid + 1))
+      zero_point = convert(lowering.value(node.inputs[grid + 1]).constant, ElementType::s32);
+  }
+  /// As the kernels store it: u8 lowered by 128.
+  std::int8_t weight(std::int64_t d, std::int64_t k, std::int64_t column) const {
+    const auto* raw = static_cast<const std::uint8_t*>(integers.raw());
+    return static_cast<std::int8_t>(raw[(d * terms + k) * columns + column] ^ shift);
+  }
+  float scale_of(std::int64_t d, std::int64_t column) const {
+    return scale.data<float>()[entry(scale, d, column)];
+  }
+  /// Of the weights as stored.
+  std::int32_t zero_of(std::int64_t d, std::int64_t column) const {
+    const std::int32_t given =
+        zero_point.defined() ? zero_point.data<std::int32_t>()[entry(zero_point, d, column)] : 0;
+    return given - static_cast<std::int32_t>(shift);
+  }
+
+ private:
+  std::size_t entry(const Tensor& entries, std::int64_t d, std::int64_t column) const {
+    return static_cast<std::size_t>(entries.size() == directions ? d : d * columns + column);
+  }
+};
+
+bool all_zeros(const std::vector<std::int32_t>& values) {
+  return std::all_of(values.begin(), values.end(), [](std::int32_t x) { return x == 0; });
+}
+
+/// Column g * hidden + j of direction d in the padded row of all directions' gates.
+std::int64_t padded(std::int64_t d, std::int64_t column, std::int64_t hidden) {
+  const std::int64_t pitch = kernels::lstm_pitch(hidden);
+  return (d * 4 + column / hidden) * pitch + column % hidden;
+}
+
+LstmOperation::ByteDirection state_weights(const ByteMatrix& r, std::int64_t d) {
+  const std::int64_t hidden = r.terms, groups = kernels::lstm_groups(hidden);
+  const auto row = static_cast<std::size_t>(4 * kernels::lstm_pitch(hidden));
+  LstmOperation::ByteDirection direction;
+  direction.weights.resize(static_cast<std::size_t>(kernels::lstm_byte_weights(hidden)));
+  direction.scale.resize(row);
+  direction.sum.resize(row);
+  direction.zero_point.resize(row);
+  for (std::int64_t column = 0; column < r.columns; ++column) {
+    const auto c = static_cast<std::size_t>(padded(0, column, hidden));
+    std::int8_t* target =
+        direction.weights.data() + (c / 64 * static_cast<std::size_t>(groups) * 64 + c % 64) * 4;
+    for (std::int64_t k = 0; k < hidden; ++k) {
+      const std::int8_t weight = r.weight(d, k, column);
+      target[k / 4 * 256 + k % 4] = weight;
+      direction.sum[c] += weight;
+    }
+    direction.scale[c] = r.scale_of(d, column);
+    direction.zero_point[c] = r.zero_of(d, column);
+  }
+  if (all_zeros(direction.zero_point)) direction.zero_point.clear();
+  return direction;
+}
+
+/// X with W, and the biases: the starts of all gates, [steps, batch, directions * 4 * pitch].
+ConvOperation input_product(const Lowering& lowering, const Node& node, const ByteMatrix& w,
+                            std::int64_t rows) {
+  const std::int64_t hidden = w.columns / 4, depth = w.terms;
+  const std::int64_t columns = w.directions * 4 * kernels::lstm_pitch(hidden);
+  const auto count = static_cast<std::size_t>(columns);
+  ConvOperation product;
+  product.shape.in_channels = depth;
+  product.shape.out_channels = columns;
+  product.shape.in = product.shape.out = {1, 1, rows};
+  product.bias.assign(count, 0);
+  product.multiplier.assign(count, 0);
+  product.float_bias.assign(count, 0);
+  product.weight_zero_point.assign(count, 0);
+  for (std::int64_t d = 0; d < w.directions; ++d)
+    for (std::int64_t column = 0; column < w.columns; ++column) {
+      const auto c = static_cast<std::size_t>(padded(d, column, hidden));
+      product.multiplier[c] = w.scale_of(d, column);
+      product.weight_zero_point[c] = w.zero_of(d, column);
+    }
+  if (all_zeros(product.weight_zero_point)) product.weight_zero_point.clear();
+  if (node.has_input(3))
+    for (std::int64_t d = 0; d < w.directions; ++d)
+      pack_bias(real_constant(lowering.value(node.inputs[3])), d, hidden,
+                product.float_bias.data() + d * 4 * kernels::lstm_pitch(hidden));
+  product.weights =
+      signed_weights(lowering, w.integers)
+          .rearranged(
+              fmt::format("gates of LSTM {}", to_string(w.integers.shape())),
+              [directions = w.directions, depth, hidden,
+               count](const ProductWeights::Values& given) {
+                ProductWeights::Values rows(count * static_cast<std::size_t>(depth));
+                const std::int8_t* source = given.data();
+                for (std::int64_t d = 0; d < directions; ++d)
+                  for (std::int64_t k = 0; k < depth; ++k)
+                    for (std::int64_t column = 0; column < 4 * hidden; ++column)
+                      rows[static_cast<std::size_t>(padded(d, column, hidden) * depth + k)] =
+                          *source++;
+                return rows;
+              });
+  product.zero_point_at_run_time = product.scale_at_run_time = true;
+  product.stage.output = kernels::Output::f32;
+  return product;
+}
+
+/// Emits the product of the inputs; the tensor of starts.
+TensorId emit_input_product(Lowering& lowering, const Node& node, ConvOperation product) {
   const Shape& x = lowering.shape(node.inputs[0]);
-  const std::int64_t products =
-      saturating_product({x[0], x[1], std::ssize(operation.directions), 4, operation.hidden,
-                          saturating_sum(operation.input, operation.hidden)});
-  std::vector<TensorId> inputs = {lowering.real(node.inputs[0], Layout::plain)};
+  const std::string& name = lowering.value(node.inputs[0]).name;
+  const TensorId bytes = lowering.new_tensor(name + " rounded", ElementType::u8, x, Layout::plain);
+  const TensorId scale = lowering.new_tensor(name + " scale", ElementType::f32, {}, Layout::plain);
+  const TensorId zero =
+      lowering.new_tensor(name + " zero point", ElementType::u8, {}, Layout::plain);
+  Operation& rounding = lowering.emit(node, DynamicQuantizeOperation{},
+                                      {lowering.real(node.inputs[0], Layout::plain)}, bytes);
+  rounding.outputs = {bytes, scale, zero};
+  rounding.op = "DynamicQuantizeLinear";
+  rounding.name += " input";
+  rounding.sources.clear();
+  const TensorId starts =
+      lowering.new_tensor(node.name + " gates", ElementType::f32,
+                          {x[0], x[1], product.shape.out_channels}, Layout::plain);
+  lowering.program().tensor(starts).sums = true;
+  const std::int64_t macs = multiply_adds(product.shape);
+  Operation& emitted = lowering.emit(node, std::move(product), {bytes, zero, scale}, starts);
+  emitted.op = "MatMul";
+  emitted.name += " input product";
+  emitted.macs = macs;
+  emitted.sources.clear();
+  return starts;
+}
+
+/// The recurrence. `first`: what its steps read; `terms`: how many multiply-adds a gate has.
+Operation& emit_recurrence(Lowering& lowering, const Node& node, LstmOperation operation,
+                           TensorId first, std::int64_t terms) {
+  const Shape& x = lowering.shape(node.inputs[0]);
+  const std::int64_t directions =
+      std::ssize(operation.directions) + std::ssize(operation.byte_directions);
+  const std::int64_t macs =
+      saturating_product({x[0], x[1], directions, 4, operation.hidden, terms});
+  std::vector<TensorId> inputs = {first};
   for (const std::size_t i : {5, 6})
     if (node.has_input(i)) inputs.push_back(lowering.real(node.inputs[i], Layout::plain));
   std::vector<TensorId> outputs;
@@ -92,13 +244,43 @@ bool lower_recurrent(Lowering& lowering, const Node& node) {
   }
   Operation& emitted = lowering.emit(node, std::move(operation), std::move(inputs), outputs[0]);
   emitted.outputs = outputs;
+  emitted.macs = macs;
+  return emitted;
+}
+
+bool lower_float(Lowering& lowering, const Node& node) {
+  LstmOperation operation = read(lowering, node);
+  const std::int64_t terms = saturating_sum(operation.input, operation.hidden);
+  Operation& emitted = emit_recurrence(lowering, node, std::move(operation),
+                                       lowering.real(node.inputs[0], Layout::plain), terms);
   emitted.precision = Precision::floating;
-  emitted.macs = products;
   emitted.reason =
-      "LSTM has no integer kernel; its MatMuls run on bytes when they are written as operators of "
-      "their "
-      "own";
+      "LSTM has no integer kernel; as com.microsoft.DynamicQuantizeLSTM (intact quantize --mode "
+      "dynamic) its products run on bytes";
   return true;
+}
+
+bool lower_bytes(Lowering& lowering, const Node& node) {
+  const ByteMatrix w(lowering, node, 1, 8), r(lowering, node, 2, 10);
+  if (r.terms > kernels::lstm_byte_terms) return false;
+  const Shape& x = lowering.shape(node.inputs[0]);
+  ConvOperation product = input_product(lowering, node, w, x[0] * x[1]);
+  std::string reason;
+  if (!accumulator_fits(lowering, product, reason)) return false;
+  LstmOperation operation = form_of(node, w.terms, r.terms);
+  for (std::int64_t d = 0; d < r.directions; ++d)
+    operation.byte_directions.push_back(state_weights(r, d));
+  const TensorId starts = emit_input_product(lowering, node, std::move(product));
+  emit_recurrence(lowering, node, std::move(operation), starts, r.terms);
+  return true;
+}
+
+}  // namespace
+
+bool lower_recurrent(Lowering& lowering, const Node& node) {
+  const bool bytes = node.is("DynamicQuantizeLSTM", "com.microsoft");
+  if ((!bytes && !node.is("LSTM")) || !has_kernel(lowering, node)) return false;
+  return bytes ? lower_bytes(lowering, node) : lower_float(lowering, node);
 }
 
 }  // namespace intact

@@ -6,9 +6,15 @@
 namespace intact {
 namespace {
 
+using kernels::ByteLstmSequence;
+using kernels::FloatLstmSequence;
+
+/// `Sequence`: the form.
+template <class Sequence>
 class LstmStep : public Step {
  public:
-  LstmStep(const kernels::LstmKernel& kernel, const Program& program, const Operation& operation,
+  using Kernel = kernels::LstmKernelOf<Sequence>;
+  LstmStep(const Kernel& kernel, const Program& program, const Operation& operation,
            LstmOperation lstm)
       : run_(kernel.run), lstm_(std::move(lstm)), tensors_(operation.inputs) {
     const Shape& x = program.tensor(operation.inputs[0]).shape;
@@ -16,55 +22,82 @@ class LstmStep : public Step {
     batch_ = x[1];
     results_ = operation.outputs;
     results_.resize(3, no_tensor);
-    scratch_bytes = static_cast<std::size_t>(kernels::lstm_scratch(lstm_.hidden)) * sizeof(float);
+    const std::int64_t floats =
+        on_bytes ? kernels::byte_lstm_scratch(lstm_.hidden) : kernels::lstm_scratch(lstm_.hidden);
+    scratch_bytes = static_cast<std::size_t>(floats) * sizeof(float);
+    this->kernel = kernel.name;
+    isa = kernel.isa;
   }
 
   void run(const Frame& frame, Part part) const override {
-    const auto count = std::ssize(lstm_.directions) * batch_;
-    const Range range = split(count, part);
-    kernels::LstmArgs args;
+    const Range range = split(directions() * batch_, part);
+    kernels::LstmArgsOf<Sequence> args;
     args.input = lstm_.input;
     args.hidden = lstm_.hidden;
     args.count = 1;
     args.scratch = reinterpret_cast<float*>(frame.scratch_of(part));
     for (long i = range.begin; i < range.end; ++i) {
-      const kernels::LstmSequence sequence = sequence_of(frame, i / batch_, i % batch_);
+      const Sequence sequence = sequence_of(frame, i / batch_, i % batch_);
       args.sequences = &sequence;
       run_(args, {});
     }
   }
 
  private:
-  /// Layout 0: X [steps, batch, input], Y [steps, directions, batch, hidden], states [directions,
-  /// batch, hidden].
-  kernels::LstmSequence sequence_of(const Frame& frame, std::int64_t d, std::int64_t b) const {
-    const std::int64_t hidden = lstm_.hidden;
-    const std::int64_t row = std::ssize(lstm_.directions) * batch_ * hidden;
-    const std::int64_t state = (d * batch_ + b) * hidden;
+  static constexpr bool on_bytes = std::is_same_v<Sequence, ByteLstmSequence>;
+
+  std::int64_t directions() const {
+    return std::ssize(lstm_.directions) + std::ssize(lstm_.byte_directions);
+  }
+
+  /// What the steps of one sequence read, first step first.
+  void set_operands(FloatLstmSequence& sequence, const float* x, std::int64_t d,
+                    std::int64_t b) const {
     const LstmOperation::Direction& direction = lstm_.directions[static_cast<std::size_t>(d)];
-    kernels::LstmSequence sequence;
-    sequence.steps = steps_;
     sequence.weights = direction.weights.data();
     sequence.bias = direction.bias.data();
-    sequence.x = frame.at<float>(tensors_[0]) + b * lstm_.input;
+    sequence.x = x + b * lstm_.input;
     sequence.x_pitch = batch_ * lstm_.input;
+    if (backwards(d)) reverse(sequence.x, sequence.x_pitch);
+  }
+  void set_operands(ByteLstmSequence& sequence, const float* starts, std::int64_t d,
+                    std::int64_t b) const {
+    const auto& direction = lstm_.byte_directions[static_cast<std::size_t>(d)];
+    sequence.weights = {direction.weights.data(), direction.scale.data(), direction.sum.data(),
+                        direction.zero_point.empty() ? nullptr : direction.zero_point.data()};
+    const std::int64_t row = 4 * kernels::lstm_pitch(lstm_.hidden);
+    sequence.start = starts + (b * directions() + d) * row;
+    sequence.start_pitch = batch_ * directions() * row;
+    if (backwards(d)) reverse(sequence.start, sequence.start_pitch);
+  }
+
+  bool backwards(std::int64_t d) const { return lstm_.reverse || d == 1; }
+  template <class Pointer>
+  void reverse(Pointer& first, std::ptrdiff_t& pitch) const {
+    first += (steps_ - 1) * pitch;
+    pitch = -pitch;
+  }
+
+  /// Layout 0: Y [steps, directions, batch, hidden], states [directions, batch, hidden].
+  Sequence sequence_of(const Frame& frame, std::int64_t d, std::int64_t b) const {
+    const std::int64_t hidden = lstm_.hidden, state = (d * batch_ + b) * hidden;
+    Sequence sequence;
+    sequence.steps = steps_;
+    set_operands(sequence, frame.at<float>(tensors_[0]), d, b);
     std::size_t operand = 1;
     if (lstm_.has_first_h) sequence.first_h = frame.at<float>(tensors_[operand++]) + state;
     if (lstm_.has_first_c) sequence.first_c = frame.at<float>(tensors_[operand]) + state;
-    if (results_[0] != no_tensor) sequence.y = frame.at<float>(results_[0]) + state;
-    sequence.y_pitch = row;
+    sequence.y_pitch = directions() * batch_ * hidden;
+    if (results_[0] != no_tensor) {
+      sequence.y = frame.at<float>(results_[0]) + state;
+      if (backwards(d)) reverse(sequence.y, sequence.y_pitch);
+    }
     if (results_[1] != no_tensor) sequence.last_h = frame.at<float>(results_[1]) + state;
     if (results_[2] != no_tensor) sequence.last_c = frame.at<float>(results_[2]) + state;
-    if (lstm_.reverse || d == 1) {
-      sequence.x += (steps_ - 1) * sequence.x_pitch;
-      sequence.x_pitch = -sequence.x_pitch;
-      if (sequence.y != nullptr) sequence.y += (steps_ - 1) * sequence.y_pitch;
-      sequence.y_pitch = -sequence.y_pitch;
-    }
     return sequence;
   }
 
-  void (*run_)(const kernels::LstmArgs&, Part);
+  void (*run_)(const kernels::LstmArgsOf<Sequence>&, Part);
   LstmOperation lstm_;
   std::int64_t steps_ = 0, batch_ = 0;
   std::vector<TensorId> tensors_, results_;  ///< results: Y, Y_h, Y_c
@@ -73,11 +106,13 @@ class LstmStep : public Step {
 }  // namespace
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation, LstmOperation& lstm) {
-  const auto& kernel = select_kernel(kernels::lstm_kernels(), context.isa);
-  auto step = std::make_unique<LstmStep>(kernel, context.program, operation, std::move(lstm));
-  step->kernel = kernel.name;
-  step->isa = kernel.isa;
-  return step;
+  if (!lstm.byte_directions.empty())
+    return std::make_unique<LstmStep<ByteLstmSequence>>(
+        select_kernel(kernels::byte_lstm_kernels(), context.isa), context.program, operation,
+        std::move(lstm));
+  return std::make_unique<LstmStep<FloatLstmSequence>>(
+      select_kernel(kernels::lstm_kernels(), context.isa), context.program, operation,
+      std::move(lstm));
 }
 
 }  // namespace intact

@@ -1,8 +1,10 @@
-// RNN, GRU and LSTM: one or two directions over sequences of equal or given lengths.
+// RNN, GRU and LSTM, and com.microsoft.DynamicQuantizeLSTM: one or two directions over sequences of
+// equal or given lengths.
 #include <algorithm>
 
 #include "graph/ops/checks.hpp"
 #include "graph/ops/evaluation.hpp"
+#include "graph/ops/quantized.hpp"
 #include "graph/ops/recurrent_cell.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/reals.hpp"
@@ -14,8 +16,8 @@ constexpr const char* rnn_defaults[] = {"Tanh"};
 constexpr const char* gru_defaults[] = {"Sigmoid", "Tanh"};
 constexpr const char* lstm_defaults[] = {"Sigmoid", "Tanh", "Tanh"};
 
-/// What distinguishes the three operators. Operands: X, W, R, B, sequence_lens, initial_h, and for
-/// LSTM initial_c and P.
+/// What distinguishes the operators. Operands: X, W, R, B, sequence_lens, initial_h, and for LSTM
+/// initial_c and P; scale and zero point of W and of R for DynamicQuantizeLSTM.
 struct Kind {
   std::string_view op;
   std::int64_t gates;
@@ -28,6 +30,7 @@ constexpr Kind kinds[] = {
     {"RNN", 1, 6, false, rnn_defaults, rnn_step},
     {"GRU", 3, 6, false, gru_defaults, gru_step},
     {"LSTM", 4, 8, true, lstm_defaults, lstm_step},
+    {"DynamicQuantizeLSTM", 4, 12, true, lstm_defaults, lstm_step},
 };
 const Kind& kind_of(const Node& node) {
   return *std::find_if(std::begin(kinds), std::end(kinds),
@@ -67,23 +70,63 @@ struct Extents {
   }
 };
 
+constexpr std::size_t w_grid = 8, r_grid = 10;  ///< operands of DynamicQuantizeLSTM
+
+bool has_byte_weights(const Node& node) {
+  return node.is("DynamicQuantizeLSTM", "com.microsoft");
+}
+
 Extents extents_of(const Node& node, const Shape& x, const Shape& r) {
   if (x.size() != 3 || r.size() != 3)
     refuse(node, "operands X and R have shapes {} and {}; both must have rank 3", to_string(x),
            to_string(r));
   const bool swapped = batch_first(node);
-  const std::int64_t hidden = node.attributes.integer("hidden_size", r[2]);
+  const std::int64_t hidden =
+      node.attributes.integer("hidden_size", r[has_byte_weights(node) ? 1 : 2]);
   if (hidden < 1) refuse(node, "hidden_size is {}; it must be positive", hidden);
   return {x[swapped ? 1 : 0], x[swapped ? 0 : 1], x[2], hidden, direction_count(node), swapped};
+}
+
+void check_weight_types(const InferContext& context) {
+  if (!has_byte_weights(context.node)) {
+    check_type(context, 0, {ElementType::f32, ElementType::f64, ElementType::f16});
+    check_same_type(context, 1, 0);
+    check_same_type(context, 2, 0);
+    return;
+  }
+  check_type(context, 0, {ElementType::f32});
+  for (const auto& [weights, grid] : {std::pair{1, w_grid}, std::pair{2, r_grid}}) {
+    check_type(context, weights, {ElementType::u8, ElementType::s8});
+    if (!context.has(grid)) refuse(context.node, "operand {}, a scale, is missing", grid);
+    check_type(context, grid, {ElementType::f32});
+    if (context.has(grid + 1)) check_same_type(context, grid + 1, weights);
+  }
+}
+
+/// W and R of DynamicQuantizeLSTM have their last axes exchanged; `rows`: of all gates.
+void check_weight_shapes(const InferContext& context, const Extents& extents, std::int64_t rows) {
+  const std::int64_t directions = extents.directions;
+  if (!has_byte_weights(context.node)) {
+    check_shape(context, 1, {directions, rows, extents.input}, "operand W");
+    check_shape(context, 2, {directions, rows, extents.hidden}, "operand R");
+    return;
+  }
+  check_shape(context, 1, {directions, extents.input, rows}, "operand W");
+  check_shape(context, 2, {directions, extents.hidden, rows}, "operand R");
+  for (const std::size_t i : {w_grid, w_grid + 1, r_grid, r_grid + 1}) {
+    if (!context.has(i) || !context.inputs[i].shape) continue;
+    const Shape& shape = *context.inputs[i].shape;
+    if (shape != Shape{directions} && shape != Shape{directions, rows})
+      refuse(context.node, "operand {} has shape {}; it must be {} or {}", i, to_string(shape),
+             to_string(Shape{directions}), to_string(Shape{directions, rows}));
+  }
 }
 
 std::vector<TensorType> infer_recurrent(const InferContext& context) {
   const Node& node = context.node;
   const Kind& kind = kind_of(node);
   check_operands(node, 3, kind.operands);
-  check_type(context, 0, {ElementType::f32, ElementType::f64, ElementType::f16});
-  check_same_type(context, 1, 0);
-  check_same_type(context, 2, 0);
+  check_weight_types(context);
   if (context.has(4)) check_type(context, 4, {ElementType::s32});
   const ElementType type = context.inputs[0].type;
   const std::size_t outputs = kind.has_cell ? 3 : 2;
@@ -94,8 +137,7 @@ std::vector<TensorType> infer_recurrent(const InferContext& context) {
   std::int64_t rows = 0, unused = 0;
   if (__builtin_mul_overflow(kind.gates, hidden, &rows) || __builtin_mul_overflow(rows, 2, &unused))
     refuse(node, "hidden_size {} is too large", hidden);
-  check_shape(context, 1, {directions, rows, extents.input}, "operand W");
-  check_shape(context, 2, {directions, rows, hidden}, "operand R");
+  check_weight_shapes(context, extents, rows);
   check_shape(context, 3, {directions, 2 * rows}, "operand B");
   check_shape(context, 4, {extents.batch}, "operand sequence_lens");
   check_shape(context, 5, extents.state_shape(), "operand initial_h");
@@ -104,6 +146,42 @@ std::vector<TensorType> infer_recurrent(const InferContext& context) {
   std::vector<TensorType> types(outputs, sized(node, type, extents.state_shape()));
   types[0] = sized(node, type, extents.y_shape());
   return types;
+}
+
+/// Rounds floats to the grid of DynamicQuantizeLinear for their range.
+void round_to_bytes(const Node& node, std::span<double> values) {
+  std::vector<float> floats(values.begin(), values.end());
+  const auto [low, high] = std::minmax_element(floats.begin(), floats.end());
+  if (floats.empty()) return;
+  const Grid grid = dynamic_grid(std::min(*low, 0.0F), std::max(*high, 0.0F));
+  check_grid(grid, describe(node));
+  const Tensor rounded =
+      dequantize(quantize(Tensor::from<float>({std::ssize(floats)}, floats), grid), grid);
+  std::copy(rounded.data<float>().begin(), rounded.data<float>().end(), values.begin());
+}
+
+/// W or R of DynamicQuantizeLSTM as LSTM takes them: reals, the last axes exchanged.
+Tensor byte_weights(const EvalContext& context, std::size_t operand, std::size_t grid) {
+  const Tensor steps = convert(context.inputs[operand], ElementType::f64);
+  const Shape& shape = steps.shape();
+  const std::int64_t terms = shape[1], columns = shape[2];
+  const auto entry = [&](std::size_t i, std::int64_t d, std::int64_t column) {
+    if (!context.has(i)) return 0.0;
+    const Tensor entries = convert(context.inputs[i], ElementType::f64);
+    return entries.data<double>()[static_cast<std::size_t>(
+        entries.size() == shape[0] ? d : d * columns + column)];
+  };
+  Tensor result(ElementType::f64, {shape[0], columns, terms});
+  for (std::int64_t d = 0; d < shape[0]; ++d)
+    for (std::int64_t column = 0; column < columns; ++column) {
+      const double scale = entry(grid, d, column), zero = entry(grid + 1, d, column);
+      for (std::int64_t k = 0; k < terms; ++k)
+        result.data<double>()[static_cast<std::size_t>((d * columns + column) * terms + k)] =
+            scale *
+            (steps.data<double>()[static_cast<std::size_t>((d * terms + k) * columns + column)] -
+             zero);
+    }
+  return result;
 }
 
 /// All operands as f64, and what does not change along the sequences.
@@ -153,6 +231,11 @@ Recurrence recurrence_of(const EvalContext& context) {
   for (std::size_t i = 0; i < context.inputs.size(); ++i)
     recurrence.operands.push_back(
         context.has(i) && i != 4 ? convert(context.inputs[i], ElementType::f64) : Tensor());
+  if (has_byte_weights(node)) {
+    round_to_bytes(node, recurrence.operands[0].data<double>());
+    recurrence.operands[1] = byte_weights(context, 1, w_grid);
+    recurrence.operands[2] = byte_weights(context, 2, r_grid);
+  }
   recurrence.lengths.assign(static_cast<std::size_t>(recurrence.extents.batch),
                             recurrence.extents.steps);
   if (!context.has(4)) return recurrence;
@@ -195,6 +278,7 @@ void run_direction(const Node& node, const Recurrence& recurrence, std::int64_t 
     const std::int64_t length = recurrence.lengths[static_cast<std::size_t>(b)];
     for (std::int64_t i = 0; i < length; ++i) {
       const std::int64_t t = backwards ? length - 1 - i : i;
+      if (has_byte_weights(node)) round_to_bytes(node, state.hidden);
       recurrence.kind.step(weights, options,
                            recurrence.values(0).subspan(
                                static_cast<std::size_t>(extents.x_row(t, b) * extents.input),
@@ -224,6 +308,10 @@ const Definition definitions[] = {
     {.op = "RNN", .first = 7, .infer = infer_recurrent, .evaluate = evaluate_recurrent},
     {.op = "GRU", .first = 7, .infer = infer_recurrent, .evaluate = evaluate_recurrent},
     {.op = "LSTM", .first = 7, .infer = infer_recurrent, .evaluate = evaluate_recurrent},
+    {.op = "DynamicQuantizeLSTM",
+     .domain = "com.microsoft",
+     .infer = infer_recurrent,
+     .evaluate = evaluate_recurrent},
 };
 
 }  // namespace

@@ -7,14 +7,17 @@
 namespace intact::kernels {
 
 namespace avx512_vnni {
-void lstm(const LstmArgs& args, const LstmSequence& sequence);
-}
+void lstm(const LstmArgs& args, const FloatLstmSequence& sequence);
+void lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence);
+}  // namespace avx512_vnni
 namespace avx2 {
-void lstm(const LstmArgs& args, const LstmSequence& sequence);
-}
+void lstm(const LstmArgs& args, const FloatLstmSequence& sequence);
+void lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence);
+}  // namespace avx2
 /// The scalar definition.
 namespace reference {
-void lstm(const LstmArgs& args, const LstmSequence& sequence);
-}
+void lstm(const LstmArgs& args, const FloatLstmSequence& sequence);
+void lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence);
+}  // namespace reference
 
 }  // namespace intact::kernels

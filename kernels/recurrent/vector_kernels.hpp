@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernels/elementwise/functions.hpp"
+#include "kernels/quantize/quantize.hpp"
 #include "kernels/recurrent/recurrent.hpp"
 
 namespace intact::kernels {
@@ -103,7 +104,7 @@ void update_cells(std::int64_t pitch, const float* gates, float* h, float* c) {
 
 /// gates[t] = bias + x[t] * weights for the next `steps` steps, at most a block: whole blocks read
 /// the weights once.
-void multiply_inputs(const LstmArgs& args, const LstmSequence& sequence, const float* x,
+void multiply_inputs(const LstmArgs& args, const FloatLstmSequence& sequence, const float* x,
                      std::int64_t steps, float* gates) {
   const std::int64_t row = 4 * lstm_pitch(args.hidden);
   GateProduct product{sequence.bias,    0,   x,    sequence.x_pitch, args.input,
@@ -116,15 +117,27 @@ void multiply_inputs(const LstmArgs& args, const LstmSequence& sequence, const f
   }
 }
 
-void run_lstm(const LstmArgs& args, const LstmSequence& sequence) {
-  const std::int64_t hidden = args.hidden, pitch = lstm_pitch(hidden), row = 4 * pitch;
-  const float* state_weights = sequence.weights + args.input * row;
-  float* h = args.scratch;
-  float* c = h + pitch;
-  float* block = c + pitch;
+/// `gates_of(t)` gives the gates of step t, from the padded state h.
+template <class GatesOf>
+void run_steps(std::int64_t hidden, const LstmSequence& sequence, float* h, float* c,
+               const GatesOf& gates_of) {
+  const std::int64_t pitch = lstm_pitch(hidden);
   load_state(sequence.first_h, hidden, h);
   load_state(sequence.first_c, hidden, c);
   for (std::int64_t t = 0; t < sequence.steps; ++t) {
+    update_cells(pitch, gates_of(t), h, c);
+    if (sequence.y != nullptr) store_state(h, hidden, sequence.y + t * sequence.y_pitch);
+  }
+  if (sequence.last_h != nullptr) store_state(h, hidden, sequence.last_h);
+  if (sequence.last_c != nullptr) store_state(c, hidden, sequence.last_c);
+}
+
+void run_lstm(const LstmArgs& args, const FloatLstmSequence& sequence) {
+  const std::int64_t hidden = args.hidden, pitch = lstm_pitch(hidden), row = 4 * pitch;
+  const float* state_weights = sequence.weights + args.input * row;
+  float* h = args.scratch;
+  float* block = h + 2 * pitch;
+  run_steps(hidden, sequence, h, h + pitch, [&](std::int64_t t) {
     if (t % lstm_block == 0) {
       const std::int64_t left = sequence.steps - t;
       multiply_inputs(args, sequence, sequence.x + t * sequence.x_pitch,
@@ -132,11 +145,58 @@ void run_lstm(const LstmArgs& args, const LstmSequence& sequence) {
     }
     float* gates = block + t % lstm_block * row;
     multiply_gates<1, 8>({gates, 0, h, 0, hidden, state_weights, row, gates});
-    update_cells(pitch, gates, h, c);
-    if (sequence.y != nullptr) store_state(h, hidden, sequence.y + t * sequence.y_pitch);
-  }
-  if (sequence.last_h != nullptr) store_state(h, hidden, sequence.last_h);
-  if (sequence.last_c != nullptr) store_state(c, hidden, sequence.last_c);
+    return gates;
+  });
+}
+
+struct BytePrimitives {
+  ValueRange (*range)(const RangeArgs&);
+  void (*quantize)(const QuantizeArgs&);
+  /// sums[c] of 64 neighbouring columns: the state's `groups` fours of bytes times weights
+  /// [groups][64][4].
+  void (*multiply)(const std::uint8_t* state, const std::int8_t* weights, std::int64_t groups,
+                   std::int32_t* sums);
+};
+
+/// Plain loops, which the compiler makes vectors of.
+void finish_gates(const ByteLstmSequence& sequence, std::int64_t columns, ByteGrid grid,
+                  std::int32_t state_sum, const float* start, std::int32_t* sums, float* gates) {
+  const LstmByteWeights& weights = sequence.weights;
+  for (std::int64_t j = 0; j < columns; ++j) sums[j] -= grid.zero_point * weights.sum[j];
+  if (weights.zero_point != nullptr)
+    for (std::int64_t j = 0; j < columns; ++j) sums[j] -= weights.zero_point[j] * state_sum;
+  for (std::int64_t j = 0; j < columns; ++j)
+    gates[j] = __builtin_fmaf(static_cast<float>(sums[j]), grid.scale * weights.scale[j], start[j]);
+}
+
+template <const BytePrimitives& primitives>
+void run_lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
+  const std::int64_t hidden = args.hidden, pitch = lstm_pitch(hidden), columns = 4 * pitch;
+  const std::int64_t groups = lstm_groups(hidden);
+  float* h = args.scratch;
+  float* gates = h + 2 * pitch;
+  auto* sums = reinterpret_cast<std::int32_t*>(gates + columns);
+  auto* bytes = reinterpret_cast<std::uint8_t*>(sums + columns);
+  QuantizeArgs quantize;
+  quantize.channels = hidden;
+  quantize.pixels = 1;
+  quantize.src = h;
+  quantize.src_strides[1] = 1;
+  quantize.dst = bytes;
+  for (std::int64_t k = hidden; k < 4 * groups; ++k) bytes[k] = 0;
+  run_steps(hidden, sequence, h, h + pitch, [&](std::int64_t t) {
+    const ByteGrid grid = byte_grid(primitives.range({h, hidden}));
+    quantize.scale = grid.scale;
+    quantize.zero_point = grid.zero_point;
+    primitives.quantize(quantize);
+    std::int32_t state_sum = static_cast<std::int32_t>(-hidden * grid.zero_point);
+    for (std::int64_t k = 0; k < hidden; ++k) state_sum += bytes[k];
+    for (std::int64_t j = 0; j < columns; j += 64)
+      primitives.multiply(bytes, sequence.weights.weights + j * 4 * groups, groups, sums + j);
+    finish_gates(sequence, columns, grid, state_sum, sequence.start + t * sequence.start_pitch,
+                 sums, gates);
+    return gates;
+  });
 }
 
 }  // namespace

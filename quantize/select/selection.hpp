@@ -29,6 +29,7 @@ enum class Role : std::uint8_t {
   concat,  ///< operands and result share one grid
   clamp,   ///< Relu or Clip behind one of the others, which performs it
   bias,    ///< Add of a constant behind MatMul, which performs it
+  recurrent,  ///< LSTM with constant weights that rounds its activations itself
 };
 
 struct Choice {

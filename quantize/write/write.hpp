@@ -6,6 +6,7 @@
 #include <span>
 
 #include "graph/graph.hpp"
+#include "graph/passes/rewrite.hpp"
 #include "quantize/grids/plan.hpp"
 #include "quantize/select/selection.hpp"
 #include "quantize/weights/adapt.hpp"
@@ -20,5 +21,9 @@ void quantize_constants(Graph& graph, const Selection& selection, const GridPlan
 /// from the grid by everyone, graph outputs included, so that no second, float copy of it is
 /// needed.
 void insert_rounds(Graph& graph, const Selection& selection, const GridPlan& plan);
+
+/// com.microsoft.DynamicQuantizeLSTM in the place of an LSTM with constant f32 W and R: s8 weights
+/// with one scale per gate and unit (per direction without options.per_channel).
+Node dynamic_lstm(Graph& graph, FreshNames& names, Node lstm, const QuantizeOptions& options);
 
 }  // namespace intact

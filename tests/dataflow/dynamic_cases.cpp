@@ -112,6 +112,54 @@ FoldCase shared(const Form& form) {
   return with_float_outputs({form.name + "_shared", build}, form, 2);
 }
 
+/// com.microsoft.DynamicQuantizeLSTM.
+struct LstmForm {
+  std::string name;
+  const char* direction = "forward";
+  std::int64_t steps = 3, batch = 2, input = 7, hidden = 10;
+  bool unsigned_weights = false, per_channel = false, bias = true, state = false;
+
+  std::int64_t directions() const { return std::string(direction) == "bidirectional" ? 2 : 1; }
+};
+
+FoldCase lstm(const LstmForm& form) {
+  const auto build = [=](ModelBuilder& b) -> FoldModel {
+    const std::int64_t directions = form.directions(), gates = 4 * form.hidden;
+    const Shape x_shape = {form.steps, form.batch, form.input};
+    const Shape state_shape = {directions, form.batch, form.hidden};
+    const Shape entries = form.per_channel ? Shape{directions, gates} : Shape{directions};
+    FoldModel model;
+    std::vector<ValueId> inputs = {
+        b.input("x", ElementType::f32, x_shape),
+        integers(b, "w", {directions, form.input, gates}, form.unsigned_weights),
+        integers(b, "r", {directions, form.hidden, gates}, form.unsigned_weights),
+        form.bias ? b.constant("b", random_floats({directions, 2 * gates}, 4)) : no_value,
+        no_value,
+        no_value,
+        no_value,
+        no_value};
+    model.inputs = {random_floats(x_shape, 6, -1.2f, 2.0f)};
+    if (form.state)
+      for (const auto& [name, at] : {std::pair{"h", 5u}, std::pair{"c", 6u}}) {
+        inputs[at] = b.input(name, ElementType::f32, state_shape);
+        model.inputs.push_back(random_floats(state_shape, at));
+      }
+    for (const char* matrix : {"w", "r"}) {
+      const std::string name = matrix;
+      inputs.push_back(b.constant(name + "_scale", random_floats(entries, 8, 0.002f, 0.004f)));
+      inputs.push_back(integers(b, name + "_zero", entries, form.unsigned_weights));
+    }
+    const ValueId y =
+        b.node("DynamicQuantizeLSTM", "lstm", inputs,
+               {{"hidden_size", form.hidden}, {"direction", std::string(form.direction)}},
+               "com.microsoft", 3);
+    for (int i = 0; i < 3; ++i) b.graph().value(y + i).type = ElementType::f32;
+    model.outputs = {y, y + 1, y + 2};
+    return model;
+  };
+  return {form.name, build};
+}
+
 }  // namespace
 
 std::vector<FoldCase> dynamic_cases() {
@@ -181,6 +229,18 @@ std::vector<FoldCase> dynamic_cases() {
       two(matmul, with(matmul, "dynamic_matmul_u8", [](Form& f) { f.unsigned_weights = true; })),
       shared(conv),
       shared(matmul),
+      lstm({.name = "dynamic_lstm"}),
+      lstm({.name = "dynamic_lstm_one_unit", .steps = 1, .batch = 1, .input = 1, .hidden = 1}),
+      lstm({.name = "dynamic_lstm_u8_weights", .unsigned_weights = true, .bias = false}),
+      lstm({.name = "dynamic_lstm_grids_per_column", .hidden = 17, .per_channel = true}),
+      lstm({.name = "dynamic_lstm_reverse_with_states", .direction = "reverse", .state = true}),
+      lstm({.name = "dynamic_lstm_both_directions",
+            .direction = "bidirectional",
+            .steps = 5,
+            .hidden = 18,
+            .unsigned_weights = true,
+            .per_channel = true,
+            .state = true}),
   };
 }
 

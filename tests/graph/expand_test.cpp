@@ -247,34 +247,6 @@ TEST(MatMulNBits, RefusesWrongSizes) {
             std::string::npos);
 }
 
-TEST(DynamicLstm, IsLstmOfTheWeightsReals) {
-  const Tensor w = random_integers<std::int8_t>({1, 3, 8}, 1);
-  const Tensor r = random_integers<std::int8_t>({1, 2, 8}, 2);
-  const Tensor x = random_floats({4, 1, 3}, 3), s = floats({1}, {0.01F});
-  const auto actual =
-      FileOp("DynamicQuantizeLSTM", 3)
-          .in("com.microsoft")
-          .with("hidden_size", 2)
-          .all({x, w, r, none, none, none, none, none, s, signeds({1}, {3}), s, signeds({1}, {0})});
-  const auto transposed = [](const Tensor& q, int zero_point) {
-    const std::int64_t rows = q.shape()[1], columns = q.shape()[2];
-    Tensor result(ElementType::f32, {1, columns, rows});
-    for (std::int64_t i = 0; i < rows; ++i)
-      for (std::int64_t k = 0; k < columns; ++k)
-        result.data<float>()[static_cast<std::size_t>(k * rows + i)] =
-            0.01F *
-            static_cast<float>(q.data<std::int8_t>()[static_cast<std::size_t>(i * columns + k)] -
-                               zero_point);
-    return result;
-  };
-  const auto expected =
-      Op("LSTM", 3).with("hidden_size", 2).all({x, transposed(w, 3), transposed(r, 0)});
-  for (std::size_t i = 0; i < 3; ++i) {
-    const auto values = values_of<float>(expected[i]);
-    expect_near(actual[i], std::vector<double>(values.begin(), values.end()));
-  }
-}
-
 TEST(Fused, MatMulWithBatchAxesInTheMiddle) {
   // A [rows 2, batch 1, depth 1], B [columns 1, batch 1, depth 1] transposed in both ways.
   const Tensor y = FileOp("FusedMatMul")

@@ -46,9 +46,9 @@ Buffer<float> result(const LstmKernel& kernel, Problem& problem, int parts) {
   const std::int64_t y_pitch = hidden + 2, per_sequence = Problem::steps * y_pitch + 2 * hidden;
   Buffer<float> out(static_cast<std::size_t>(Problem::sequences * per_sequence), 9);
   std::vector<float> scratch(static_cast<std::size_t>(lstm_scratch(hidden)));
-  std::vector<LstmSequence> sequences;
+  std::vector<FloatLstmSequence> sequences;
   for (std::int64_t i = 0; i < Problem::sequences; ++i) {
-    LstmSequence sequence;
+    FloatLstmSequence sequence;
     sequence.steps = Problem::steps;
     sequence.x = problem.x.data() + i * Problem::steps * (problem.input + 1);
     sequence.x_pitch = problem.input + 1;
@@ -91,6 +91,120 @@ TEST(Lstm, EqualTheReference) {
       }
 }
 
+/// Weights on byte grids.
+struct ByteProblem {
+  static constexpr std::int64_t sequences = 3, steps = 4;
+  std::int64_t hidden, row;
+  Buffer<std::int8_t> source;
+  std::vector<std::int8_t> weights;
+  std::vector<float> scale;
+  std::vector<std::int32_t> sum, zero_point;
+  Buffer<float> start, h, c;
+
+  ByteProblem(std::int64_t hidden, bool with_zero_points)
+      : hidden(hidden),
+        row(4 * lstm_pitch(hidden)),
+        source(static_cast<std::size_t>(hidden * row), 1),
+        weights(static_cast<std::size_t>(lstm_byte_weights(hidden))),
+        scale(static_cast<std::size_t>(row)),
+        sum(scale.size()),
+        start(static_cast<std::size_t>(sequences * steps * (row + 3)), 3),
+        h(static_cast<std::size_t>(sequences * hidden), 4),
+        c(static_cast<std::size_t>(sequences * hidden), 5) {
+    if (with_zero_points) zero_point.resize(sum.size());
+    for (std::int64_t column = 0; column < row; ++column) {
+      if (column % lstm_pitch(hidden) >= hidden) continue;
+      const auto at = static_cast<std::size_t>(column);
+      scale[at] = 0.0001f * static_cast<float>(1 + column % 7);
+      if (with_zero_points) zero_point[at] = static_cast<std::int32_t>(column % 256) - 128;
+      for (std::int64_t k = 0; k < hidden; ++k) {
+        const std::int8_t weight = source.data()[k * row + column];
+        weights[static_cast<std::size_t>(
+            ((column / 64 * lstm_groups(hidden) + k / 4) * 64 + column % 64) * 4 + k % 4)] = weight;
+        sum[at] += weight;
+      }
+    }
+    // Behind the last unit a sequence starts from zeros too, as products with padded weights do.
+    for (std::int64_t i = 0; i < sequences * steps; ++i)
+      for (std::int64_t column = 0; column < row; ++column)
+        if (column % lstm_pitch(hidden) >= hidden) start.data()[i * (row + 3) + column] = 0;
+  }
+};
+
+/// y, last h and last c in one buffer.
+Buffer<float> result(const ByteLstmKernel& kernel, ByteProblem& problem, int parts) {
+  const std::int64_t hidden = problem.hidden, y_pitch = hidden + 2;
+  const std::int64_t per_sequence = ByteProblem::steps * y_pitch + 2 * hidden;
+  Buffer<float> out(static_cast<std::size_t>(ByteProblem::sequences * per_sequence), 9);
+  std::vector<float> scratch(static_cast<std::size_t>(byte_lstm_scratch(hidden)));
+  std::vector<ByteLstmSequence> sequences(ByteProblem::sequences);
+  for (std::int64_t i = 0; i < ByteProblem::sequences; ++i) {
+    ByteLstmSequence& sequence = sequences[static_cast<std::size_t>(i)];
+    sequence.steps = ByteProblem::steps;
+    sequence.weights = {problem.weights.data(), problem.scale.data(), problem.sum.data(),
+                        problem.zero_point.empty() ? nullptr : problem.zero_point.data()};
+    sequence.start = problem.start.data() + i * ByteProblem::steps * (problem.row + 3);
+    sequence.start_pitch = problem.row + 3;
+    if (i != 0) {  // the first one begins with zeros
+      sequence.first_h = problem.h.data() + i * hidden;
+      sequence.first_c = problem.c.data() + i * hidden;
+    }
+    sequence.y = out.data() + i * per_sequence;
+    sequence.y_pitch = y_pitch;
+    sequence.last_h = sequence.y + ByteProblem::steps * y_pitch;
+    sequence.last_c = sequence.last_h + hidden;
+  }
+  run_in_parts(kernel,
+               ByteLstmArgs{0, hidden, ByteProblem::sequences, sequences.data(), scratch.data()},
+               parts);
+  return out;
+}
+
+TEST(ByteLstm, EqualTheReference) {
+  for (const std::int64_t hidden : {1, 4, 8, 17, 31, 70, 129})
+    for (const bool with_zero_points : {false, true}) {
+      ByteProblem problem(hidden, with_zero_points);
+      const Buffer<float> expected = result(byte_lstm_kernels().back(), problem, 1);
+      for (const ByteLstmKernel& kernel : runnable(byte_lstm_kernels()))
+        for (const int parts : {1, 2})
+          ASSERT_EQ(first_difference(result(kernel, problem, parts), expected), equal)
+              << kernel.name << ", hidden " << hidden << ", parts " << parts;
+    }
+}
+
+/// One unit, one step: h = -0.4 is the byte 0 of the grid from -0.4 to 0, weight by weight.
+TEST(ByteLstm, FollowsTheFormulas) {
+  std::vector<std::int8_t> weights(static_cast<std::size_t>(lstm_byte_weights(1)));
+  std::vector<float> scale(64, 0.01f), start(64);
+  std::vector<std::int32_t> sum(64), zero_point(64, 2);
+  const int r[] = {10, 20, -30, 40};
+  const double first[] = {0, 0.5, -0.5, 0.25};
+  for (std::size_t gate = 0; gate < 4; ++gate) {
+    weights[16 * gate * 4] = static_cast<std::int8_t>(r[gate]);
+    sum[16 * gate] = r[gate];
+    start[16 * gate] = static_cast<float>(first[gate]);
+  }
+  const float h = -0.4f, c = 0.9f;
+  float last_h = 0, last_c = 0;
+  std::vector<float> scratch(static_cast<std::size_t>(byte_lstm_scratch(1)));
+  ByteLstmSequence sequence;
+  sequence.steps = 1;
+  sequence.start = start.data();
+  sequence.weights = {weights.data(), scale.data(), sum.data(), zero_point.data()};
+  sequence.first_h = &h;
+  sequence.first_c = &c;
+  sequence.last_h = &last_h;
+  sequence.last_c = &last_c;
+  const auto gate = [&](int i) { return first[i] - 0.4 * 0.01 * (r[i] - 2); };
+  const auto sigmoid = [](double z) { return 1 / (1 + std::exp(-z)); };
+  const double cell = sigmoid(gate(2)) * 0.9 + sigmoid(gate(0)) * std::tanh(gate(3));
+  for (const ByteLstmKernel& kernel : runnable(byte_lstm_kernels())) {
+    kernel.run({0, 1, 1, &sequence, scratch.data()}, {});
+    EXPECT_NEAR(last_c, cell, 1e-6) << kernel.name;
+    EXPECT_NEAR(last_h, sigmoid(gate(1)) * std::tanh(cell), 1e-6) << kernel.name;
+  }
+}
+
 /// One unit, one step, worked out in double.
 TEST(Lstm, FollowsTheFormulas) {
   std::vector<float> weights(static_cast<std::size_t>(lstm_weights(1, 1)));
@@ -104,7 +218,7 @@ TEST(Lstm, FollowsTheFormulas) {
   const float x = 0.6f, h = -0.4f, c = 0.9f;
   float y = 0, last_c = 0;
   std::vector<float> scratch(static_cast<std::size_t>(lstm_scratch(1)));
-  LstmSequence sequence;
+  FloatLstmSequence sequence;
   sequence.steps = 1;
   sequence.x = &x;
   sequence.weights = weights.data();

@@ -95,6 +95,41 @@ TEST(QuantizeDynamic, Matrices) {
   EXPECT_LT(pair.difference({random_floats({3, 24}, 7)}), 0.05);
 }
 
+/// Two directions with a bias, and a product behind them.
+Graph lstm() {
+  ModelBuilder b(14);
+  const ValueId x = b.input("x", ElementType::f32, {6, 2, 10});
+  const ValueId y = b.node(
+      "LSTM", "lstm",
+      {x, b.constant("w", random_floats({2, 64, 10}, 1, -0.5f, 0.5f)),
+       b.constant("r", random_floats({2, 64, 16}, 2, -0.3f, 0.3f)),
+       b.constant("b", random_floats({2, 128}, 3, -0.5f, 0.5f))},
+      {{"direction", std::string("bidirectional")}, {"hidden_size", std::int64_t{16}}}, "", 3);
+  for (int i = 0; i < 3; ++i) b.graph().value(y + i).type = ElementType::f32;
+  return b.build(
+      {b.node("MatMul", "head", {y, b.constant("h", random_floats({16, 5}, 4))}), y + 2});
+}
+
+TEST(QuantizeDynamic, Lstm) {
+  for (const bool per_channel : {true, false}) {
+    QuantizeOptions options;
+    options.per_channel = per_channel;
+    const DynamicPair pair(lstm(), options);
+    const Graph graph = pair.graph();
+    const Node& node = node_named(graph, "lstm");
+    EXPECT_TRUE(node.is("DynamicQuantizeLSTM", "com.microsoft"));
+    EXPECT_EQ(graph.opsets.at("com.microsoft"), 1);
+    EXPECT_EQ(graph.value(node.inputs[1]).constant.shape(), (Shape{2, 10, 64}));
+    EXPECT_EQ(graph.value(node.inputs[2]).constant.type(), ElementType::s8);
+    EXPECT_EQ(graph.value(node.inputs[8]).constant.shape(),
+              per_channel ? (Shape{2, 64}) : Shape{2});
+    EXPECT_EQ(pair.report.quantized, (std::vector<std::string>{"lstm", "head"}));
+    EXPECT_LT(pair.difference({random_floats({6, 2, 10}, 7)}), 0.03);
+    const Flow flow = Session::load(pair.int8_path()).flow(std::vector<Shape>{{6, 2, 10}});
+    EXPECT_EQ(flow.int8_macs, flow.total_macs);
+  }
+}
+
 TEST(QuantizeDynamic, ScalesPerTensorAndExclusion) {
   QuantizeOptions options;
   options.per_channel = false;

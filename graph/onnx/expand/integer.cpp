@@ -1,5 +1,5 @@
 // Products of com.microsoft whose weights are integers and whose result is float:
-// MatMulIntegerToFloat, DynamicQuantizeMatMul, DynamicQuantizeLSTM and MatMulNBits.
+// MatMulIntegerToFloat, DynamicQuantizeMatMul and MatMulNBits.
 #include "graph/onnx/expand/integer.hpp"
 
 #include <cmath>
@@ -22,34 +22,6 @@ void expand_dynamic_matmul(Expansion& e) {
   const auto a = e.add_several("DynamicQuantizeLinear", {e.operand(0)}, 3);
   const QuantizedValue b{e.operand(1), e.operand(2), e.optional(3)};
   e.give(0, e.add_optional(integer_product(e, {a[0], a[1], a[2]}, b), e.optional(4)));
-}
-
-/// Weights [directions, inputs, 4 * hidden] as LSTM takes them: real, the last axes exchanged.
-/// Their scales and zero points are [directions] or [directions, 4 * hidden].
-ValueId lstm_weights(Expansion& e, std::size_t weights, std::size_t scale) {
-  const Attributes to_float = attributes_of({{"to", to_f32}});
-  const auto along_weights = [&](ValueId entries) {
-    return e.add("Reshape", {entries, e.integers(e.needed_rank(entries) == 2
-                                                     ? std::vector<std::int64_t>{0, 1, -1}
-                                                     : std::vector<std::int64_t>{-1, 1, 1})});
-  };
-  ValueId steps = e.add("Cast", {e.operand(weights)}, to_float);
-  if (e.has(scale + 1))
-    steps = e.add("Sub", {steps, along_weights(e.add("Cast", {e.operand(scale + 1)}, to_float))});
-  const ValueId reals = e.add("Mul", {steps, along_weights(e.operand(scale))});
-  return e.add("Transpose", {reals}, attributes_of({{"perm", std::vector<std::int64_t>{0, 2, 1}}}));
-}
-
-/// The weights' real numbers times float activations. ONNX Runtime rounds the activations to 8 bits
-/// at every step, with a range per step; leaving that out is closer to the float model.
-void expand_dynamic_lstm(Expansion& e) {
-  const ValueId w = lstm_weights(e, 1, 8), r = lstm_weights(e, 2, 10);
-  const auto y = e.add_several("LSTM",
-                               {e.operand(0), w, r, e.optional(3), e.optional(4), e.optional(5),
-                                e.optional(6), e.optional(7)},
-                               e.wanted(3), e.node().attributes);
-  e.main(y[0]);
-  e.give_all(y, 3);
 }
 
 // MatMulNBits: A times the transpose of B [columns, depth], B in blocks of `block` along its depth.
@@ -188,7 +160,6 @@ constexpr const char* microsoft = "com.microsoft";
 constexpr ExpansionRule rules[] = {
     {"MatMulIntegerToFloat", microsoft, expand_integer_to_float},
     {"DynamicQuantizeMatMul", microsoft, expand_dynamic_matmul},
-    {"DynamicQuantizeLSTM", microsoft, expand_dynamic_lstm},
     {"MatMulNBits", microsoft, expand_matmul_nbits},
 };
 

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "engine/runner.hpp"
+#include "engine/session_of.hpp"
 #include "graph/definition.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/passes/passes.hpp"
@@ -203,6 +204,10 @@ Session Session::load(const std::filesystem::path& model, const SessionOptions& 
 
 Session Session::parse(std::span<const std::byte> model, const SessionOptions& options) {
   return Session(std::make_unique<State>(parse_onnx(model), options));
+}
+
+Session session_of(Graph graph, const SessionOptions& options) {
+  return Session(std::make_unique<Session::State>(std::move(graph), options));
 }
 
 const std::vector<TensorInfo>& Session::inputs() const {

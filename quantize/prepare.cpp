@@ -112,9 +112,7 @@ std::vector<Tensor> sample_of_declared_shapes(const Graph& graph) {
 
 void write_model(Graph& graph, const std::filesystem::path& output, QuantizeReport& report) {
   graph.metadata["intact.version"] = version;
-  save_onnx(graph, output);
-  std::error_code ignored;
-  report.int8_bytes = static_cast<std::size_t>(std::filesystem::file_size(output, ignored));
+  report.int8_bytes = save_onnx(graph, output);
 }
 
 }  // namespace intact

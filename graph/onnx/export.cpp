@@ -3,13 +3,18 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
+#include <iterator>
+#include <optional>
 #include <set>
 
 #include "graph/element_numbers.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/onnx/proto.hpp"
+#include "graph/onnx/read_graph.hpp"
 #include "graph/onnx/standard_form.hpp"
 #include "intact/error.hpp"
 #include "intact/version.hpp"
@@ -19,6 +24,10 @@ namespace {
 
 void write_subgraph(const Graph& graph, std::span<const std::string> captured,
                     onnx::GraphProto& proto);
+
+/// Writes a constant of the main graph; those of subgraphs and attributes stand in the encoding.
+using WriteConstant =
+    std::function<void(const Tensor&, const std::string& name, onnx::TensorProto&)>;
 
 /// `captured`: names of the values around the node that its subgraphs read.
 void write_attribute(const std::string& name, const Attribute& value,
@@ -103,21 +112,25 @@ void write_value(const Value& value, onnx::ValueInfoProto& proto) {
   }
 }
 
-void write_initializers(const Graph& graph, onnx::GraphProto& proto) {
+/// Of those that are read.
+std::vector<ValueId> constants_of(const Graph& graph) {
   std::set<ValueId> used(graph.outputs.begin(), graph.outputs.end());
   for (const Node& node : graph.nodes) used.insert(node.inputs.begin(), node.inputs.end());
-  for (const ValueId id : used)
-    if (graph.is_constant(id))
-      tensor_to_proto(graph.value(id).constant, graph.value(id).name, *proto.add_initializer());
+  std::vector<ValueId> constants;
+  std::copy_if(used.begin(), used.end(), std::back_inserter(constants),
+               [&](ValueId id) { return graph.is_constant(id); });
+  return constants;
 }
 
-void write_graph(const Graph& graph, std::size_t own_inputs, onnx::GraphProto& proto) {
+void write_graph(const Graph& graph, std::size_t own_inputs, const WriteConstant& write_constant,
+                 onnx::GraphProto& proto) {
   proto.set_name(graph.name.empty() ? "graph" : graph.name);
   for (const Node& node : graph.nodes) write_node(graph, node, *proto.add_node());
   for (std::size_t i = 0; i < own_inputs; ++i)
     write_value(graph.value(graph.inputs[i]), *proto.add_input());
   for (const ValueId id : graph.outputs) write_value(graph.value(id), *proto.add_output());
-  write_initializers(graph, proto);
+  for (const ValueId id : constants_of(graph))
+    write_constant(graph.value(id).constant, graph.value(id).name, *proto.add_initializer());
 }
 
 /// Captured values have the names of the graph around.
@@ -127,7 +140,7 @@ void write_subgraph(const Graph& graph, std::span<const std::string> captured,
   const std::size_t own_inputs = named.inputs.size() - captured.size();
   for (std::size_t i = 0; i < captured.size(); ++i)
     named.value(named.inputs[own_inputs + i]).name = captured[i];
-  write_graph(standard_form(std::move(named)), own_inputs, proto);
+  write_graph(standard_form(std::move(named)), own_inputs, tensor_to_proto, proto);
 }
 
 /// The file format's version that belongs to an operator set.
@@ -139,7 +152,9 @@ int ir_version(int opset) {
   return opset <= 23 ? 11 : 12;
 }
 
-void write_model(const Graph& graph, onnx::ModelProto& model) {
+/// `graph` is in standard form.
+onnx::ModelProto model_of(const Graph& graph, const WriteConstant& write_constant) {
+  onnx::ModelProto model;
   std::set<std::string> domains = {""};
   for (const Node& node : graph.nodes) domains.insert(node.domain);
   for (const std::string& domain : domains) {
@@ -156,7 +171,8 @@ void write_model(const Graph& graph, onnx::ModelProto& model) {
     entry.set_key(key);
     entry.set_value(value);
   }
-  write_graph(graph, graph.inputs.size(), *model.mutable_graph());
+  write_graph(graph, graph.inputs.size(), write_constant, *model.mutable_graph());
+  return model;
 }
 
 /// A file beside `path` that takes its name when it is complete, and else disappears.
@@ -205,11 +221,7 @@ class TemporaryFile {
   bool renamed_ = false;
 };
 
-}  // namespace
-
-std::vector<std::byte> serialize_onnx(const Graph& graph) {
-  onnx::ModelProto model;
-  write_model(standard_form(graph), model);
+std::vector<std::byte> encoded(const onnx::ModelProto& model) {
   const std::size_t size = model.ByteSizeLong();
   constexpr std::size_t limit = 0x7fffffff;
   if (size > limit)
@@ -221,11 +233,87 @@ std::vector<std::byte> serialize_onnx(const Graph& graph) {
   return bytes;
 }
 
-void save_onnx(const Graph& graph, const std::filesystem::path& path) {
-  const std::vector<std::byte> bytes = serialize_onnx(graph);
+/// A file of constants beside a model. Each begins at a page, so that readers can map it.
+class ConstantsFile {
+ public:
+  explicit ConstantsFile(const std::filesystem::path& path)
+      : name_(path.filename().string()), file_(path) {}
+
+  void write(const Tensor& tensor, const std::string& name, onnx::TensorProto& proto) {
+    constexpr std::size_t smallest = 1024, page = 4096;
+    if (tensor.bytes() < smallest || elements_per_byte(tensor.type()) != 1)
+      return tensor_to_proto(tensor, name, proto);
+    describe_tensor(tensor, name, proto);
+    const std::vector<std::byte> padding((page - size_ % page) % page);
+    file_.write(padding);
+    size_ += padding.size();
+    proto.set_data_location(onnx::TensorProto::EXTERNAL);
+    for (const auto& [key, value] :
+         {std::pair{"location", name_}, std::pair{"offset", std::to_string(size_)},
+          std::pair{"length", std::to_string(tensor.bytes())}}) {
+      auto& entry = *proto.add_external_data();
+      entry.set_key(key);
+      entry.set_value(value);
+    }
+    file_.write({static_cast<const std::byte*>(tensor.raw()), tensor.bytes()});
+    size_ += tensor.bytes();
+  }
+  std::size_t commit() {
+    file_.commit();
+    return size_;
+  }
+
+ private:
+  std::string name_;
+  TemporaryFile file_;
+  std::size_t size_ = 0;
+};
+
+std::size_t constant_bytes(const Graph& graph) {
+  std::size_t bytes = 0;
+  for (const ValueId id : constants_of(graph)) bytes += graph.value(id).constant.bytes();
+  return bytes;
+}
+
+}  // namespace
+
+std::vector<std::byte> serialize_onnx(const Graph& graph) {
+  return encoded(model_of(standard_form(graph), tensor_to_proto));
+}
+
+std::size_t save_onnx(const Graph& graph, const std::filesystem::path& path,
+                      std::size_t most_in_file) {
+  const Graph standard = standard_form(graph);
+  std::optional<ConstantsFile> constants;
+  WriteConstant write_constant = tensor_to_proto;
+  if (constant_bytes(standard) > most_in_file) {
+    constants.emplace(path.string() + ".data");
+    write_constant = [&](const Tensor& tensor, const std::string& name, onnx::TensorProto& proto) {
+      constants->write(tensor, name, proto);
+    };
+  }
+  const std::vector<std::byte> bytes = encoded(model_of(standard, write_constant));
   TemporaryFile file(path);
   file.write(bytes);
+  const std::size_t beside = constants ? constants->commit() : 0;
   file.commit();
+  return bytes.size() + beside;
+}
+
+Graph reread(const Graph& graph) {
+  const Graph standard = standard_form(graph);
+  LiftedData lifted;
+  const onnx::ModelProto model = model_of(
+      standard, [&](const Tensor& tensor, const std::string& name, onnx::TensorProto& proto) {
+        if (elements_per_byte(tensor.type()) != 1 || tensor.bytes() == 0) {
+          tensor_to_proto(tensor, name, proto);
+          lifted.emplace_back();
+          return;
+        }
+        describe_tensor(tensor, name, proto);
+        lifted.emplace_back(std::span(static_cast<const std::byte*>(tensor.raw()), tensor.bytes()));
+      });
+  return read_model(model, lifted);
 }
 
 }  // namespace intact

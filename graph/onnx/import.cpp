@@ -1,6 +1,7 @@
 // From an ONNX file to the graph as the file has it: decoding and what belongs to the whole model.
 #include <fmt/format.h>
 
+#include "graph/onnx/inline_functions.hpp"
 #include "graph/onnx/lift.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/onnx/read_graph.hpp"
@@ -41,10 +42,13 @@ std::map<std::string, int> read_opsets(const std::string& label, const onnx::Mod
   }
   if (opsets.empty())
     throw Error(fmt::format("{}: the model names no operator set; it must import one", label));
-  if (model.functions_size() > 0)
-    throw Unsupported(fmt::format("{}: model-local functions ('{}') are not supported", label,
-                                  model.functions(0).name()));
   return opsets;
+}
+
+Graph read_file(ModelFile& file, const onnx::ModelProto& model, const LiftedData& lifted) {
+  Graph graph = GraphReader(file).read(model.graph(), lifted);
+  for (const auto& entry : model.metadata_props()) graph.metadata[entry.key()] = entry.value();
+  return graph;
 }
 
 Graph import(std::string label, std::optional<std::filesystem::path> folder,
@@ -52,14 +56,20 @@ Graph import(std::string label, std::optional<std::filesystem::path> folder,
   onnx::ModelProto model;
   LiftedModel lifted;
   decode(label, bytes, lifted, model);
+  inline_functions(label, model);
   ModelFile file{label, ExternalData(std::move(folder)), read_opsets(label, model), {}};
-  Graph graph = GraphReader(file).read(model.graph(), lifted.raw_data);
-  for (const auto& entry : model.metadata_props()) graph.metadata[entry.key()] = entry.value();
+  Graph graph = read_file(file, model, lifted.raw_data);
   graph.file_bytes = bytes.size() + file.external.file_bytes();
   return graph;
 }
 
 }  // namespace
+
+Graph read_model(const onnx::ModelProto& model, const LiftedData& lifted) {
+  const std::string label = "the model";
+  ModelFile file{label, ExternalData(std::nullopt), read_opsets(label, model), {}};
+  return read_file(file, model, lifted);
+}
 
 Graph load_onnx(const std::filesystem::path& path) {
   const MappedFile file(path);

@@ -11,6 +11,9 @@
 
 namespace intact {
 
+/// A file can have 2 GB; this leaves room for everything but constants.
+constexpr std::size_t most_constant_bytes = 0x7c000000;
+
 /// Reads a model as the file has it (no canonical form yet), validated: names resolve, order is
 /// topological, sizes agree with data, external data lies inside the model's folder.
 /// Throws Error (or Unsupported) naming file, tensor or node.
@@ -25,9 +28,15 @@ Tensor load_tensor_proto(const std::filesystem::path& path, std::string* name = 
 Datum load_data_proto(const std::filesystem::path& path, bool is_sequence, bool is_optional);
 
 /// Writes either dialect as standard ONNX: Round becomes QuantizeLinear + DequantizeLinear, a
-/// constant on a grid becomes an integer initializer + DequantizeLinear. Written to a temporary file
-/// and renamed, so that an interrupted run leaves no broken file.
-void save_onnx(const Graph& graph, const std::filesystem::path& path);
+/// constant on a grid becomes an integer initializer + DequantizeLinear. Written to a temporary
+/// file and renamed, so that an interrupted run leaves no broken file. Models whose constants have
+/// more than `most_in_file` bytes have them in a file beside, <path>.data (ONNX's external data).
+/// Returns the bytes written.
+std::size_t save_onnx(const Graph& graph, const std::filesystem::path& path,
+                      std::size_t most_in_file = most_constant_bytes);
 std::vector<std::byte> serialize_onnx(const Graph& graph);
+
+/// What load_onnx would read after save_onnx.
+Graph reread(const Graph& graph);
 
 }  // namespace intact

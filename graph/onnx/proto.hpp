@@ -24,7 +24,12 @@ Tensor tensor_from_proto(const onnx::TensorProto& proto, ExternalData& external,
                          const std::string& where,
                          const std::span<const std::byte>* lifted = nullptr);
 
-/// Raw form; 4-bit elements are packed two per byte.
+/// How many elements of `type` raw data packs into a byte: 1 for bytes and more.
+int elements_per_byte(ElementType type);
+
+/// Name, type and shape.
+void describe_tensor(const Tensor& tensor, const std::string& name, onnx::TensorProto& proto);
+/// The same and the data in raw form; 4-bit elements are packed two per byte.
 void tensor_to_proto(const Tensor& tensor, const std::string& name, onnx::TensorProto& proto);
 
 }  // namespace intact

@@ -68,4 +68,7 @@ class GraphReader {
   std::map<ValueId, ValueId> captured_;  ///< by value around this graph: its input here
 };
 
+/// A model without external data. Throws Error or Unsupported.
+Graph read_model(const onnx::ModelProto& model, const LiftedData& lifted);
+
 }  // namespace intact

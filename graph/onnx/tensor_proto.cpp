@@ -11,9 +11,7 @@
 #include "intact/error.hpp"
 
 namespace intact {
-namespace {
 
-/// Elements that share a byte of the file; 1 where they do not.
 int elements_per_byte(ElementType type) {
   switch (type) {
     case ElementType::u4:
@@ -26,6 +24,8 @@ int elements_per_byte(ElementType type) {
       return 1;
   }
 }
+
+namespace {
 
 std::int64_t checked_count(const Shape& shape, const std::string& where) {
   try {
@@ -201,10 +201,14 @@ Tensor tensor_from_proto(const onnx::TensorProto& proto, ExternalData& external,
   return tensor;
 }
 
-void tensor_to_proto(const Tensor& tensor, const std::string& name, onnx::TensorProto& proto) {
+void describe_tensor(const Tensor& tensor, const std::string& name, onnx::TensorProto& proto) {
   proto.set_name(name);
   proto.set_data_type(element_number(tensor.type()));
   for (const std::int64_t extent : tensor.shape()) proto.add_dims(extent);
+}
+
+void tensor_to_proto(const Tensor& tensor, const std::string& name, onnx::TensorProto& proto) {
+  describe_tensor(tensor, name, proto);
   std::string& raw = *proto.mutable_raw_data();
   const int shared = elements_per_byte(tensor.type());
   if (shared == 1) {

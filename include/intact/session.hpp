@@ -16,6 +16,8 @@
 
 namespace intact {
 
+class Graph;  // internal
+
 struct SessionOptions {
   /// Threads per run; 0 means the CPUs that this process may use.
   int threads = 0;
@@ -136,6 +138,7 @@ class Session {
  private:
   struct State;
   explicit Session(std::unique_ptr<State> state);
+  friend Session session_of(Graph graph, const SessionOptions& options);  // engine/session_of.hpp
   std::unique_ptr<State> state_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/session_of.hpp"
 #include "graph/onnx/onnx.hpp"
 
 namespace intact {
@@ -28,7 +29,7 @@ ObservedModel::ObservedModel(const Graph& graph, std::span<const ValueId> tensor
   if (observed.outputs.empty()) observed.outputs = graph.outputs;
   SessionOptions options;
   options.threads = threads;
-  session_ = std::make_unique<Session>(Session::parse(serialize_onnx(observed), options));
+  session_ = std::make_unique<Session>(session_of(reread(observed), options));
 }
 
 std::vector<Tensor> ObservedModel::run(std::span<const Tensor> sample) const {

@@ -168,6 +168,50 @@ TEST(Export, ReplacesTheFileAndLeavesNothingElse) {
   fs::remove_all(folder);
 }
 
+/// Constants above and below the size from which they are kept in another file.
+Graph with_constants() {
+  ModelBuilder model;
+  const ValueId x = model.input("x", ElementType::f32, {16, 40});
+  const ValueId w = model.constant("w", random_integers<std::int8_t>({40, 40}, 1));
+  const ValueId real =
+      model.node("DequantizeLinear", "dq", {w, model.vector<float>("scale", {0.01f})});
+  const ValueId y =
+      model.node("MatMul", "matmul", {model.round("x", x, 0.02f, std::uint8_t{128}), real});
+  const ValueId floats = model.constant("floats", random_floats({16, 40}, 2));
+  return model.build({model.node("Add", "add", {y, floats}),
+                      model.node("Mul", "mul", {floats, model.vector<float>("two", {2})})});
+}
+
+TEST(Export, KeepsConstantsInAFileBesideWhenTheyAreMany) {
+  const fs::path folder =
+      fs::path(::testing::TempDir()) / ("intact_export_" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  const Graph graph = with_constants();
+  const std::size_t in_one = save_onnx(graph, folder / "one.onnx");
+  EXPECT_EQ(in_one, fs::file_size(folder / "one.onnx"));
+  EXPECT_FALSE(fs::exists(folder / "one.onnx.data"));
+  const std::size_t in_two = save_onnx(graph, folder / "two.onnx", 2000);
+  EXPECT_EQ(fs::file_size(folder / "two.onnx.data"), 4096u + 16 * 40 * 4);
+  EXPECT_EQ(in_two, fs::file_size(folder / "two.onnx") + fs::file_size(folder / "two.onnx.data"));
+  EXPECT_LT(fs::file_size(folder / "two.onnx") + 40 * 40, in_one);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 3);
+  const std::vector<Tensor> inputs = {random_floats({16, 40}, 3)};
+  for (const char* name : {"one.onnx", "two.onnx"}) {
+    const Graph read = load_onnx(folder / name);
+    EXPECT_EQ(read.file_bytes, name[0] == 'o' ? in_one : in_two);
+    expect_same_meaning(graph, read, inputs, 0);
+  }
+  fs::remove_all(folder);
+}
+
+TEST(Export, RereadsWithoutAFile) {
+  for (const Graph& graph : {with_constants(), canonical(with_constants())}) {
+    const Graph again = reread(graph), parsed = written(graph);
+    EXPECT_EQ(operators(again), operators(parsed));
+    EXPECT_EQ(serialize_onnx(again), serialize_onnx(parsed));
+  }
+}
+
 /// A model of operator set `opset` means the same after raising it to `target`.
 struct RaiseCase {
   const char* name;

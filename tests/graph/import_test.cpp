@@ -184,9 +184,6 @@ TEST(Import, OtherThanTensorsIsUnsupported) {
   model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_map_type();
   EXPECT_THROW(parse(model), Unsupported);
   model = relu_model();
-  model.add_functions()->set_name("f");
-  EXPECT_THROW(parse(model), Unsupported);
-  model = relu_model();
   model.mutable_graph()->add_sparse_initializer()->mutable_values()->set_name("s");
   EXPECT_THROW(parse(model), Unsupported);
   model = relu_model();

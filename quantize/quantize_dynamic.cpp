@@ -25,8 +25,10 @@
 #include "quantize/equalization/smooth.hpp"
 #include "quantize/grids/grids.hpp"
 #include "quantize/grids/plan.hpp"
+#include "quantize/grids/report.hpp"
 #include "quantize/prepare.hpp"
 #include "quantize/progress.hpp"
+#include "quantize/search/precision.hpp"
 #include "quantize/search/trial.hpp"
 #include "quantize/select/patterns.hpp"
 #include "quantize/select/selection.hpp"
@@ -152,20 +154,17 @@ class Writer {
       : graph_(graph), options_(options), names_(graph) {}
 
   /// `adapted`: by node, or empty.
-  void run(const Selection& selection, std::span<const std::optional<AdaptedWeights>> adapted,
-           QuantizeReport& report) {
+  void run(const Selection& selection, std::span<const std::optional<AdaptedWeights>> adapted) {
     std::vector<Node> old = std::exchange(graph_.nodes, {});
     for (std::size_t i = 0; i < old.size(); ++i) {
       const Choice& choice = selection.nodes[i];
       if (choice.role) {
-        report.quantized.push_back(old[i].name);
         if (choice.role == Role::recurrent)
           nodes_.push_back(dynamic_lstm(graph_, names_, std::move(old[i]), options_));
         else
           write_product(old[i], adapted.empty() || !adapted[i] ? nullptr : &*adapted[i]);
         continue;
       }
-      if (!choice.reason.empty()) report.kept_float.emplace_back(old[i].name, choice.reason);
       nodes_.push_back(std::move(old[i]));
     }
     graph_.nodes = std::move(nodes_);
@@ -279,6 +278,47 @@ class Writer {
   std::map<std::tuple<ValueId, bool, float>, Weights> weights_;
 };
 
+/// The finished model with some products in float.
+class DynamicModel : public MixedModel {
+ public:
+  /// `adapted`: by node, or empty.
+  DynamicModel(const Graph& graph, const QuantizeOptions& options,
+               std::span<const std::optional<AdaptedWeights>> adapted)
+      : graph_(graph), options_(options), adapted_(adapted) {}
+
+  Graph quantized(const std::set<std::string>& excluded) const override {
+    Graph result = graph_;
+    Writer(result, options_).run(select_products(graph_, excluded), adapted_);
+    remove_dead_code(result);
+    return result;
+  }
+
+  std::vector<GridReaders> readers(const std::set<std::string>& excluded) const override {
+    const Selection selection = select_products(graph_, excluded);
+    double total = 0;
+    std::map<ValueId, GridReaders> by_tensor;
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      if (!selection.nodes[i].role) continue;
+      const Node& node = graph_.nodes[i];
+      const double macs = multiply_adds(graph_, node, selection.nodes[i]);
+      total += macs;
+      by_tensor[node.inputs[0]].nodes.push_back(node.name);
+      by_tensor[node.inputs[0]].share += macs;
+    }
+    std::vector<GridReaders> result;
+    for (auto& [tensor, entry] : by_tensor) {
+      entry.share /= std::max(total, 1.0);
+      result.push_back(std::move(entry));
+    }
+    return result;
+  }
+
+ private:
+  const Graph& graph_;
+  const QuantizeOptions& options_;
+  std::span<const std::optional<AdaptedWeights>> adapted_;
+};
+
 }  // namespace
 
 QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
@@ -298,28 +338,37 @@ QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
   raise_opset(graph, needed_opset);
   QuantizeReport report;
   report.float_bytes = graph.file_bytes;
-  const Selection selection = select_products(graph, patterns.kept_out(graph));
+  std::set<std::string> excluded = patterns.kept_out(graph);
   std::vector<std::optional<AdaptedWeights>> adapted;
+  if (calibration)
+    adapted = adapt_products(graph, select_products(graph, excluded), calibration, options, report);
+  const DynamicModel model(graph, options, adapted);
   std::optional<Trial> trial;
-  if (calibration) {
-    adapted = adapt_products(graph, selection, calibration, options, report);
+  if (calibration)
     trial.emplace(graph, calibration, report.samples, most_trial_samples, options.threads);
+  std::optional<PrecisionSearch> search;
+  if (const std::optional<Goal> goal = goal_of(options); goal && trial) {
+    search.emplace(model, excluded, *trial, options.threads, options.progress);
+    meet_goal(*search, *goal, *trial, [&](const auto& names) { return model.quantized(names); });
+    excluded = search->excluded();
   }
-  Writer(graph, options).run(selection, adapted, report);
-  remove_dead_code(graph);
+  report_operators(graph, select_products(graph, excluded), report);
+  if (search) search->report_gains(report);
+  Graph quantized = model.quantized(excluded);
   if (trial) {
-    const Agreement agreement = trial->run(graph);
+    const Agreement agreement = trial->run(quantized);
     report.sqnr_db = agreement.sqnr_db;
     report.disagreement = agreement.disagreement;
+    note_missed_goals(options, agreement, report);
   }
-  if (std::any_of(graph.nodes.begin(), graph.nodes.end(),
+  if (std::any_of(quantized.nodes.begin(), quantized.nodes.end(),
                   [](const Node& node) { return node.is("ConvInteger"); }))
     report.notes.push_back(
         "the file has ConvInteger with s8 weights, which ONNX Runtime refuses before version 1.31");
   report.method = "dynamic";
-  graph.metadata["intact.method"] = report.method;
-  if (calibration) graph.metadata["intact.samples"] = std::to_string(report.samples);
-  write_model(graph, output, report);
+  quantized.metadata["intact.method"] = report.method;
+  if (calibration) quantized.metadata["intact.samples"] = std::to_string(report.samples);
+  write_model(quantized, output, report);
   return report;
 }
 

@@ -29,8 +29,6 @@ namespace {
 constexpr double sound_sqnr_db = 20;
 constexpr double spared_share = 0.05;
 constexpr double least_spared_db = 1;
-/// With one, whatever gains more than trials differ by chance.
-constexpr double least_gain_db = 0.02;
 
 /// Shapes follow from it.
 std::vector<Tensor> shaping_sample(const Graph& graph, const CalibrationData& data,
@@ -41,25 +39,6 @@ std::vector<Tensor> shaping_sample(const Graph& graph, const CalibrationData& da
         "ranges alone are not enough, for pre-processing evens out channels by the samples: give "
         "those too, or leave pre-processing out (--no-preprocess)");
   return sample_of_declared_shapes(graph);
-}
-
-void report_operators(const Graph& graph, const Selection& selection, QuantizeReport& report) {
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    const Choice& choice = selection.nodes[i];
-    const Node& node = graph.nodes[i];
-    if (choice.role)
-      report.quantized.push_back(node.name);
-    else if (!choice.reason.empty())
-      report.kept_float.emplace_back(node.name, choice.reason);
-    else
-      continue;
-    OperatorReport& entry = report.operators.emplace_back();
-    entry.name = node.name;
-    entry.op = node.op;
-    entry.output = graph.value(node.outputs[0]).name;
-    entry.integer = choice.role.has_value();
-    entry.reason = choice.reason;
-  }
 }
 
 /// Adds what clipping takes from means to what biases change; false when that is nothing.
@@ -75,21 +54,62 @@ bool take_over_clipping(std::span<std::optional<AdaptedWeights>> weights) {
   return any;
 }
 
-/// What each operator would gain, and which stay float for it.
-void report_ranking(const PrecisionSearch& search, const std::set<std::string>& excluded_before,
-                    QuantizeReport& report) {
-  const std::map<std::string, double>& gains = search.gains_db();
-  for (OperatorReport& entry : report.operators) {
-    if (const auto gain = gains.find(entry.name); gain != gains.end())
-      entry.float_gain_db = gain->second;
-    if (entry.integer || excluded_before.contains(entry.name) ||
-        !search.excluded().contains(entry.name))
-      continue;
-    entry.reason = fmt::format("for accuracy: {:.1f} dB more", gains.at(entry.name));
-    for (auto& [name, reason] : report.kept_float)
-      if (name == entry.name) reason = entry.reason;
+/// Trials have the nearest weights.
+class NearestModel : public MixedModel {
+ public:
+  /// `plan`: of all operators, with its ranges set.
+  NearestModel(const Graph& graph, const GridPlan& plan,
+               std::span<const std::optional<AdaptedWeights>> weights)
+      : graph_(graph), full_plan_(plan), weights_(weights) {}
+
+  GridPlan plan(const Selection& selection) const {
+    GridPlan result(graph_, selection, full_plan_.format());
+    std::vector<ValueRange> ranges;
+    for (const ValueId id : result.measured()) ranges.push_back(full_plan_.range(id));
+    result.set_ranges(graph_, ranges);
+    return result;
   }
-}
+
+  Graph quantized(const std::set<std::string>& excluded) const override {
+    const Selection selection = select_operators(graph_, excluded);
+    std::vector<std::optional<AdaptedWeights>> weights(weights_.begin(), weights_.end());
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      if (selection.nodes[i].role != Role::product) weights[i].reset();
+    return quantized_graph(graph_, selection, plan(selection), weights);
+  }
+
+  std::vector<GridReaders> readers(const std::set<std::string>& excluded) const override {
+    const Selection selection = select_operators(graph_, excluded);
+    const GridPlan plan(graph_, selection, full_plan_.format());
+    double total = 0;
+    std::map<std::size_t, GridReaders> by_group;
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      const Choice& choice = selection.nodes[i];
+      const Node& node = graph_.nodes[i];
+      const double macs = multiply_adds(graph_, node, choice);
+      total += macs;
+      if (!choice.role) continue;
+      for (const std::size_t operand : choice.operands) {
+        if (graph_.is_constant(node.inputs[operand])) continue;
+        GridReaders& entry = by_group[plan.group(node.inputs[operand])];
+        if (!entry.nodes.empty() && entry.nodes.back() == node.name) continue;
+        entry.nodes.push_back(node.name);
+        entry.share += macs;
+      }
+    }
+    std::vector<GridReaders> result;
+    for (auto& [group, entry] : by_group) {
+      entry.share /= std::max(total, 1.0);
+      result.push_back(std::move(entry));
+    }
+    return result;
+  }
+
+ private:
+  const Graph& graph_;
+  const GridPlan& full_plan_;
+  std::span<const std::optional<AdaptedWeights>> weights_;
+};
 
 /// Everything between the prepared float graph and the quantized one.
 class StaticQuantizer {
@@ -104,7 +124,6 @@ class StaticQuantizer {
   std::vector<ValueRange> ranges(const Selection& selection, const GridPlan& plan,
                                  const Collector& collector) const;
   Graph finish(const Selection& selection, const GridPlan& plan) const;
-  Graph meet_goal(PrecisionSearch& search) const;
 
   const Graph& graph_;
   std::set<std::string> excluded_;
@@ -137,26 +156,6 @@ Graph StaticQuantizer::finish(const Selection& selection, const GridPlan& plan) 
                                                                      : std::move(quantized);
 }
 
-/// Trials have the nearest weights; what the final ones make of it decides.
-Graph StaticQuantizer::meet_goal(PrecisionSearch& search) const {
-  const bool asked = options_.target_sqnr_db || options_.max_drop;
-  Goal goal;
-  if (options_.target_sqnr_db || !asked)
-    goal.sqnr_db = options_.target_sqnr_db.value_or(sound_sqnr_db);
-  goal.disagreement = options_.max_drop.value_or(1);
-  for (Goal wanted = goal;;) {
-    const bool more =
-        search.meet(wanted, asked ? least_gain_db : least_spared_db, asked ? 1 : spared_share);
-    const Selection selection = search.selection();
-    Graph quantized = finish(selection, search.plan(selection));
-    if (!asked || !more) return quantized;
-    const Agreement reached = trial_->run(quantized);
-    if (goal.met_by(reached)) return quantized;
-    wanted.sqnr_db += std::max(goal.sqnr_db - reached.sqnr_db, 0.0) + 0.25;
-    wanted.disagreement *= 0.75;
-  }
-}
-
 Graph StaticQuantizer::run(QuantizeReport& report) {
   const Selection selection = select_operators(graph_, excluded_);
   GridPlan plan(graph_, selection, options_.activations);
@@ -178,11 +177,18 @@ Graph StaticQuantizer::run(QuantizeReport& report) {
     report_operators(graph_, selection, report);
     return finish(selection, plan);
   }
-  PrecisionSearch search(graph_, excluded_, plan, nearest_, *trial_, collector.threads(),
-                         options_.progress);
-  Graph quantized = meet_goal(search);
-  report_operators(graph_, search.selection(), report);
-  report_ranking(search, excluded_, report);
+  const NearestModel nearest(graph_, plan, nearest_);
+  PrecisionSearch search(nearest, excluded_, *trial_, collector.threads(), options_.progress);
+  const auto finished = [&](const std::set<std::string>& excluded) {
+    const Selection chosen = select_operators(graph_, excluded);
+    return finish(chosen, nearest.plan(chosen));
+  };
+  const std::optional<Goal> goal = goal_of(options_);
+  if (!goal) search.meet({sound_sqnr_db}, least_spared_db, spared_share);
+  Graph quantized =
+      goal ? meet_goal(search, *goal, *trial_, finished) : finished(search.excluded());
+  report_operators(graph_, select_operators(graph_, search.excluded()), report);
+  search.report_gains(report);
   const std::map<std::string, double> ratios =
       trial_->by_operator(graph_, quantized, options_.threads);
   for (OperatorReport& entry : report.operators)
@@ -191,14 +197,7 @@ Graph StaticQuantizer::run(QuantizeReport& report) {
   const Agreement agreement = trial_->run(quantized);
   report.sqnr_db = agreement.sqnr_db;
   report.disagreement = agreement.disagreement;
-  if (options_.target_sqnr_db && agreement.sqnr_db < *options_.target_sqnr_db)
-    report.notes.push_back(fmt::format(
-        "the target of {:.1f} dB is not met: {:.1f} dB with every operator in float that helps",
-        *options_.target_sqnr_db, agreement.sqnr_db));
-  if (options_.max_drop && agreement.disagreement > *options_.max_drop)
-    report.notes.push_back(fmt::format(
-        "the largest drop of {:.4f} is not met: {:.4f} with every operator in float that helps",
-        *options_.max_drop, agreement.disagreement));
+  note_missed_goals(options_, agreement, report);
   return quantized;
 }
 

@@ -87,9 +87,10 @@ QuantizeReport quantize_dynamic(const Options& options, const QuantizeOptions& q
     throw Error(
         "--mode dynamic has activations as DynamicQuantizeLinear makes them: it takes neither "
         "--activations s8 nor --symmetric");
-  if (options.target_sqnr || options.max_drop)
+  if (!samples && (options.target_sqnr || options.max_drop))
     throw Error(
-        "--mode dynamic has no mixed precision: it takes neither --target-sqnr nor --max-drop");
+        "--target-sqnr and --max-drop are measured on samples: give either --calibration PATH or "
+        "--random N");
   if (!samples && !options.effort.empty())
     throw Error(
         "--mode dynamic rounds weights for samples only: --effort needs --calibration PATH or "

@@ -76,4 +76,23 @@ std::map<std::string, ValueRange> QuantizeReport::ranges() const {
   return result;
 }
 
+void report_operators(const Graph& graph, const Selection& selection, QuantizeReport& report) {
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Choice& choice = selection.nodes[i];
+    const Node& node = graph.nodes[i];
+    if (choice.role)
+      report.quantized.push_back(node.name);
+    else if (!choice.reason.empty())
+      report.kept_float.emplace_back(node.name, choice.reason);
+    else
+      continue;
+    OperatorReport& entry = report.operators.emplace_back();
+    entry.name = node.name;
+    entry.op = node.op;
+    entry.output = graph.value(node.outputs[0]).name;
+    entry.integer = choice.role.has_value();
+    entry.reason = choice.reason;
+  }
+}
+
 }  // namespace intact

@@ -16,4 +16,7 @@ namespace intact {
 std::vector<TensorReport> report_tensors(const Graph& graph, const GridPlan& plan,
                                          std::span<const TensorStatistics> statistics);
 
+/// What becomes of each operator: names, and the reason where it stays float.
+void report_operators(const Graph& graph, const Selection& selection, QuantizeReport& report);
+
 }  // namespace intact

@@ -1,7 +1,8 @@
 // Leave one out: what each grid costs, measured with all others in place.
 #include "quantize/search/precision.hpp"
 
-#include <algorithm>
+#include <fmt/format.h>
+
 #include <atomic>
 
 #include "core/thread_team.hpp"
@@ -14,7 +15,8 @@ constexpr int ranking_samples = 4;
 /// After a gain like this, what the others would gain is another thing.
 constexpr double least_order_change_db = 3;
 
-/// Of products with constant weights and of two activations; 0 for other operators.
+}  // namespace
+
 double multiply_adds(const Graph& graph, const Node& node, const Choice& choice) {
   if (choice.role != Role::product && choice.role != Role::matrices) return 0;
   const auto size = [&](ValueId id) {
@@ -31,63 +33,10 @@ double multiply_adds(const Graph& graph, const Node& node, const Choice& choice)
          extent(static_cast<std::size_t>(output_channel_axis(node)));
 }
 
-}  // namespace
-
-PrecisionSearch::PrecisionSearch(const Graph& graph, std::set<std::string> excluded,
-                                 const GridPlan& plan,
-                                 std::span<const std::optional<AdaptedWeights>> weights,
-                                 const Trial& trial, int threads, const QuantizeProgress& progress)
-    : graph_(graph),
-      excluded_(std::move(excluded)),
-      full_plan_(plan),
-      weights_(weights),
-      trial_(trial),
-      progress_(progress),
-      threads_(threads) {}
-
-GridPlan PrecisionSearch::plan(const Selection& selection) const {
-  GridPlan result(graph_, selection, full_plan_.format());
-  std::vector<ValueRange> ranges;
-  for (const ValueId id : result.measured()) ranges.push_back(full_plan_.range(id));
-  result.set_ranges(graph_, ranges);
-  return result;
-}
-
-Agreement PrecisionSearch::agreement(const std::set<std::string>& excluded,
-                                     int most_samples) const {
-  const Selection selection = select_operators(graph_, excluded);
-  std::vector<std::optional<AdaptedWeights>> weights(weights_.begin(), weights_.end());
-  for (std::size_t i = 0; i < weights.size(); ++i)
-    if (selection.nodes[i].role != Role::product) weights[i].reset();
-  return trial_.run(quantized_graph(graph_, selection, plan(selection), weights), most_samples);
-}
-
 void PrecisionSearch::rank() {
-  ranking_.clear();
   taken_ = 0;
-  const Selection selection = this->selection();
-  const GridPlan plan(graph_, selection, full_plan_.format());
-  double total = 0;
-  std::map<std::size_t, GridReaders> readers;
-  for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-    const Choice& choice = selection.nodes[i];
-    const Node& node = graph_.nodes[i];
-    const double macs = multiply_adds(graph_, node, choice);
-    total += macs;
-    if (!choice.role) continue;
-    for (const std::size_t operand : choice.operands) {
-      if (graph_.is_constant(node.inputs[operand])) continue;
-      GridReaders& entry = readers[plan.group(node.inputs[operand])];
-      if (!entry.nodes.empty() && entry.nodes.back() == node.name) continue;
-      entry.nodes.push_back(node.name);
-      entry.share += macs;
-    }
-  }
+  ranking_ = model_.readers(excluded_);
   const double before = agreement(excluded_, ranking_samples).sqnr_db;
-  for (auto& [group, entry] : readers) {
-    entry.share /= std::max(total, 1.0);
-    ranking_.push_back(std::move(entry));
-  }
   std::atomic<std::size_t> next{0};
   Phase phase(progress_, "gain of each grid in float", static_cast<int>(ranking_.size()));
   run_parallel(threads_, [&](Part, Barrier&) {
@@ -124,6 +73,35 @@ bool PrecisionSearch::meet(const Goal& goal, double least_gain_db, double larges
     if (other_order && !goal.met_by(now)) rank();
   }
   return goal.met_by(now);
+}
+
+void PrecisionSearch::report_gains(QuantizeReport& report) const {
+  for (OperatorReport& entry : report.operators) {
+    if (const auto gain = gains_db_.find(entry.name); gain != gains_db_.end())
+      entry.float_gain_db = gain->second;
+    if (entry.integer || excluded_before_.contains(entry.name) || !excluded_.contains(entry.name))
+      continue;
+    entry.reason = fmt::format("for accuracy: {:.1f} dB more", gains_db_.at(entry.name));
+    for (auto& [name, reason] : report.kept_float)
+      if (name == entry.name) reason = entry.reason;
+  }
+}
+
+std::optional<Goal> goal_of(const QuantizeOptions& options) {
+  if (!options.target_sqnr_db && !options.max_drop) return std::nullopt;
+  return Goal{options.target_sqnr_db.value_or(0), options.max_drop.value_or(1)};
+}
+
+void note_missed_goals(const QuantizeOptions& options, const Agreement& reached,
+                       QuantizeReport& report) {
+  if (options.target_sqnr_db && reached.sqnr_db < *options.target_sqnr_db)
+    report.notes.push_back(fmt::format(
+        "the target of {:.1f} dB is not met: {:.1f} dB with every operator in float that helps",
+        *options.target_sqnr_db, reached.sqnr_db));
+  if (options.max_drop && reached.disagreement > *options.max_drop)
+    report.notes.push_back(fmt::format(
+        "the largest drop of {:.4f} is not met: {:.4f} with every operator in float that helps",
+        *options.max_drop, reached.disagreement));
 }
 
 }  // namespace intact

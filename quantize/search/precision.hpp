@@ -1,7 +1,9 @@
 // Mixed precision: which operators have to stay float so that the model agrees well enough.
 #pragma once
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,6 +11,9 @@
 #include "quantize/search/trial.hpp"
 
 namespace intact {
+
+/// With a goal, whatever gains more than trials differ by chance.
+constexpr double least_gain_db = 0.02;
 
 struct Goal {
   double sqnr_db = 0;
@@ -26,12 +31,27 @@ struct GridReaders {
   double gain_db = 0;              ///< signal-to-noise ratio of the model with them in float, more
 };
 
+/// A float model of which some operators are quantized.
+class MixedModel {
+ public:
+  virtual ~MixedModel() = default;
+  /// `excluded`: names of nodes that stay float. Several calls may run at once.
+  virtual Graph quantized(const std::set<std::string>& excluded) const = 0;
+  /// Every grid of that graph.
+  virtual std::vector<GridReaders> readers(const std::set<std::string>& excluded) const = 0;
+};
+
 class PrecisionSearch {
  public:
-  /// `excluded`: names of nodes that stay float in any case; `plan`: with its ranges set.
-  PrecisionSearch(const Graph& graph, std::set<std::string> excluded, const GridPlan& plan,
-                  std::span<const std::optional<AdaptedWeights>> weights, const Trial& trial,
-                  int threads, const QuantizeProgress& progress);
+  /// `excluded`: names of nodes that stay float in any case.
+  PrecisionSearch(const MixedModel& model, std::set<std::string> excluded, const Trial& trial,
+                  int threads, const QuantizeProgress& progress)
+      : model_(model),
+        excluded_before_(excluded),
+        excluded_(std::move(excluded)),
+        trial_(trial),
+        progress_(progress),
+        threads_(threads) {}
 
   /// Excludes more readers, those first that gain most, until a trial meets the goal: each gains at
   /// least `least_gain_db`, and all together have at most `largest_share` of the multiply-adds.
@@ -39,21 +59,18 @@ class PrecisionSearch {
   bool meet(const Goal& goal, double least_gain_db, double largest_share);
 
   const std::set<std::string>& excluded() const { return excluded_; }
-  /// Of the model without these.
-  Selection selection() const { return select_operators(graph_, excluded_); }
-  GridPlan plan(const Selection& selection) const;
-  /// By name of each operator that reads a grid, what it gained when it was ranked last; empty when
-  /// the first goal was met at once.
-  const std::map<std::string, double>& gains_db() const { return gains_db_; }
+  /// What each operator gained when it was ranked last, and which stay float for it.
+  void report_gains(QuantizeReport& report) const;
 
  private:
-  Agreement agreement(const std::set<std::string>& excluded, int most_samples = Trial::all) const;
+  Agreement agreement(const std::set<std::string>& excluded, int most_samples = Trial::all) const {
+    return trial_.run(model_.quantized(excluded), most_samples);
+  }
   void rank();
 
-  const Graph& graph_;
+  const MixedModel& model_;
+  const std::set<std::string> excluded_before_;
   std::set<std::string> excluded_;
-  const GridPlan& full_plan_;
-  std::span<const std::optional<AdaptedWeights>> weights_;
   const Trial& trial_;
   const QuantizeProgress& progress_;
   int threads_;
@@ -62,5 +79,30 @@ class PrecisionSearch {
   std::size_t taken_ = 0;  ///< of the ranking
   double share_ = 0;
 };
+
+/// What options.target_sqnr_db and max_drop ask for; nothing when neither is given.
+std::optional<Goal> goal_of(const QuantizeOptions& options);
+/// A note for each that `reached` does not meet.
+void note_missed_goals(const QuantizeOptions& options, const Agreement& reached,
+                       QuantizeReport& report);
+
+/// Calls `finish(excluded)` for the finished model until it meets the goal, or no operator in float
+/// helps: a search with quicker models says which to try.
+template <class Finish>
+Graph meet_goal(PrecisionSearch& search, const Goal& goal, const Trial& trial,
+                const Finish& finish) {
+  for (Goal wanted = goal;;) {
+    const bool more = search.meet(wanted, least_gain_db, 1);
+    Graph quantized = finish(search.excluded());
+    if (!more) return quantized;
+    const Agreement reached = trial.run(quantized);
+    if (goal.met_by(reached)) return quantized;
+    wanted.sqnr_db += std::max(goal.sqnr_db - reached.sqnr_db, 0.0) + 0.25;
+    wanted.disagreement *= 0.75;
+  }
+}
+
+/// Of products with constant weights and of two activations; 0 for other operators.
+double multiply_adds(const Graph& graph, const Node& node, const Choice& choice);
 
 }  // namespace intact

@@ -94,5 +94,27 @@ TEST(MixedPrecision, GoalMayBeTheShareOfChangedClasses) {
   EXPECT_EQ(*pair.report.disagreement, 0);
 }
 
+TEST(MixedPrecision, InDynamicMode) {
+  const TemporaryFolder folder;
+  save_onnx(model_with_a_weak_spot(), folder / "float.onnx");
+  QuantizeOptions options = as_it_stands();
+  const auto report = [&] {
+    return quantize_dynamic(folder / "float.onnx", folder / "int8.onnx", options,
+                            data_of(images_of(6)));
+  };
+  const double before = *report().sqnr_db;
+  EXPECT_LT(before, 15) << "the weak spot of these tests";
+  options.target_sqnr_db = 25;
+  const QuantizeReport met = report();
+  EXPECT_GE(*met.sqnr_db, 25);
+  EXPECT_NE(kept_reason(met, "wide").find("for accuracy: "), std::string::npos);
+  EXPECT_EQ(met.quantized, (std::vector<std::string>{"narrow", "last"}));
+  const Graph graph = load_onnx(folder / "int8.onnx");
+  EXPECT_TRUE(node_named(graph, "wide").is("Conv"));
+  EXPECT_EQ(count(graph, "ConvInteger"), 2u);
+  options.target_sqnr_db = 500;
+  EXPECT_EQ(report().notes.size(), 2u) << "ConvInteger, and the target";
+}
+
 }  // namespace
 }  // namespace intact::testing

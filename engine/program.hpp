@@ -179,6 +179,7 @@ struct RowOperation {
   kernels::RowFunction function = kernels::RowFunction::softmax;
   float epsilon = 0;
   std::int64_t rows = 0, length = 0;
+  kernels::Response response;
   std::int64_t period = 1, repeat = 1;  ///< of gamma and beta (kernels::RowArgs)
   // What happens to the elements of x before, in this order (kernels::RowArgs).
   std::vector<float> table;  ///< of bytes: empty or 256 entries

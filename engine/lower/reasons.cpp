@@ -14,8 +14,7 @@ std::string_view advice(std::string_view op) {
   constexpr std::pair<std::string_view, std::string_view> list[] = {
       {"LpPool", "an AveragePool or MaxPool in its place runs on bytes"},
       {"GlobalLpPool", "a GlobalAveragePool or GlobalMaxPool in its place runs on bytes"},
-      {"LRN", "a BatchNormalization in its place runs on bytes, or in the weights"},
-      {"LpNormalization", "an RMSNormalization in its place runs on bytes"},
+      {"LRN", "at most 32 neighbouring channels run on bytes"},
       {"LayerNormalization", "it runs on bytes without outputs of mean and deviation"},
       {"CumSum", "a MatMul with a constant triangular matrix in its place runs on bytes"},
       {"ReduceL1", "Abs and ReduceSum, with a grid between them, run on bytes"},

@@ -1,6 +1,6 @@
-// Softmax, LogSoftmax and the normalizations. They read the bytes of a grid and write those of a
-// Round behind them; one row at a time is float. The axes of a row are innermost in memory, where a
-// copy puts them if they do not lie so.
+// Softmax, LogSoftmax, the normalizations and LRN. They read the bytes of a grid and write those of
+// a Round behind them; one row at a time is float. The axes of a row are innermost in memory, where
+// a copy puts them if they do not lie so.
 #include <algorithm>
 
 #include "engine/lower/arrange.hpp"
@@ -132,8 +132,33 @@ bool read_mean_variance(const Node& node, const Shape& shape, Rows& rows) {
   return true;
 }
 
+/// One row per pixel.
+bool read_response_norm(const Node& node, const Shape& shape, Rows& rows) {
+  const std::int64_t size = node.attributes.integer("size", 1);
+  if (shape.size() < 2 || size > 2 * kernels::Response::most_neighbours) return false;
+  set_extents(rows, shape, {1});
+  rows.operation.function = RowFunction::response_norm;
+  kernels::Response& response = rows.operation.response;
+  response.before = (size - 1) / 2;
+  response.after = size / 2;
+  response.factor = node.attributes.number("alpha", 1e-4f) / static_cast<float>(size);
+  response.bias = node.attributes.number("bias", 1);
+  response.exponent = node.attributes.number("beta", 0.75f);
+  return true;
+}
+
+bool read_lp_norm(const Node& node, const Shape& shape, Rows& rows) {
+  if (shape.empty()) return false;
+  set_extents(rows, shape, {axis_of(node, -1, shape.size())});
+  rows.operation.function =
+      node.attributes.integer("p", 2) == 1 ? RowFunction::l1_norm : RowFunction::l2_norm;
+  return true;
+}
+
 bool read_rows(const Lowering& lowering, const Node& node, const Shape& shape, Rows& rows) {
   if (node.op == "Softmax" || node.op == "LogSoftmax") return read_softmax(node, shape, rows);
+  if (node.op == "LRN") return read_response_norm(node, shape, rows);
+  if (node.op == "LpNormalization") return read_lp_norm(node, shape, rows);
   rows.operation.function = RowFunction::layer_norm;
   rows.operation.epsilon = node.attributes.number("epsilon", 1e-5f);
   if (node.op == "LayerNormalization" || node.op == "RMSNormalization")

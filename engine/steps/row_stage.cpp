@@ -32,6 +32,7 @@ RowStage::RowStage(StepContext& context, const RowOperation& row, const Shape& s
     : kernel_(select_kernel(kernels::rows_kernels(), context.isa)), table_(row.table), dst_(dst) {
   args_.function = row.function;
   args_.epsilon = row.epsilon;
+  args_.response = row.response;
   args_.rows = row.rows;
   args_.length = row.length;
   args_.period = row.period;

@@ -113,6 +113,40 @@ bool is_scaled(Pattern& pattern, ValueId id, ValueId& x, ValueId& gamma, double&
   });
 }
 
+/// `id` is gamma / sqrt(variance(x) + epsilon).
+bool is_factor(Pattern& pattern, ValueId id, ValueId& x, ValueId& gamma, double& epsilon) {
+  const Node* product = pattern.take(id, "Mul");
+  return product != nullptr && pattern.either_order(*product, [&](ValueId a, ValueId b) {
+    ValueId root = no_value, centered = no_value;
+    if (!pattern.graph().is_constant(b) || !is_reciprocal(pattern, a, root) ||
+        !is_deviation(pattern, root, centered, epsilon) || !is_centered(pattern, centered, x))
+      return false;
+    gamma = b;
+    return is_row_constant(pattern, b, x);
+  });
+}
+
+/// TensorFlow's spelling: x * factor + (beta - mean(x) * factor).
+bool is_shifted(Pattern& pattern, const Node& last, ValueId& x, ValueId& gamma, ValueId& beta,
+                double& epsilon) {
+  return last.is("Add") && pattern.either_order(last, [&](ValueId scaled, ValueId shift) {
+    const Node* product = pattern.take(scaled, "Mul");
+    const Node* difference = pattern.take(shift, "Sub");
+    if (product == nullptr || difference == nullptr) return false;
+    const Node* means = pattern.take(difference->inputs[1], "Mul");
+    if (means == nullptr) return false;
+    beta = difference->inputs[0];
+    return pattern.either_order(*product, [&](ValueId given, ValueId factor) {
+      if (!is_factor(pattern, factor, x, gamma, epsilon) || given != x) return false;
+      return is_row_constant(pattern, beta, x) &&
+             pattern.either_order(*means, [&](ValueId mean, ValueId again) {
+               const Node* taken = take_mean(pattern, mean);
+               return taken != nullptr && taken->inputs[0] == x && again == factor;
+             });
+    });
+  });
+}
+
 /// Ones, for a normalization that is not scaled.
 ValueId ones(Graph& graph, ValueId like) {
   const std::int64_t length = graph.value(like).shape->back();
@@ -138,7 +172,7 @@ bool recognize_layer_normalization(Pattern& pattern, const Node& last) {
              is_row_constant(pattern, b, x);
     });
   };
-  if (!pattern.attempt(has_bias)) {
+  if (!is_shifted(pattern, last, x, gamma, beta, epsilon) && !pattern.attempt(has_bias)) {
     gamma = beta = no_value;
     if (!is_scaled(pattern, y, x, gamma, epsilon)) {
       gamma = no_value;

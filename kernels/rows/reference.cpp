@@ -80,15 +80,46 @@ void normalize(const RowArgs& args, std::int64_t row) {
   }
 }
 
+void divide_by_norm(const RowArgs& args, std::int64_t row) {
+  const bool absolute = args.function == RowFunction::l1_norm;
+  const float sum = sum_of(args.length, [&](float s, std::int64_t i) {
+    const float x = element(args, row, i);
+    return absolute ? s + std::fabs(x) : std::fmaf(x, x, s);
+  });
+  const float norm = sum == 0 ? 1 : absolute ? sum : std::sqrt(sum);
+  for (std::int64_t i = 0; i < args.length; ++i) write(args, row, i, element(args, row, i) / norm);
+}
+
+float power(float t, float exponent) {
+  if (exponent == 1) return t;
+  if (exponent == 0.5f) return std::sqrt(t);
+  if (exponent == 0.75f) return std::sqrt(t) * std::sqrt(std::sqrt(t));
+  return exponential({exponent * logarithm({t}).value}).value;
+}
+
+void divide_by_response(const RowArgs& args, std::int64_t row) {
+  const Response& response = args.response;
+  float* x = args.scratch;
+  for (std::int64_t i = 0; i < args.length; ++i) x[i] = element(args, row, i);
+  for (std::int64_t i = 0; i < args.length; ++i) {
+    float squares = 0;
+    for (std::int64_t k = std::max<std::int64_t>(i - response.before, 0);
+         k <= std::min(i + response.after, args.length - 1); ++k)
+      squares = std::fmaf(x[k], x[k], squares);
+    write(args, row, i,
+          x[i] / power(std::fmaf(response.factor, squares, response.bias), response.exponent));
+  }
+}
+
+/// By function.
+constexpr void (*run_row[])(const RowArgs&, std::int64_t) = {
+    softmax, softmax, normalize, normalize, divide_by_norm, divide_by_norm, divide_by_response};
+
 }  // namespace
 
 void rows(const RowArgs& args) {
-  for (std::int64_t row = 0; row < args.rows; ++row) {
-    if (args.function == RowFunction::softmax || args.function == RowFunction::log_softmax)
-      softmax(args, row);
-    else
-      normalize(args, row);
-  }
+  for (std::int64_t row = 0; row < args.rows; ++row)
+    run_row[static_cast<int>(args.function)](args, row);
 }
 
 }  // namespace intact::kernels::reference

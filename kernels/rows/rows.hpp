@@ -25,7 +25,28 @@ namespace intact::kernels {
 ///   products added by fma, y[i] = d[i] / s * gamma, or fma(d[i] / s, gamma, beta); without gamma
 ///   y[i] = d[i] / s.
 /// rms_norm: the same with d = x.
-enum class RowFunction : std::uint8_t { softmax, log_softmax, layer_norm, rms_norm };
+/// l1_norm, l2_norm: y[i] = x[i] / n with n = sum(|x|), or sqrt(sum(x * x)) added by fma; 1 if 0.
+/// response_norm: y[i] = x[i] / t^exponent with t = fma(factor, s, bias) and s the sum of x[k] *
+/// x[k]
+///   for k from i - before to i + after, added by fma in this order; elements outside of the row
+///   are 0. t^0.5 = sqrt(t), t^0.75 = sqrt(t) * sqrt(sqrt(t)), t^1 = t, others
+///   exp(exponent * log(t)).
+enum class RowFunction : std::uint8_t {
+  softmax,
+  log_softmax,
+  layer_norm,
+  rms_norm,
+  l1_norm,
+  l2_norm,
+  response_norm
+};
+
+/// Of response_norm.
+struct Response {
+  static constexpr int most_neighbours = 16;
+  std::int64_t before = 0, after = 0;  ///< at most most_neighbours each
+  float factor = 0, bias = 1, exponent = 1;
+};
 
 /// e to this is little more than the least normal float.
 constexpr float least_exponent = -87.0f;
@@ -61,6 +82,7 @@ struct RowArgs {
   std::int64_t period = 1, repeat = 1;  ///< repeat divides length
   std::int64_t first_row = 0;           ///< number of row 0, for the period
   float epsilon = 0;
+  Response response;
   float* scratch = nullptr;  ///< of this thread, row_scratch(length) floats
 };
 
@@ -69,9 +91,9 @@ constexpr int rows_together = 4;
 constexpr int rows_at_a_time(std::int64_t length) {
   return length <= 1024 ? rows_together : 1;
 }
-/// Rows rounded up to whole groups of 16.
+/// Rows rounded up to whole groups of 16, and neighbours on either side.
 constexpr std::int64_t row_scratch(std::int64_t length) {
-  return rows_at_a_time(length) * ((length + 15) / 16 * 16);
+  return rows_at_a_time(length) * ((length + 15) / 16 * 16) + 2 * Response::most_neighbours;
 }
 
 struct RowKernel {

@@ -374,15 +374,65 @@ void normalize_rows(RowBatch& batch) {
   });
 }
 
+void divide_by_norm(RowBatch& batch) {
+  const RowArgs& args = batch.args;
+  float norm[rows_together];
+  batch.for_each([&](int k, std::int64_t row) {
+    Group all(0.0f);
+    if (args.function == RowFunction::l1_norm) {
+      load_row(args, row, 0.0f, all, [](Floats x, Floats sum) { return sum + absolute(x); });
+      norm[k] = total(all);
+    } else {
+      load_row(args, row, 0.0f, all, [](Floats x, Floats sum) { return fma(x, x, sum); });
+      norm[k] = __builtin_sqrtf(total(all));
+    }
+  });
+  batch.for_each(
+      [&](int k, std::int64_t row) { store_normalized(args, row, norm[k] == 0 ? 1.0f : norm[k]); });
+}
+
+[[gnu::always_inline]] inline Floats power(Floats t, float exponent) {
+  if (exponent == 1) return t;
+  if (exponent == 0.5f) return square_root(t);
+  if (exponent == 0.75f) return square_root(t) * square_root(square_root(t));
+  return exponential(constant(exponent) * logarithm(t));
+}
+
+void divide_by_response(RowBatch& batch) {
+  RowArgs& args = batch.args;
+  const Response& response = args.response;
+  const Floats factor = constant(response.factor), bias = constant(response.bias);
+  float* const scratch = batch.scratch + Response::most_neighbours;
+  for (int i = 0; i < Response::most_neighbours; ++i)
+    batch.scratch[i] = scratch[batch.padded + i] = 0;
+  for (int k = 0; k < batch.count; ++k) {
+    args.scratch = scratch;
+    Group none(0.0f);
+    load_row(args, batch.first + k, 0.0f, none, [](Floats, Floats sum) { return sum; });
+    store_row(args, batch.first + k, [&](std::int64_t i, int, Floats x) {
+      Floats squares = constant(0.0f);
+      for (std::int64_t j = i - response.before; j <= i + response.after; ++j) {
+        Floats neighbour;
+        load(neighbour, scratch + j);
+        squares = fma(neighbour, neighbour, squares);
+      }
+      return x / power(fma(factor, squares, bias), response.exponent);
+    });
+  }
+}
+
+/// By function.
+constexpr void (*run_batch[])(RowBatch&) = {softmax_rows,      softmax_rows,   normalize_rows,
+                                            normalize_rows,    divide_by_norm, divide_by_norm,
+                                            divide_by_response};
+
 void all_rows(const RowArgs& args) {
-  const bool softmax =
-      args.function == RowFunction::softmax || args.function == RowFunction::log_softmax;
   const int together = rows_at_a_time(args.length);
   RowBatch batch{args, 0, 0, padded_length(args), args.scratch};
   for (; batch.first < args.rows; batch.first += together) {
     const std::int64_t left = args.rows - batch.first;
     batch.count = left < together ? static_cast<int>(left) : together;
-    (softmax ? softmax_rows : normalize_rows)(batch);
+    run_batch[static_cast<int>(args.function)](batch);
   }
 }
 

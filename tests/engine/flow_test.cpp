@@ -187,14 +187,9 @@ TEST(Flow, NamesWhatRunsOnBytesInstead) {
     const char* reason;
   } const cases[] = {
       {"LRN",
-       {{"size", std::int64_t{3}}},
-       "LRN has no fast kernel and runs the reference; a BatchNormalization in its place runs on "
-       "bytes, or in the weights"},
-      {"LpNormalization",
-       {{"axis", std::int64_t{1}}},
-       "LpNormalization has no fast kernel and runs the reference; an RMSNormalization in its "
-       "place "
-       "runs on bytes"},
+       {{"size", std::int64_t{33}}},
+       "LRN has no fast kernel and runs the reference; at most 32 neighbouring channels run on "
+       "bytes"},
       {"LpPool",
        {{"kernel_shape", Integers{2, 2}}},
        "LpPool has no fast kernel and runs the reference; an AveragePool or MaxPool in its place "

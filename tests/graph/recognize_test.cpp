@@ -341,6 +341,30 @@ TEST(RecognizeLayerNormalization, AxesAsOperand) {
             "LayerNormalization");
 }
 
+/// x * factor + (beta - mean(of) * factor).
+Chain shifted(bool swapped, bool of_another = false) {
+  return [=](ModelBuilder& model, ValueId x) {
+    Writer w(model);
+    const ValueId mean = w.mean(x), d = w("Sub", {x, mean});
+    const ValueId variance = w.mean(w("Mul", {d, d}));
+    const ValueId root = w("Sqrt", {w("Add", {variance, w.number(1e-6)})});
+    const ValueId factor = w("Mul", {w("Reciprocal", {root}), w.row(3, 0.5f, 1.5f)});
+    const ValueId means = of_another ? w.mean(w("Abs", {x})) : mean;
+    const ValueId shift = w("Sub", {w.row(4, -1, 1), w("Mul", {means, factor})});
+    const ValueId scaled = swapped ? w("Mul", {factor, x}) : w("Mul", {x, factor});
+    return swapped ? w("Add", {shift, scaled}) : w("Add", {scaled, shift});
+  };
+}
+
+TEST(RecognizeLayerNormalization, WithTheScaleInTheDeviation) {
+  for (const bool swapped : {false, true}) {
+    const Graph graph = recognized(shifted(swapped));
+    ASSERT_EQ(operators(graph), "LayerNormalization");
+    EXPECT_EQ(graph.nodes[0].inputs.size(), 3u);
+  }
+  EXPECT_EQ(operators_of(shifted(false, true)).find("Normalization"), std::string::npos);
+}
+
 TEST(RecognizeLayerNormalization, OtherAxesStay) {
   Norm along_rows;
   along_rows.axis = 1;

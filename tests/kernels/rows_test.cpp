@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <limits>
 #include <numeric>
+#include <vector>
 
 #include "buffers.hpp"
 #include "kernels/quantize/quantize.hpp"
@@ -60,6 +62,9 @@ struct Problem {
     args.repeat = factors.rows_alike ? 1 : length % 4 == 0 ? length / 4 : length;
     args.period = factors.rows_alike ? 1 : 3;
     args.epsilon = 1e-5f;
+    // Windows of 1 to 33 elements, and all kinds of exponents.
+    args.response = {length % 17, (length + 3) % 17, 0.3f, 1.2f,
+                     std::array{0.75f, 0.5f, 1.0f, 0.6f}[static_cast<std::size_t>(length % 4)]};
     args.scratch = scratch.data();
   }
   static std::size_t size(std::int64_t length) {
@@ -116,6 +121,9 @@ void for_each_function(const Check& check) {
   for (const std::int64_t length : lengths) {
     check(RowFunction::softmax, length, Factors{});
     check(RowFunction::log_softmax, length, Factors{});
+    for (const RowFunction function :
+         {RowFunction::l1_norm, RowFunction::l2_norm, RowFunction::response_norm})
+      check(function, length, Factors{});
     for (const RowFunction function : {RowFunction::layer_norm, RowFunction::rms_norm}) {
       check(function, length, Factors{});
       for (const bool alike : {true, false}) {
@@ -303,6 +311,30 @@ TEST(Rows, LogSoftmaxIsTheLogarithmOfSoftmaxAndRmsNormHasUnitSquares) {
   EXPECT_NEAR(square, 1.0, 1e-4);
   EXPECT_LT(norm.floats.data()[0] * y.data()[0], 1e30f);
   EXPECT_EQ(std::signbit(norm.floats.data()[0]), std::signbit(y.data()[0]));
+}
+
+TEST(Rows, NormsFollowTheFormulas) {
+  const double x[] = {1, -2, 2, 0.5};
+  Problem problem(RowFunction::l1_norm, 4, Element::f32, Element::f32, {});
+  std::copy(std::begin(x), std::end(x), problem.floats.data());
+  std::fill_n(problem.floats.data() + problem.args.src_pitch, 4, 0.0f);
+  problem.args.response = {1, 2, 0.5f, 2, 0.6f};
+  const auto first = [&](RowFunction function) {
+    problem.args.function = function;
+    Buffer<float> y = result<float>(rows_kernels().back(), problem, 1);
+    for (int i = 0; i < 4; ++i) EXPECT_EQ(y.data()[problem.args.dst_pitch + i], 0) << "of zeros";
+    return std::vector<double>(y.data(), y.data() + 4);
+  };
+  const auto l1 = first(RowFunction::l1_norm), l2 = first(RowFunction::l2_norm);
+  const auto response = first(RowFunction::response_norm);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_NEAR(l1[i], x[i] / 5.5, 1e-6);
+    EXPECT_NEAR(l2[i], x[i] / std::sqrt(9.25), 1e-6);
+    double squares = 0;
+    for (std::size_t k = i == 0 ? 0 : i - 1; k <= std::min<std::size_t>(i + 2, 3); ++k)
+      squares += x[k] * x[k];
+    EXPECT_NEAR(response[i], x[i] / std::pow(2 + 0.5 * squares, 0.6), 1e-6);
+  }
 }
 
 /// One factor per row, three rows in turns: each row equals itself with its own factor alone.

@@ -138,7 +138,9 @@ bool lower_affine(Lowering& lowering, const Node& node) {
   const bool on_bytes = lowering.on_byte_grid(chain.x);
   const Node& last = *chain.nodes.back();
   // Of floats only BatchNormalization, which has no other kernel.
-  if (!on_bytes && (chain.nodes.size() > 1 || !node.is("BatchNormalization"))) return false;
+  if (!lowering.on_stored_grid(chain.x) &&
+      (chain.nodes.size() > 1 || !node.is("BatchNormalization")))
+    return false;
   AffineOperation operation;
   const TensorId input =
       on_bytes ? lowering.bytes(chain.x, chain.layout) : lowering.real(chain.x, chain.layout);

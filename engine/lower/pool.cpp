@@ -65,7 +65,8 @@ kernels::ConvShape pool_shape(const Shape& input, const SpatialGeometry& geometr
   return conv_shape(input, output, input[1], geometry);
 }
 
-bool lower_byte_pool(Lowering& lowering, const Node& node, const Pool& pool) {
+/// On bytes and words; averages of words are floats, which the Round behind them makes integers.
+bool lower_integer_pool(Lowering& lowering, const Node& node, const Pool& pool) {
   const ValueId x = node.inputs[0];
   const Grid& grid = *lowering.value(x).grid;
   PoolOperation operation;
@@ -79,20 +80,18 @@ bool lower_byte_pool(Lowering& lowering, const Node& node, const Pool& pool) {
   if (!checked_multiply(kernel[0], kernel[1], &window) ||
       !checked_multiply(window, kernel[2], &window) || window > largest_window)
     return false;
-  const Tail preview = lowering.peek_tail(node);
-  if (preview.grid && !(255.0f * grid.scale[0] / preview.grid->scale[0] < largest_rescaled))
-    return false;
-  const TensorId input = lowering.bytes(x, Layout::channels_last);
   if (!pool.average) {
+    const TensorId input = lowering.bytes(x, Layout::channels_last);
     const TensorId output =
-        lowering.new_tensor(lowering.value(node.outputs[0]).name, ElementType::u8,
+        lowering.new_tensor(lowering.value(node.outputs[0]).name, stored_type(grid),
                             lowering.shape(node.outputs[0]), Layout::channels_last, grid);
     lowering.bind(node.outputs[0], output);
     lowering.emit(node, std::move(operation), {input}, output);
     return true;
   }
-  // Pool kernels clamp bytes, not floats.
-  const Tail tail = preview.grid ? lowering.take_tail(node) : Lowering::no_tail(node);
+  if (!average_fits(grid, window, 1, average_tail(lowering, node))) return false;
+  const TensorId input = lowering.bytes(x, Layout::channels_last);
+  const Tail tail = take_average_tail(lowering, node);
   operation.stage = lowering.stage_of(tail);
   operation.ratio = tail.grid ? grid.scale[0] / tail.grid->scale[0] : grid.scale[0];
   const TensorId output = lowering.result_tensor(tail, Layout::channels_last);
@@ -116,8 +115,9 @@ bool lower_pool(Lowering& lowering, const Node& node) {
   Pool pool;
   if (!read_pool(lowering, node, pool)) return false;
   const ValueId x = node.inputs[0];
-  const bool grids_fit = pool.average || lowering.on_byte_grid(node.outputs[0]);
-  if (lowering.on_byte_grid(x) && grids_fit && lower_byte_pool(lowering, node, pool)) return true;
+  const bool grids_fit = pool.average || lowering.on_stored_grid(node.outputs[0]);
+  if (lowering.on_stored_grid(x) && grids_fit && lower_integer_pool(lowering, node, pool))
+    return true;
   if (lowering.value(x).type != ElementType::f32 || lowering.value(node.outputs[0]).grid)
     return false;
   FloatPoolOperation operation;

@@ -1,6 +1,6 @@
-// ReduceMean, ReduceSum, ReduceMax and ReduceMin over any axes; of bytes a pool whose window is
-// everything that is joined. The axes that stay are the images before it and the channels behind it
-// in memory, where a copy puts them if they do not lie so.
+// ReduceMean, ReduceSum, ReduceMax and ReduceMin over any axes; of bytes and words a pool whose
+// window is everything that is joined. The axes that stay are the images before it and the channels
+// behind it in memory, where a copy puts them if they do not lie so.
 #include "engine/lower/reduce.hpp"
 
 #include <algorithm>
@@ -87,14 +87,22 @@ bool is_supported(const Node& node) {
          node.is("ReduceMin");
 }
 
-/// Sums of bytes stay within int32, and their rescaled values within the range of rounding.
-bool fits(const Node& node, const Reduction& reduction, float scale, const Tail& tail) {
-  if (reduction.window > largest_window) return false;
-  const float terms = node.is("ReduceSum") ? static_cast<float>(reduction.window) : 1.0f;
-  return !tail.grid || 255.0f * terms * (scale / tail.grid->scale[0]) < largest_rescaled;
+}  // namespace
+
+Tail average_tail(const Lowering& lowering, const Node& node) {
+  Tail tail = lowering.peek_tail(node);
+  return tail.grid && lowering.on_byte_grid(node.inputs[0]) ? tail : Lowering::no_tail(node);
 }
 
-}  // namespace
+Tail take_average_tail(Lowering& lowering, const Node& node) {
+  return average_tail(lowering, node).grid ? lowering.take_tail(node) : Lowering::no_tail(node);
+}
+
+bool average_fits(const Grid& grid, std::int64_t window, std::int64_t terms, const Tail& tail) {
+  if (window > (has_words(grid) ? kernels::kMaxWordWindow : largest_window)) return false;
+  const float most = 255.0f * static_cast<float>(terms);
+  return !tail.grid || most * (grid.scale[0] / tail.grid->scale[0]) < largest_rescaled;
+}
 
 std::optional<AxisOrder> reduced_axes(const Lowering& lowering, const Node& node) {
   std::vector<std::int64_t> given = node.attributes.integers("axes");
@@ -146,8 +154,8 @@ bool lower_float_reduce(Lowering& lowering, const Node& node) {
 
 bool lower_reduce(Lowering& lowering, const Node& node) {
   if (!is_supported(node)) return false;
-  if (!lowering.on_byte_grid(node.inputs[0])) return lower_float_reduce(lowering, node);
   const ValueId x = node.inputs[0];
+  if (!lowering.on_stored_grid(x)) return lower_float_reduce(lowering, node);
   const auto joined = reduced_axes(lowering, node);
   if (!joined || lowering.is_constant(x)) return false;
   const Reduction reduction =
@@ -159,7 +167,7 @@ bool lower_reduce(Lowering& lowering, const Node& node) {
   operation.src_zero_point = stored_zero_point(grid);
   operation.average = node.is("ReduceMean") || node.is("ReduceSum");
   if (!operation.average) {
-    if (!lowering.on_byte_grid(node.outputs[0])) return false;
+    if (!lowering.on_stored_grid(node.outputs[0])) return false;
     operation.extreme = node.is("ReduceMin") ? kernels::Extreme::least : kernels::Extreme::greatest;
     const TensorId input = arranged_bytes(lowering, x, reduction.order);
     Tail tail = Lowering::no_tail(node);
@@ -169,12 +177,12 @@ bool lower_reduce(Lowering& lowering, const Node& node) {
     output.finish(lowering);
     return true;
   }
-  const Tail preview = lowering.peek_tail(node);
-  if (!fits(node, reduction, grid.scale[0], preview)) return false;
+  const std::int64_t terms = node.is("ReduceSum") ? reduction.window : 1;
+  if (!average_fits(grid, reduction.window, terms, average_tail(lowering, node)))
+    return has_words(grid) && lower_float_reduce(lowering, node);
   if (node.is("ReduceSum")) operation.divisor = kernels::Divisor::one;
   const TensorId input = arranged_bytes(lowering, x, reduction.order);
-  // Pool kernels clamp bytes, not floats.
-  const Tail tail = preview.grid ? lowering.take_tail(node) : Lowering::no_tail(node);
+  const Tail tail = take_average_tail(lowering, node);
   operation.stage = lowering.stage_of(tail);
   operation.ratio = tail.grid ? grid.scale[0] / tail.grid->scale[0] : grid.scale[0];
   const ArrangedResult output = arranged_result(lowering, tail, reduction.result);

@@ -1,4 +1,4 @@
-// What reductions and pools of bytes share.
+// What reductions and pools of bytes and words share.
 #pragma once
 
 #include "engine/lower/arrange.hpp"
@@ -7,6 +7,14 @@ namespace intact {
 
 /// Elements of a window: sums of as many bytes stay within int32.
 constexpr std::int64_t largest_window = std::int64_t{1} << 22;
+
+/// What the kernels of averages and sums take in behind `node`: a Round to bytes, with clamps in
+/// front of it, unless the operand lies on a 16-bit grid. They clamp bytes, not floats.
+Tail average_tail(const Lowering& lowering, const Node& node);
+Tail take_average_tail(Lowering& lowering, const Node& node);
+/// Sums of `window` integers of the grid stay within int32, and `terms` times their rescaled mean
+/// within the range of rounding.
+bool average_fits(const Grid& grid, std::int64_t window, std::int64_t terms, const Tail& tail);
 
 /// The axes that a ReduceX node joins, ascending; absent when they are computed, or when there are
 /// none.

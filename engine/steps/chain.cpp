@@ -93,9 +93,9 @@ void TileChain::place_values(const FloatChain& chain) {
   Buffers buffers;
   for (std::size_t i = 0; i < chain.links.size(); ++i) {
     const FloatChain::Link& from = chain.links[i];
-    const bool reads_bytes = std::holds_alternative<TableOperation>(from.kind) ||
-                             std::holds_alternative<ByteBinaryOperation>(from.kind) ||
-                             std::holds_alternative<AffineOperation>(from.kind);
+    const bool affine = std::holds_alternative<AffineOperation>(from.kind);
+    const bool reads_integers = std::holds_alternative<TableOperation>(from.kind) ||
+                                std::holds_alternative<ByteBinaryOperation>(from.kind);
     Link link{from.kind, {}, {}};
     std::vector<int> dead, lent;  // values that this link reads last; bytes made float
     for (const FloatChain::Operand& operand : from.operands) {
@@ -106,7 +106,8 @@ void TileChain::place_values(const FloatChain& chain) {
       const auto value = static_cast<std::size_t>(operand.value);
       link.operands.push_back(operand.stored == no_tensor ? values[value] : stored(operand.stored));
       Place& place = link.operands.back();
-      if (place.integers() && !reads_bytes) lent.push_back(place.buffer = buffers.take());
+      const bool as_stored = reads_integers || (affine && place.form == kernels::Element::u8);
+      if (place.integers() && !as_stored) lent.push_back(place.buffer = buffers.take());
       if (operand.stored == no_tensor && last[value] == static_cast<int>(i) &&
           place.tensor == no_tensor && place.buffer > 0 &&
           std::find(dead.begin(), dead.end(), place.buffer) == dead.end())
@@ -347,7 +348,7 @@ void BoundChain::apply(const AffineOperation& affine, const Link& link,
   kernels::AffineArgs args;
   args.rows = tile.rows;
   args.channels = tile.columns;
-  if (from.integers()) {
+  if (from.form == kernels::Element::u8) {
     args.src = first_of<std::uint8_t>(from, tile);
     args.src_pitch = from.walk.pitch;
   } else {

@@ -1,7 +1,8 @@
-// Pooling and reductions on bytes.
+// Pooling and reductions on bytes and words.
 #include "kernels/pool/pool.hpp"
 
 #include "engine/steps/chain.hpp"
+#include "engine/steps/real_form.hpp"
 #include "engine/steps/steps.hpp"
 
 namespace intact {
@@ -15,6 +16,7 @@ class PoolStep : public Step {
         pool_(std::move(pool)),
         src_(operation.inputs[0]),
         dst_(operation.outputs[0]) {
+    args_.input = element_form(context.program.tensor(src_).type);
     args_.src_pitch = pitch_of(context.program.tensor(src_));
     args_.dst_pitch = pitch_of(context.program.tensor(dst_));
     args_.pad_end = pool_.pad_end;
@@ -37,7 +39,7 @@ class PoolStep : public Step {
 
   void run(const Frame& frame, Part part) const override {
     kernels::PoolArgs args = args_;
-    args.src = frame.at<std::uint8_t>(src_);
+    args.src = frame.at<void>(src_);
     args.dst = frame.at<void>(dst_);
     if (!chain_) {
       run_(pool_.shape, args, part);
@@ -57,14 +59,15 @@ class PoolStep : public Step {
     kernels::ConvShape rows = pool_.shape;
     const std::int64_t height = rows.out[1], per_image = rows.out[0] * height;
     const std::int64_t pixels = rows.in[0] * rows.in[1] * rows.in[2];
-    const std::uint8_t* const src = args.src;
+    const std::ptrdiff_t image_bytes = pixels * args.src_pitch * kernels::bytes_of(args.input);
+    const auto* const src = static_cast<const std::byte*>(args.src);
     rows.out[0] = rows.out[1] = 1;
     rows.batch = per_image == 1 ? count : 1;
     for (std::int64_t row = first; row < first + count; row += rows.batch) {
       rows.pad_begin[0] =
           pool_.shape.pad_begin[0] - row % per_image / height * pool_.shape.stride[0];
       rows.pad_begin[1] = pool_.shape.pad_begin[1] - row % height * pool_.shape.stride[1];
-      args.src = src + row / per_image * pixels * args.src_pitch;
+      args.src = src + row / per_image * image_bytes;
       args.dst = floats + (row - first) * rows.out[2] * rows.out_channels;
       run_(rows, args, Part{});
     }

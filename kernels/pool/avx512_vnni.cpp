@@ -13,8 +13,10 @@ struct Simd {
   static Vector load(const void* p) { return _mm512_loadu_si512(static_cast<const Vector*>(p)); }
   static Vector zero() { return _mm512_setzero_si512(); }
   static Vector broadcast(std::int32_t v) { return _mm512_set1_epi32(v); }
-  static Vector max(Vector a, Vector b) { return _mm512_max_epu8(a, b); }
-  static Vector min(Vector a, Vector b) { return _mm512_min_epu8(a, b); }
+  static Vector max(Vector a, Vector b, std::uint8_t) { return _mm512_max_epu8(a, b); }
+  static Vector max(Vector a, Vector b, std::uint16_t) { return _mm512_max_epu16(a, b); }
+  static Vector min(Vector a, Vector b, std::uint8_t) { return _mm512_min_epu8(a, b); }
+  static Vector min(Vector a, Vector b, std::uint16_t) { return _mm512_min_epu16(a, b); }
   static Vector add16(Vector a, Vector b) { return _mm512_add_epi16(a, b); }
   static Vector add32(Vector a, Vector b) { return _mm512_add_epi32(a, b); }
   static Vector low_bytes(Vector v) { return _mm512_unpacklo_epi8(v, zero()); }

@@ -1,7 +1,6 @@
 // Scalar pooling: every shape. The yardstick of the tests.
 #include <cstdint>
 
-#include "kernels/epilogue_reference.hpp"
 #include "kernels/pool/common.hpp"
 #include "kernels/pool/pool.hpp"
 
@@ -17,18 +16,20 @@ void for_taps(const ConvShape& shape, const Window& window, Body body) {
         body(input_pixel(shape, window, kd, kh, kw));
 }
 
-void run_max(const ConvShape& shape, const PoolArgs& args, Part part) {
+template <class Integer>
+void run_extreme(const ConvShape& shape, const PoolArgs& args, Part part) {
   const long channels = shape.in_channels;
+  const auto* const src = static_cast<const Integer*>(args.src);
+  const bool least = args.extreme == Extreme::least;
   for_rows_and_chunks(out_rows(shape), channels, part, [&](long row, long first, long last) {
     Window window = row_window(shape, row);
     for (long x = 0; x < shape.out[2]; ++x) {
       window.axis[2] = axis_window(shape, 2, x);
-      auto* dst = static_cast<std::uint8_t*>(args.dst) + (row * shape.out[2] + x) * args.dst_pitch;
+      auto* dst = static_cast<Integer*>(args.dst) + (row * shape.out[2] + x) * args.dst_pitch;
       for (long c = first; c < last; ++c) {
-        const bool least = args.extreme == Extreme::least;
-        std::uint8_t extreme = least ? 255 : 0;
+        auto extreme = static_cast<Integer>(least ? -1 : 0);
         for_taps(shape, window, [&](long pixel) {
-          const std::uint8_t value = args.src[pixel * args.src_pitch + c];
+          const Integer value = src[pixel * args.src_pitch + c];
           if (least ? value < extreme : value > extreme) extreme = value;
         });
         dst[c] = args.table ? args.table[extreme] : extreme;
@@ -37,8 +38,15 @@ void run_max(const ConvShape& shape, const PoolArgs& args, Part part) {
   });
 }
 
-void run_average(const ConvShape& shape, const PoolArgs& args, Part part) {
+void run_max(const ConvShape& shape, const PoolArgs& args, Part part) {
+  if (args.input == Element::u16) return run_extreme<std::uint16_t>(shape, args, part);
+  run_extreme<std::uint8_t>(shape, args, part);
+}
+
+template <class Integer>
+void run_average_of(const ConvShape& shape, const PoolArgs& args, Part part) {
   const long channels = shape.in_channels;
+  const auto* const src = static_cast<const Integer*>(args.src);
   const Epilogue epilogue = average_epilogue(args);
   for_rows_and_chunks(out_rows(shape), channels, part, [&](long row, long first, long last) {
     Window window = row_window(shape, row);
@@ -47,14 +55,18 @@ void run_average(const ConvShape& shape, const PoolArgs& args, Part part) {
       const float multiplier = average_multiplier(shape, args, window);
       for (long c = first; c < last; ++c) {
         std::int32_t sum = 0;
-        for_taps(shape, window, [&](long pixel) {
-          sum += args.src[pixel * args.src_pitch + c] - args.src_zero_point;
-        });
+        for_taps(shape, window,
+                 [&](long pixel) { sum += src[pixel * args.src_pitch + c] - args.src_zero_point; });
         write_reference(epilogue, scale_accumulator(sum, multiplier, no_float_bias),
                         row * shape.out[2] + x, c, args.dst, args.dst_pitch);
       }
     }
   });
+}
+
+void run_average(const ConvShape& shape, const PoolArgs& args, Part part) {
+  if (args.input == Element::u16) return run_average_of<std::uint16_t>(shape, args, part);
+  run_average_of<std::uint8_t>(shape, args, part);
 }
 
 }  // namespace

@@ -1,9 +1,8 @@
-// Pooling in vectors of `Simd::width` channels, written once and compiled per instruction set. The
+// Pooling in vectors of `Simd::width` bytes, written once and compiled per instruction set. The
 // including file has the vector epilogue of its instruction set in scope and defines Simd: a few
-// operations on one vector of bytes. Internal linkage only.
+// operations on one vector of bytes or words. Internal linkage only.
 #pragma once
 
-#include "kernels/epilogue_reference.hpp"
 #include "kernels/pool/common.hpp"
 #include "kernels/pool/pool.hpp"
 #include "kernels/pool/window.hpp"
@@ -11,40 +10,25 @@
 namespace intact::kernels {
 namespace {
 
-/// Calls body(first, step, count) for every image row under the window: `count` pixels `step` bytes
-/// apart.
-template <typename Body>
-[[gnu::always_inline]] inline void for_window_rows(const ConvShape& shape, const PoolArgs& args,
-                                                   const Window& window, Body body) {
-  const AxisWindow(&axis)[3] = window.axis;
-  if (window.count() == 0) return;
-  const std::ptrdiff_t step = shape.dilation[2] * args.src_pitch;
-  for (long kd = axis[0].begin; kd < axis[0].end; ++kd)
-    for (long kh = axis[1].begin; kh < axis[1].end; ++kh)
-      body(args.src + input_pixel(shape, window, kd, kh, axis[2].begin) * args.src_pitch, step,
-           axis[2].count());
-}
-
 template <int count>
 struct VectorCount {
   static constexpr int value = count;
 };
 
-/// Calls body(VectorCount<n>, window, pixel, channel) for this thread's share: n vectors from
-/// `channel` on of each output pixel. Four at a time where there are as many, which reads longer
-/// runs of memory and walks the window less often.
-template <typename Simd, typename Body>
+/// Calls body(VectorCount<n>, window, pixel, channel) for this thread's share: n vectors of
+/// `width` channels from `channel` on of each output pixel. Four at a time where there are as many,
+/// which reads longer runs of memory and walks the window less often.
+template <long width, typename Body>
 [[gnu::always_inline]] inline void for_vectors(const ConvShape& shape, Part part, Body body) {
-  const long chunks = (shape.in_channels + Simd::width - 1) / Simd::width;
+  const long chunks = (shape.in_channels + width - 1) / width;
   for_rows_and_chunks(out_rows(shape), chunks, part, [&](long row, long first, long last) {
     Window window = row_window(shape, row);
     for (long x = 0; x < shape.out[2]; ++x) {
       window.axis[2] = axis_window(shape, 2, x);
       const long pixel = row * shape.out[2] + x;
       long chunk = first;
-      for (; chunk + 4 <= last; chunk += 4)
-        body(VectorCount<4>{}, window, pixel, chunk * Simd::width);
-      for (; chunk < last; ++chunk) body(VectorCount<1>{}, window, pixel, chunk * Simd::width);
+      for (; chunk + 4 <= last; chunk += 4) body(VectorCount<4>{}, window, pixel, chunk * width);
+      for (; chunk < last; ++chunk) body(VectorCount<1>{}, window, pixel, chunk * width);
     }
   });
 }
@@ -60,37 +44,48 @@ template <typename Simd>
   return target;
 }
 
-template <typename Simd, Extreme extreme>
+template <typename Simd, typename Integer, Extreme extreme>
 void run_extreme(const ConvShape& shape, const PoolArgs& args, Part part) {
   using Vector = typename Simd::Vector;
+  constexpr long width = Simd::width / sizeof(Integer);
   const auto pick = [](Vector a, Vector b) __attribute__((always_inline)) {
-    return extreme == Extreme::least ? Simd::min(a, b) : Simd::max(a, b);
+    return extreme == Extreme::least ? Simd::min(a, b, Integer{}) : Simd::max(a, b, Integer{});
   };
   const EpilogueVectors e = load_epilogue({.table = args.table});
   const auto pool = [&](auto vectors, const Window& window, long pixel, long channel) {
     constexpr int kVectors = decltype(vectors)::value;
     Vector found[kVectors];
     for (Vector& v : found) v = Simd::broadcast(extreme == Extreme::least ? -1 : 0);
-    for_window_rows(shape, args, window,
-                    [&](const std::uint8_t* p, std::ptrdiff_t step, long count) {
-                      p += channel;
-                      for (long i = 0; i < count; ++i, p += step)
-                        for (int v = 0; v < kVectors; ++v)
-                          found[v] = pick(found[v], Simd::load(p + v * Simd::width));
-                    });
-    for (int v = 0; v < kVectors; ++v) {
+    for_window_rows<Integer>(shape, args, window,
+                             [&](const Integer* p, std::ptrdiff_t step, long count) {
+                               p += channel;
+                               for (long i = 0; i < count; ++i, p += step)
+                                 for (int v = 0; v < kVectors; ++v)
+                                   found[v] = pick(found[v], Simd::load(p + v * width));
+                             });
+    for (int v = 0; v < kVectors; ++v, channel += width) {
       const Vector bytes = args.table ? look_up(found[v], e.table) : found[v];
-      store_bytes<Simd::width>(bytes,
-                               target_of<Simd>(shape, args, pixel, channel + v * Simd::width));
+      const long left = shape.in_channels - channel;
+      EpilogueTarget target;
+      target.dst = static_cast<Integer*>(args.dst) + pixel * args.dst_pitch + channel;
+      target.columns = static_cast<int>((left < width ? left : width) * sizeof(Integer));
+      store_bytes<Simd::width>(bytes, target);
     }
   };
-  for_vectors<Simd>(shape, part, pool);
+  for_vectors<width>(shape, part, pool);
+}
+
+template <typename Simd, typename Integer>
+void run_max_of(const ConvShape& shape, const PoolArgs& args, Part part) {
+  if (args.extreme == Extreme::least)
+    return run_extreme<Simd, Integer, Extreme::least>(shape, args, part);
+  run_extreme<Simd, Integer, Extreme::greatest>(shape, args, part);
 }
 
 template <typename Simd>
 void run_max(const ConvShape& shape, const PoolArgs& args, Part part) {
-  if (args.extreme == Extreme::least) return run_extreme<Simd, Extreme::least>(shape, args, part);
-  run_extreme<Simd, Extreme::greatest>(shape, args, part);
+  if (args.input == Element::u16) return run_max_of<Simd, std::uint16_t>(shape, args, part);
+  run_max_of<Simd, std::uint8_t>(shape, args, part);
 }
 
 /// Sums of `count` vectors of bytes, kept in 16 bits as long as they fit; 32-bit sums in the
@@ -148,21 +143,22 @@ void run_average_form(const ConvShape& shape, const PoolArgs& args, Part part) {
     if (multiplier != multipliers[0])
       for (float& m : multipliers) m = multiplier;
     WindowSum<Simd, kVectors> sum(static_cast<std::int32_t>(-args.src_zero_point * window.count()));
-    for_window_rows(shape, args, window,
-                    [&](const std::uint8_t* p, std::ptrdiff_t step, long count) {
-                      sum.add_row(p + channel, step, count);
-                    });
+    for_window_rows<std::uint8_t>(shape, args, window,
+                                  [&](const std::uint8_t* p, std::ptrdiff_t step, long count) {
+                                    sum.add_row(p + channel, step, count);
+                                  });
     sum.flush();
     for (int v = 0; v < kVectors; ++v)
       finish_quad<form, Simd::width>(
           sum.sums[v], multipliers, biases, e,
           target_of<Simd>(shape, args, pixel, channel + v * Simd::width));
   };
-  for_vectors<Simd>(shape, part, pool);
+  for_vectors<Simd::width>(shape, part, pool);
 }
 
 template <typename Simd>
 void run_average(const ConvShape& shape, const PoolArgs& args, Part part) {
+  if (args.input == Element::u16) return average_words(shape, args, part);
   switch (form_of(average_epilogue(args))) {
     case EpilogueForm::floats:
       return run_average_form<Simd, EpilogueForm::floats>(shape, args, part);

@@ -55,6 +55,7 @@ std::vector<FoldCase> reduction_cases();
 std::vector<FoldCase> transformer_cases();
 std::vector<FoldCase> resize_cases();
 std::vector<FoldCase> word_cases();
+std::vector<FoldCase> word_window_cases();
 std::vector<FoldCase> selection_cases();
 std::vector<FoldCase> behind_cases();
 std::vector<FoldCase> logic_cases();

@@ -40,6 +40,7 @@ std::vector<FoldCase> all_cases() {
   add(resize_cases());
   add(selection_cases());
   add(word_cases());
+  add(word_window_cases());
   add(behind_cases());
   add(logic_cases());
   return all;

@@ -1,39 +1,9 @@
 // Tensors on 16-bit grids: products of their high and low bytes, float arithmetic in registers,
 // tables, and elements that only move.
-#include "spelling.hpp"
+#include "words.hpp"
 
 namespace intact::testing {
 namespace {
-
-constexpr ElementType u8 = ElementType::u8, s8 = ElementType::s8, u16 = ElementType::u16,
-                      s16 = ElementType::s16, f32 = ElementType::f32;
-
-using Body = std::function<ValueId(ModelBuilder&, ValueId)>;
-
-/// A graph input of integers on a grid.
-ValueId integer_input(ModelBuilder& b, FoldModel& model, const std::string& name,
-                      const Shape& shape, const Spelled& grid, unsigned seed = 3) {
-  model.inputs.push_back(integers(grid.type, shape, seed));
-  return dequantize(b, name + ".dq", b.input(name, grid.type, shape), grid);
-}
-
-const Spelled words{u16, {0.00031f}, {31007}};
-const Spelled signed_words{s16, {0.00023f}, {0}};
-const Spelled odd_words{s16, {0.00023f}, {-1234}};
-const Spelled bytes{u8, {0.023f}, {117}};
-
-/// x on `from` -> body -> pair on `to`.
-FoldCase unary(const std::string& name, const Shape& shape, const Spelled& from, const Spelled& to,
-               const Body& body) {
-  FoldCase fold{"words_" + name, [=](ModelBuilder& b) {
-                  FoldModel model;
-                  const ValueId x = integer_input(b, model, "x", shape, from);
-                  model.outputs = {pair(b, "y", body(b, x), to)};
-                  return model;
-                }};
-  fold.opset = 21;
-  return fold;
-}
 
 Body conv(const Shape& weights, const Spelled& grid, const AttributeList& attributes,
           bool bias = true) {
@@ -42,12 +12,6 @@ Body conv(const Shape& weights, const Spelled& grid, const AttributeList& attrib
     if (bias) inputs.push_back(b.constant("b", random_floats({weights[0]}, 8)));
     return b.node("Conv", "conv", inputs, attributes);
   };
-}
-Body then(const Body& first, const Body& second) {
-  return [=](ModelBuilder& b, ValueId x) { return second(b, first(b, x)); };
-}
-Body op(const std::string& name) {
-  return [=](ModelBuilder& b, ValueId x) { return b.node(name, name + "_", {x}); };
 }
 ValueId silu(ModelBuilder& b, ValueId x) {
   return b.node("Mul", "silu", {x, b.node("Sigmoid", "sigmoid", {x})});
@@ -194,19 +158,6 @@ std::vector<FoldCase> products() {
   return cases;
 }
 
-FoldCase binary(const std::string& name, const std::string& function, const Shape& shape_a,
-                const Spelled& a, const Shape& shape_b, const Spelled& b_grid, const Spelled& to) {
-  FoldCase fold{"words_" + name, [=](ModelBuilder& b) {
-                  FoldModel model;
-                  const ValueId x = integer_input(b, model, "a", shape_a, a);
-                  const ValueId z = integer_input(b, model, "b", shape_b, b_grid, 4);
-                  model.outputs = {pair(b, "y", b.node(function, "f", {x, z}), to)};
-                  return model;
-                }};
-  fold.opset = 21;
-  return fold;
-}
-
 std::vector<FoldCase> arithmetic() {
   const Shape rows = {2, 6, 37}, image = {2, 12, 5, 7};
   const Spelled sum{s16, {0.00067f}, {0}}, product{s16, {0.0037f}, {11}};
@@ -226,12 +177,6 @@ std::vector<FoldCase> arithmetic() {
       binary("min", "Min", rows, words, rows, odd_words, sum),
   };
   return cases;
-}
-
-Body with_number(const std::string& function, float number) {
-  return [=](ModelBuilder& b, ValueId x) {
-    return b.node(function, "f", {x, b.scalar("number", number)});
-  };
 }
 
 std::vector<FoldCase> functions() {
@@ -258,6 +203,27 @@ std::vector<FoldCase> functions() {
       unary("requantized_of_bytes", shape, bytes, words, itself),
       unary("image_hard_swish", {2, 12, 5, 7}, words, wide, op("HardSwish")),
   };
+  const auto per_channel = [](const std::string& name) -> Body {
+    return [=](ModelBuilder& b, ValueId x) {
+      return b.node(name, name + "_",
+                    {x, b.constant(name + ".v", random_floats({12, 1, 1}, 5, 0.5f, 2))});
+    };
+  };
+  const auto batch_norm = [](ModelBuilder& b, ValueId x) {
+    const auto vector = [&](const std::string& name, unsigned seed) {
+      return b.constant(name, random_floats({12}, seed, 0.5f, 1.5f));
+    };
+    return b.node("BatchNormalization", "norm",
+                  {x, vector("gamma", 5), vector("beta", 6), vector("mean", 7), vector("var", 8)});
+  };
+  const Shape image = {2, 12, 5, 7};
+  cases.push_back(unary("batch_norm", image, words, wide, batch_norm));
+  cases.push_back(unary("batch_norm_signed", image, odd_words, wide, batch_norm));
+  cases.push_back(unary("batch_norm_to_bytes", image, words, bytes, batch_norm));
+  cases.push_back(unary("batch_norm_of_bytes", image, bytes, wide, batch_norm));
+  cases.push_back(unary("channels_scaled", image, words, wide, per_channel("Mul")));
+  cases.push_back(unary("channels_scaled_and_shifted", image, odd_words, wide,
+                        then(per_channel("Mul"), per_channel("Sub"))));
   FoldCase stored{"words_sigmoid_stored", [=](ModelBuilder& b) {
                     FoldModel model;
                     const ValueId x = integer_input(b, model, "x", shape, words);
@@ -272,19 +238,6 @@ std::vector<FoldCase> functions() {
 /// x on words, moved; the grid behind is the same.
 FoldCase moved(const std::string& name, const Shape& shape, const Spelled& grid, const Body& body) {
   return unary(name, shape, grid, grid, body);
-}
-
-Body move(const std::string& name, const AttributeList& attributes,
-          const std::vector<std::vector<std::int64_t>>& operands = {}) {
-  return [=](ModelBuilder& b, ValueId x) {
-    std::vector<ValueId> inputs = {x};
-    for (std::size_t i = 0; i < operands.size(); ++i)
-      inputs.push_back(
-          b.constant("operand" + std::to_string(i),
-                     Tensor::from<std::int64_t>({static_cast<std::int64_t>(operands[i].size())},
-                                                operands[i])));
-    return b.node(name, "move", inputs, attributes);
-  };
 }
 
 FoldCase concat(const std::string& name, const Spelled& second, const Spelled& to) {

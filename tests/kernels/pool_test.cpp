@@ -48,6 +48,7 @@ enum class Values { random, extreme };
 
 struct Options {
   bool table = false, f32 = false;
+  bool words = false;  ///< read; max writes them, average f32
   Divisor divisor = Divisor::inside;
   Extreme extreme = Extreme::greatest;
   Values values = Values::random;
@@ -66,7 +67,7 @@ struct Problem {
     std::mt19937 random(seed);
     src_pitch = p.shape.in_channels + o.src_gap;
     dst_pitch = p.shape.in_channels + o.dst_gap;
-    src.resize(p.shape.in_pixels() * src_pitch + 64);
+    src.resize(p.shape.in_pixels() * src_pitch * (o.words ? 2 : 1) + 64);
     for (auto& v : src) v = o.values == Values::extreme ? 255 : random();
     table.resize(256);
     for (auto& v : table) v = random();
@@ -74,10 +75,13 @@ struct Problem {
 
   /// The whole destination with 64 canary bytes on either side, gaps included.
   Bytes run(const PoolKernel& kernel) const {
-    const std::size_t size =
-        pooling.shape.out_pixels() * dst_pitch * (options.f32 ? sizeof(float) : 1);
+    const std::size_t size = pooling.shape.out_pixels() * dst_pitch *
+                             (options.f32     ? 4
+                              : options.words ? 2
+                                              : 1);
     Bytes dst(size + 128, 0x5c);
     PoolArgs args;
+    args.input = options.words ? Element::u16 : Element::u8;
     args.src = src.data();
     args.src_pitch = src_pitch;
     args.dst = dst.data() + 64;
@@ -119,6 +123,12 @@ void compare_both(const Pooling& pooling, Options options, unsigned seed) {
   compare(average_pool_kernels(), pooling, options, seed);
   options.f32 = false;
   compare(max_pool_kernels(), pooling, options, seed);
+  options.words = true;
+  options.table = false;
+  compare(max_pool_kernels(), pooling, options, seed);
+  options.f32 = true;
+  options.src_zero_point = 31007;
+  compare(average_pool_kernels(), pooling, options, seed);
 }
 
 Options varied(unsigned seed) {
@@ -297,6 +307,57 @@ TEST(Pool, SumsOfLargeWindowsDoNotOverflow) {
       options.f32 = f32;
       compare(average_pool_kernels(), make_pooling(70, {1, 25, 40}, {1, 25, 40}), options, 4000);
     }
+}
+
+TEST(Pool, SumsOfTheLargestWindowOfWordsDoNotOverflow) {
+  static_assert(kMaxWordWindow == 128 * 256);
+  const Pooling pooling = make_pooling(33, {1, 128, 256}, {1, 128, 256});
+  for (std::int32_t zero_point : {0, 65535}) {
+    Options options;
+    options.words = options.f32 = true;
+    options.values = zero_point == 0 ? Values::extreme : Values::random;
+    options.src_zero_point = zero_point;
+    compare(average_pool_kernels(), pooling, options, 4001);
+  }
+  // All 65535: the mean is exact but for the rounding of the multiplier.
+  const std::vector<std::uint16_t> src(pooling.shape.in_pixels() * 33 + 32, 65535);
+  for (const auto& kernel : average_pool_kernels()) {
+    if (!cpu_supports(kernel.isa)) continue;
+    std::vector<float> dst(33);
+    PoolArgs args;
+    args.input = Element::u16;
+    args.src = src.data();
+    args.src_pitch = args.dst_pitch = 33;
+    args.dst = dst.data();
+    args.output = Output::f32;
+    kernel.run(pooling.shape, args, {});
+    EXPECT_EQ(dst, std::vector<float>(33, 65535.0f)) << kernel.name;
+  }
+}
+
+TEST(Pool, WordsOfTheReferenceMatchHandComputation) {
+  // 1x3 image {20, 60000, 4}, window 2, stride 2, padding 1 on the left.
+  const Pooling pooling = make_pooling(1, {1, 1, 3}, {1, 1, 2}, {1, 1, 2}, {0, 0, 1}, {0, 0, 0});
+  std::vector<std::uint16_t> src(3 + 32, 0), dst(2);
+  src[0] = 20, src[1] = 60000, src[2] = 4;
+  PoolArgs args;
+  args.input = Element::u16;
+  args.src = src.data();
+  args.src_pitch = args.dst_pitch = 1;
+  args.dst = dst.data();
+  max_pool_kernels().back().run(pooling.shape, args, {});
+  EXPECT_EQ(dst, (std::vector<std::uint16_t>{20, 60000}));
+  args.extreme = Extreme::least;
+  max_pool_kernels().back().run(pooling.shape, args, {});
+  EXPECT_EQ(dst, (std::vector<std::uint16_t>{20, 4}));
+  float floats[2];
+  args.dst = floats;
+  args.src_zero_point = 1000;
+  args.ratio = 0.5f;
+  args.output = Output::f32;
+  average_pool_kernels().back().run(pooling.shape, args, {});
+  EXPECT_EQ(floats[0], -490.0f);   // -980 / 1 / 2
+  EXPECT_EQ(floats[1], 14501.0f);  // (59000 - 996) / 2 / 2
 }
 
 TEST(Pool, AverageRefusesWindowsWhoseSumsMightOverflow) {

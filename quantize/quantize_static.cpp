@@ -41,6 +41,16 @@ std::vector<Tensor> shaping_sample(const Graph& graph, const CalibrationData& da
   return sample_of_declared_shapes(graph);
 }
 
+/// Why the Concats that are kept apart are, by name.
+std::map<std::string, std::string> reasons_apart(const Graph& graph, const GridPlan& plan) {
+  std::map<std::string, std::string> reasons;
+  for (const KeptApart& kept : plan.kept_apart())
+    reasons[graph.nodes[static_cast<std::size_t>(kept.node)].name] =
+        fmt::format("one grid for all would leave '{}' {:.2g} of its 255 steps",
+                    graph.value(kept.finest).name, kept.steps);
+  return reasons;
+}
+
 /// Adds what clipping takes from means to what biases change; false when that is nothing.
 bool take_over_clipping(std::span<std::optional<AdaptedWeights>> weights) {
   bool any = false;
@@ -63,11 +73,7 @@ class NearestModel : public MixedModel {
       : graph_(graph), full_plan_(plan), weights_(weights) {}
 
   GridPlan plan(const Selection& selection) const {
-    GridPlan result(graph_, selection, full_plan_.format());
-    std::vector<ValueRange> ranges;
-    for (const ValueId id : result.measured()) ranges.push_back(full_plan_.range(id));
-    result.set_ranges(graph_, ranges);
-    return result;
+    return full_plan_.restricted(graph_, selection);
   }
 
   Graph quantized(const std::set<std::string>& excluded) const override {
@@ -80,7 +86,7 @@ class NearestModel : public MixedModel {
 
   std::vector<GridReaders> readers(const std::set<std::string>& excluded) const override {
     const Selection selection = select_operators(graph_, excluded);
-    const GridPlan plan(graph_, selection, full_plan_.format());
+    const GridPlan plan = this->plan(selection);
     double total = 0;
     std::map<std::size_t, GridReaders> by_group;
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
@@ -123,12 +129,16 @@ class StaticQuantizer {
  private:
   std::vector<ValueRange> ranges(const Selection& selection, const GridPlan& plan,
                                  const Collector& collector) const;
+  void exclude_heads(const Selection& selection, const GridPlan& plan);
+  void report_selection(const Selection& selection, const GridPlan& plan,
+                        QuantizeReport& report) const;
   Graph finish(const Selection& selection, const GridPlan& plan) const;
 
   const Graph& graph_;
   std::set<std::string> excluded_;
   const CalibrationData& data_;
   const QuantizeOptions& options_;
+  std::map<std::string, std::string> heads_;  ///< Concats that stay float, with the reason
   int samples_ = 0;
   std::optional<Trial> trial_;
   std::vector<std::optional<AdaptedWeights>> nearest_;
@@ -142,6 +152,32 @@ std::vector<ValueRange> StaticQuantizer::ranges(const Selection& selection, cons
                            collector.threads(), options_.progress);
   return choose_ranges(graph_, plan.measured(), collector.statistics(), options_.method,
                        collector.threads());
+}
+
+/// A Concat that is kept apart behind the last products stays float, as the outputs do that it
+/// joins: on integers its result would be rounded to one grid all the same.
+void StaticQuantizer::exclude_heads(const Selection& selection, const GridPlan& plan) {
+  const std::map<std::string, std::string> reasons = reasons_apart(graph_, plan);
+  for (const KeptApart& kept : plan.kept_apart()) {
+    const Node& concat = graph_.nodes[static_cast<std::size_t>(kept.node)];
+    if (feeds_product(graph_, selection, concat.outputs[0])) continue;
+    excluded_.insert(concat.name);
+    heads_[concat.name] = reasons.at(concat.name);
+  }
+}
+
+void StaticQuantizer::report_selection(const Selection& selection, const GridPlan& plan,
+                                       QuantizeReport& report) const {
+  report_operators(graph_, selection, report);
+  std::map<std::string, std::string> apart = reasons_apart(graph_, plan);
+  apart.insert(heads_.begin(), heads_.end());
+  report.kept_apart.assign(apart.begin(), apart.end());
+  const auto explain = [&](const std::string& name, std::string& reason) {
+    if (const auto head = heads_.find(name); head != heads_.end())
+      reason = head->second + ", and no product reads its result";
+  };
+  for (OperatorReport& entry : report.operators) explain(entry.name, entry.reason);
+  for (auto& [name, reason] : report.kept_float) explain(name, reason);
 }
 
 /// Biases make up for clipping too where that helps on the samples.
@@ -173,9 +209,12 @@ Graph StaticQuantizer::run(QuantizeReport& report) {
   }
   plan.set_ranges(graph_, ranges(selection, plan, collector));
   report.tensors = report_tensors(graph_, plan, collector.statistics());
+  exclude_heads(selection, plan);
   if (!trial_) {
-    report_operators(graph_, selection, report);
-    return finish(selection, plan);
+    const Selection without_heads = select_operators(graph_, excluded_);
+    const GridPlan rest = plan.restricted(graph_, without_heads);
+    report_selection(without_heads, rest, report);
+    return finish(without_heads, rest);
   }
   const NearestModel nearest(graph_, plan, nearest_);
   PrecisionSearch search(nearest, excluded_, *trial_, collector.threads(), options_.progress);
@@ -187,7 +226,8 @@ Graph StaticQuantizer::run(QuantizeReport& report) {
   if (!goal) search.meet({sound_sqnr_db}, least_spared_db, spared_share);
   Graph quantized =
       goal ? meet_goal(search, *goal, *trial_, finished) : finished(search.excluded());
-  report_operators(graph_, select_operators(graph_, search.excluded()), report);
+  const Selection chosen = select_operators(graph_, search.excluded());
+  report_selection(chosen, nearest.plan(chosen), report);
   search.report_gains(report);
   const std::map<std::string, double> ratios =
       trial_->by_operator(graph_, quantized, options_.threads);

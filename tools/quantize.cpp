@@ -57,6 +57,13 @@ void print_report(const Options& options, const QuantizeReport& report) {
     for (const auto& [name, reason] : report.kept_float) table.row({shorten(name, 48), reason});
     fmt::print("{}\n", table.text());
   }
+  if (!report.kept_apart.empty()) {
+    Table table;
+    table.column("kept apart");
+    table.column("reason");
+    for (const auto& [name, reason] : report.kept_apart) table.row({shorten(name, 48), reason});
+    fmt::print("{}\n", table.text());
+  }
   const bool sampled = report.samples > 0;
   fmt::print("{} operators quantized, {} kept float{}\n", report.quantized.size(),
              report.kept_float.size(),

@@ -59,6 +59,8 @@ std::string summary(const QuantizeReport& report) {
                         decibels(report.sqnr_db), report.disagreement.value_or(0) * 100);
   text += fmt::format("{} bytes, of the float model's {}.</p>\n", report.int8_bytes,
                       report.float_bytes);
+  for (const auto& [name, reason] : report.kept_apart)
+    text += fmt::format("<p>Kept apart: {}, for {}.</p>\n", escape_xml(name), escape_xml(reason));
   for (const std::string& note : report.notes) text += fmt::format("<p>{}</p>\n", escape_xml(note));
   return text;
 }
@@ -87,10 +89,12 @@ std::string tensor_table(const QuantizeReport& report) {
                                          tensor.scale, tensor.zero_point);
     const std::string range = fmt::format("{:.5g} to {:.5g}", tensor.range.min, tensor.range.max);
     if (tensor.histogram.empty()) {
-      out += fmt::format(
-          "<tr><td>{}</td><td></td><td>{}</td>{}<td colspan=\"3\">{}</td></tr>\n",
-          escape_xml(tensor.name), range, grid,
-          tensor.shares_with.empty() ? "" : escape_xml("shares the grid of " + tensor.shares_with));
+      out += fmt::format("<tr><td>{}</td><td></td><td>{}</td>{}<td colspan=\"3\">{}</td></tr>\n",
+                         escape_xml(tensor.name), range, grid,
+                         tensor.follows ? "holds the ranges of what it joins"
+                         : tensor.shares_with.empty()
+                             ? ""
+                             : escape_xml("shares the grid of " + tensor.shares_with));
       continue;
     }
     out += fmt::format(

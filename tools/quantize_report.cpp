@@ -15,6 +15,7 @@ Json tensor_json(const TensorReport& tensor) {
           {"values", range_json(tensor.values)},
           {"range", range_json(tensor.range)},
           {"shares_with", tensor.shares_with},
+          {"follows", tensor.follows},
           {"type", element_name(tensor.type)},
           {"scale", tensor.scale},
           {"zero_point", tensor.zero_point},
@@ -52,6 +53,7 @@ Json report_json(const QuantizeReport& report) {
                {"disagreement", number_or_null(report.disagreement)},
                {"quantized", report.quantized},
                {"kept_float", Json::array()},
+               {"kept_apart", Json::array()},
                {"notes", report.notes},
                {"float_bytes", report.float_bytes},
                {"int8_bytes", report.int8_bytes},
@@ -59,6 +61,8 @@ Json report_json(const QuantizeReport& report) {
                {"operators", Json::array()}};
   for (const auto& [name, reason] : report.kept_float)
     json["kept_float"].push_back({{"name", name}, {"reason", reason}});
+  for (const auto& [name, reason] : report.kept_apart)
+    json["kept_apart"].push_back({{"name", name}, {"reason", reason}});
   for (const TensorReport& tensor : report.tensors) json["tensors"].push_back(tensor_json(tensor));
   for (const OperatorReport& entry : report.operators)
     json["operators"].push_back(operator_json(entry));

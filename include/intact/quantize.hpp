@@ -93,6 +93,8 @@ struct TensorReport {
   ValueRange values;        ///< smallest and largest value in the samples
   ValueRange range;         ///< as chosen for it and those that share its grid
   std::string shares_with;  ///< first tensor of those that share its grid; empty: its own grid
+  /// The result of a Concat whose operands keep their own grids: its range holds theirs.
+  bool follows = false;
   ElementType type = ElementType::u8;
   float scale = 1;
   std::int32_t zero_point = 0;
@@ -128,6 +130,8 @@ struct QuantizeReport {
   std::optional<double> sqnr_db, disagreement;
   std::vector<std::string> quantized;                           ///< names of quantized operators
   std::vector<std::pair<std::string, std::string>> kept_float;  ///< name, reason
+  /// Concats whose operands keep grids of their own, for one would be too coarse: name, reason.
+  std::vector<std::pair<std::string, std::string>> kept_apart;
   std::vector<std::string> notes;               ///< what users of the written file should know
   std::size_t float_bytes = 0, int8_bytes = 0;  ///< file sizes
 

@@ -57,6 +57,11 @@ class Functions {
   std::vector<std::vector<int>> consumers_;
 };
 
+void add(std::map<std::size_t, ValueRange>& ranges, std::size_t group, const ValueRange& range) {
+  const auto [known, is_new] = ranges.try_emplace(group, range);
+  if (!is_new) known->second = join(known->second, range);
+}
+
 }  // namespace
 
 std::vector<ValueRange> choose_ranges(const Graph& graph, std::span<const ValueId> tensors,
@@ -89,7 +94,9 @@ std::vector<ValueRange> given_ranges(const Graph& graph, const GridPlan& plan,
   std::map<std::string, ValueId> named;
   for (std::size_t i = 0; i < graph.values.size(); ++i)
     named[graph.values[i].name] = static_cast<ValueId>(i);
-  std::map<std::size_t, ValueRange> of_group;
+  // By the tensors that share a grid in any case, and by those that share one if no Concat is kept
+  // apart: of these, one is enough.
+  std::map<std::size_t, ValueRange> of_moved, of_joined;
   for (const auto& [name, range] : ranges) {
     const auto found = named.find(name);
     if (found == named.end())
@@ -100,16 +107,17 @@ std::vector<ValueRange> given_ranges(const Graph& graph, const GridPlan& plan,
                       "number to one that is not smaller",
                       name, range.min, range.max));
     if (!plan.on_grid(found->second)) continue;
-    const auto [known, is_new] = of_group.try_emplace(plan.group(found->second), range);
-    if (!is_new) known->second = join(known->second, range);
+    add(of_moved, plan.moved_group(found->second), range);
+    add(of_joined, plan.joined_group(found->second), range);
   }
   std::vector<ValueRange> result;
   for (const ValueId id : plan.measured()) {
-    const auto found = of_group.find(plan.group(id));
-    if (found == of_group.end())
+    const auto moved = of_moved.find(plan.moved_group(id));
+    const auto joined = of_joined.find(plan.joined_group(id));
+    if (joined == of_joined.end())
       throw Error(fmt::format("no range is given for tensor '{}' nor for any that shares its grid",
                               graph.value(id).name));
-    result.push_back(found->second);
+    result.push_back(moved != of_moved.end() ? moved->second : joined->second);
   }
   return result;
 }

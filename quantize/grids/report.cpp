@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 namespace intact {
 namespace {
@@ -45,6 +46,12 @@ std::vector<TensorReport> report_tensors(const Graph& graph, const GridPlan& pla
   for (std::size_t i = 0; i < plan.measured().size(); ++i) measured[plan.measured()[i]] = i;
   std::vector<TensorReport> reports;
   std::map<std::size_t, std::string> first_of_group;
+  std::set<std::size_t> result_of_kept_apart;
+  for (const KeptApart& kept : plan.kept_apart()) {
+    const Node& concat = graph.nodes[static_cast<std::size_t>(kept.node)];
+    result_of_kept_apart.insert(plan.group(concat.outputs[0]));
+  }
+  for (const ValueId id : plan.measured()) result_of_kept_apart.erase(plan.group(id));
   const auto add = [&](ValueId id) {
     if (id == no_value || !plan.on_grid(id)) return;
     const Grid& grid = plan.grid(id);
@@ -56,6 +63,7 @@ std::vector<TensorReport> report_tensors(const Graph& graph, const GridPlan& pla
     report.zero_point = grid.zero_point[0];
     const auto [first, is_new] = first_of_group.try_emplace(plan.group(id), report.name);
     if (!is_new) report.shares_with = first->second;
+    report.follows = result_of_kept_apart.contains(plan.group(id));
     if (const auto found = measured.find(id); found != measured.end() && !statistics.empty()) {
       const Histogram& histogram = statistics[found->second].histogram();
       report.values = histogram.extremes();
@@ -72,7 +80,7 @@ std::vector<TensorReport> report_tensors(const Graph& graph, const GridPlan& pla
 std::map<std::string, ValueRange> QuantizeReport::ranges() const {
   std::map<std::string, ValueRange> result;
   for (const TensorReport& tensor : tensors)
-    if (tensor.shares_with.empty()) result[tensor.name] = tensor.range;
+    if (tensor.shares_with.empty() && !tensor.follows) result[tensor.name] = tensor.range;
   return result;
 }
 

@@ -246,4 +246,21 @@ Selection select_operators(const Graph& graph, const std::set<std::string>& excl
   return Selector(graph, exclude).run();
 }
 
+bool feeds_product(const Graph& graph, const Selection& selection, ValueId id) {
+  const auto consumers = graph.consumers();
+  std::set<ValueId> seen = {id};
+  for (std::vector<ValueId> open = {id}; !open.empty();) {
+    const ValueId next = open.back();
+    open.pop_back();
+    for (const int consumer : consumers[static_cast<std::size_t>(next)]) {
+      const std::optional<Role>& role = selection.nodes[static_cast<std::size_t>(consumer)].role;
+      if (!role) continue;
+      if (role == Role::product || role == Role::matrices) return true;
+      for (const ValueId output : graph.nodes[static_cast<std::size_t>(consumer)].outputs)
+        if (output != no_value && seen.insert(output).second) open.push_back(output);
+    }
+  }
+  return false;
+}
+
 }  // namespace intact

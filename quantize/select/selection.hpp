@@ -48,6 +48,9 @@ struct Selection {
 /// of a source node that it stands for.
 Selection select_operators(const Graph& graph, const std::set<std::string>& exclude);
 
+/// Some product on integers computes with the tensor, as it is or as chosen operators make it.
+bool feeds_product(const Graph& graph, const Selection& selection, ValueId id);
+
 /// Axis of a product's weights along which its output channels run.
 int output_channel_axis(const Node& node);
 

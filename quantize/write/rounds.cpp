@@ -75,7 +75,7 @@ void Rounds::run() {
     for (const ValueId id : written)
       if (id != no_value)
         round(id, selection_.from_integer[static_cast<std::size_t>(id)] &&
-                      selection_.nodes[i].role != Role::rows);
+                      selection_.nodes[i].role != Role::rows && !plan_.is_kept_apart(i));
   }
   graph_.nodes = std::move(nodes_);
 }

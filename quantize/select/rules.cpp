@@ -79,6 +79,14 @@ Choice judge_arithmetic(const Graph& graph, const Node& node) {
   return chosen(Role::arithmetic, {0, 1});
 }
 
+Choice judge_extreme(const Graph& graph, const Node& node) {
+  if (node.inputs.size() != 2) return kept("only Max and Min of two operands are quantized");
+  // A bound may be far outside of the other operand, and even infinite.
+  if (graph.is_constant(node.inputs[0]) || graph.is_constant(node.inputs[1]))
+    return kept("one of its operands is constant");
+  return chosen(Role::arithmetic, {0, 1});
+}
+
 bool averages_image(const Graph& graph, const Node& node) {
   const auto rank = static_cast<std::int64_t>(rank_of(graph, node.inputs[0]));
   if (rank < 4) return false;
@@ -129,9 +137,10 @@ bool pads_zero(const Graph& graph, const Node& node) {
 Choice judge_move(const Graph& graph, const Node& node) {
   if (node.is("Pad") && !pads_zero(graph, node)) return kept("it pads with another value than 0");
   if (node.is("MaxPool") && node.outputs.size() > 1) return kept("it also writes positions");
-  if (node.is("Resize") && node.attributes.text("mode", "nearest") == "cubic")
-    return kept("cubic interpolation leaves the range of its operand");
   if (graph.is_constant(node.inputs.at(0))) return kept("its operand is constant");
+  // Cubic interpolation leaves the range of its operand.
+  if (node.is("Resize") && node.attributes.text("mode", "nearest") == "cubic")
+    return chosen(Role::average, {0});
   return chosen(Role::move, {0});
 }
 
@@ -158,6 +167,8 @@ constexpr std::array rules = {
     Rule{"Add", judge_arithmetic},
     Rule{"Sub", judge_arithmetic},
     Rule{"Mul", judge_arithmetic},
+    Rule{"Max", judge_extreme},
+    Rule{"Min", judge_extreme},
     Rule{"AveragePool", judge_average},
     Rule{"GlobalAveragePool", judge_average},
     Rule{"ReduceMean", judge_average},
@@ -168,8 +179,16 @@ constexpr std::array rules = {
     Rule{"HardSigmoid", judge_function},
     Rule{"HardSwish", judge_function},
     Rule{"Tanh", judge_function},
+    Rule{"Elu", judge_function},
+    Rule{"Celu", judge_function},
+    Rule{"Selu", judge_function},
+    Rule{"Softplus", judge_function},
+    Rule{"Softsign", judge_function},
+    Rule{"ThresholdedRelu", judge_function},
     Rule{"MaxPool", judge_move},
     Rule{"GlobalMaxPool", judge_move},
+    Rule{"ReduceMax", judge_move},
+    Rule{"ReduceMin", judge_move},
     Rule{"Reshape", judge_move},
     Rule{"Flatten", judge_move},
     Rule{"Squeeze", judge_move},

@@ -2,6 +2,8 @@
 // its outputs are those of the float model up to the steps of its grids.
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "quantized.hpp"
 
 namespace intact::testing {
@@ -208,7 +210,8 @@ TEST(Quantize, ConcatSharesOneGrid) {
 }
 
 TEST(Quantize, UnaryFunctionsBecomeTables) {
-  for (const char* op : {"Sigmoid", "Tanh", "LeakyRelu", "HardSigmoid", "HardSwish", "Relu"}) {
+  for (const char* op : {"Sigmoid", "Tanh", "LeakyRelu", "HardSigmoid", "HardSwish", "Relu", "Elu",
+                         "Celu", "Selu", "Softplus", "Softsign", "ThresholdedRelu"}) {
     ModelBuilder model(14);
     const ValueId x = model.input("x", ElementType::f32, {1, 3, 5, 5});
     const ValueId first = conv(model, "first", x, 3, 4);
@@ -222,6 +225,64 @@ TEST(Quantize, UnaryFunctionsBecomeTables) {
     SCOPED_TRACE(op);
     expect_integer_and_close(pair, samples, few_steps);
   }
+}
+
+TEST(Quantize, ExtremesOfTwoTensors) {
+  for (const char* op : {"Max", "Min"}) {
+    ModelBuilder model;
+    const ValueId x = model.input("x", ElementType::f32, {1, 3, 5, 5});
+    const ValueId y =
+        model.node(op, "extreme", {conv(model, "a", x, 3, 4), conv(model, "b", x, 3, 4)});
+    const Samples samples = images({1, 3, 5, 5});
+    const Pair pair(model.build({conv(model, "last", y, 4, 2)}), samples);
+    SCOPED_TRACE(op);
+    EXPECT_TRUE(pair.report.kept_float.empty());
+    expect_integer_and_close(pair, samples, few_steps);
+  }
+}
+
+TEST(Quantize, ExtremesOfBoundsStayFloat) {
+  ModelBuilder model;
+  const ValueId x = model.input("x", ElementType::f32, {1, 3, 5, 5});
+  const ValueId bound = model.scalar("bound", -std::numeric_limits<float>::infinity());
+  const ValueId y = model.node("Max", "max", {conv(model, "a", x, 3, 4), bound});
+  const Samples samples = images({1, 3, 5, 5});
+  const Pair pair(model.build({conv(model, "last", y, 4, 2)}), samples);
+  EXPECT_EQ(kept_reason(pair.report, "max"), "one of its operands is constant");
+  expect_close(pair, samples, few_steps);
+}
+
+/// The result has the operand's grid, as its numbers are the operand's.
+TEST(Quantize, ExtremesAlongAxes) {
+  for (const char* op : {"ReduceMax", "ReduceMin"}) {
+    for (const std::vector<std::int64_t>& axes : {std::vector<std::int64_t>{2}, {1}, {2, 3}}) {
+      ModelBuilder model;
+      const ValueId x = model.input("x", ElementType::f32, {1, 3, 5, 5});
+      const ValueId y = model.node(op, "reduce", {conv(model, "a", x, 3, 4)}, {{"axes", axes}});
+      const std::int64_t channels = axes[0] == 1 ? 1 : 4;
+      const Samples samples = images({1, 3, 5, 5});
+      const Pair pair(model.build({conv(model, "last", y, channels, 2)}), samples);
+      SCOPED_TRACE(op);
+      EXPECT_TRUE(pair.report.kept_float.empty());
+      EXPECT_EQ(pair.report.tensors.back().shares_with, "a.0");
+      expect_integer_and_close(pair, samples, few_steps);
+    }
+  }
+}
+
+/// Its grid is its own: it leaves the range of its operand.
+TEST(Quantize, CubicResize) {
+  ModelBuilder model;
+  const ValueId x = model.input("x", ElementType::f32, {1, 3, 5, 5});
+  const ValueId y =
+      model.node("Resize", "up",
+                 {conv(model, "a", x, 3, 4), no_value, model.vector<float>("scales", {1, 1, 2, 2})},
+                 {{"mode", std::string("cubic")}});
+  const Samples samples = images({1, 3, 5, 5});
+  const Pair pair(model.build({conv(model, "last", y, 4, 2)}), samples);
+  EXPECT_TRUE(pair.report.kept_float.empty());
+  EXPECT_EQ(pair.report.tensors.back().shares_with, "");
+  expect_integer_and_close(pair, samples, few_steps);
 }
 
 TEST(Quantize, ConstantOperandsLieOnGrids) {

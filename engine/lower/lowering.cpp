@@ -455,14 +455,38 @@ Tail Lowering::take_float_tail(const Node& node) {
   return tail;
 }
 
+namespace {
+
+/// Rounding to the grid clamps to [lower, upper], or closer.
+bool grid_lies_within(const Grid& grid, float lower, float upper) {
+  const float scale = grid.scale[0];
+  const auto steps = [&](float real) { return std::nearbyint(static_cast<double>(real / scale)); };
+  return steps(lower) <= lowest(grid.type) - grid.zero_point[0] &&
+         steps(upper) >= highest(grid.type) - grid.zero_point[0];
+}
+
+}  // namespace
+
 Tail Lowering::take_round(const Node& node) {
   Tail tail = no_tail(node);
-  const Node* next = only_consumer(node.outputs[0]);
-  if (next == nullptr || !next->is_round() || !on_stored_grid(next->outputs[0])) return tail;
+  float lower = tail.lower, upper = tail.upper;
+  const Node* next = only_consumer(tail.result);
+  for (; next != nullptr && next->inputs[0] == tail.result; next = only_consumer(tail.result)) {
+    const auto bounds = clamp_bounds(graph_, *next);
+    if (!bounds) break;
+    lower = std::max(lower, bounds->first);
+    upper = std::min(upper, bounds->second);
+    tail.op += "+" + next->op;
+    tail.sources.insert(tail.sources.end(), next->sources.begin(), next->sources.end());
+    tail.result = next->outputs[0];
+  }
+  if (next == nullptr || !next->is_round() || !on_stored_grid(next->outputs[0]) ||
+      !grid_lies_within(*value(next->outputs[0]).grid, lower, upper))
+    return no_tail(node);
   tail.grid = value(next->outputs[0]).grid;
   tail.result = next->outputs[0];
   tail.sources.insert(tail.sources.end(), next->sources.begin(), next->sources.end());
-  mark_done(*next);
+  mark_tail_done(node, tail);
   return tail;
 }
 

@@ -98,7 +98,8 @@ class Lowering {
   /// For operators that write float: stops before the Round.
   Tail take_float_tail(const Node& node);
   /// The node and, if that is the only consumer, a Round to a byte or 16-bit grid, marked as done:
-  /// for operators that do not clamp.
+  /// for operators that do not clamp. Relu and Clip may stand between when the Round's own bounds
+  /// are theirs or tighter.
   Tail take_round(const Node& node);
   /// A new stored tensor for the tail's result: bytes on its grid, else f32.
   TensorId result_tensor(const Tail& tail, Layout layout);

@@ -36,6 +36,36 @@ auto normalized(const Shape& shape, T in_zero_point, T out_zero_point, bool bias
   };
 }
 
+/// InstanceNormalization, a clamp and a convolution. `zero_point`: of the grid behind the clamp.
+auto clamped_norm(const std::string& clamp, std::uint8_t zero_point) {
+  return [=](ModelBuilder& b) -> FoldModel {
+    const Shape shape = {1, 8, 6, 7};
+    const ValueId x = activation<std::uint8_t>(b, shape, 0.043f, 119);
+    const ValueId norm = b.node("InstanceNormalization", "norm",
+                                {x, b.constant("gamma", random_floats({8}, 5, 0.4f, 1.9f)),
+                                 b.constant("beta", random_floats({8}, 6, -1.0f, 1.0f))});
+    const ValueId clamped =
+        clamp == "Relu"
+            ? b.node("Relu", "clamp", {norm})
+            : b.node("Clip", "clamp", {norm, b.scalar("low", -10.0f), b.scalar("high", 2.0f)});
+    const ValueId rounded = b.round("r", clamped, 0.0131f, zero_point);
+    const ValueId y = b.node("Conv", "conv", {rounded, grid_weights(b, "w", {8, 8, 1, 1})});
+    return {{b.round("y", y, 0.061f, std::uint8_t{128})},
+            {random_integers<std::uint8_t>(shape, 3)}};
+  };
+}
+
+TEST(NormalizationCases, ClampsThatTheGridImpliesCostNothing) {
+  const auto flow = [](const std::string& clamp, std::uint8_t zero_point) {
+    ModelBuilder b;
+    const FoldModel model = clamped_norm(clamp, zero_point)(b);
+    return session_of(b.build(model.outputs)).flow();
+  };
+  EXPECT_EQ(count_of(flow("Relu", 0), "InstanceNormalization+Relu"), 1);
+  EXPECT_EQ(count_of(flow("Relu", 0), "Quantize"), 0);
+  EXPECT_EQ(count_of(flow("Relu", 7), "Quantize"), 1) << "the grid reaches below 0";
+}
+
 /// The result is a float graph output: nothing behind it needs bytes.
 FoldModel softmax_float_output(ModelBuilder& b) {
   const ValueId x = activation<std::uint8_t>(b, {3, 37}, 0.05f, 140);
@@ -227,6 +257,8 @@ std::vector<FoldCase> normalization_cases() {
       {"layer_norm_float_output", layer_norm_float_output},
       {"layer_norm_in_residual", layer_norm_in_residual},
       {"softmax_into_concat", softmax_into_concat},
+      {"instance_norm_relu", clamped_norm("Relu", 0)},
+      {"instance_norm_clip_beyond_the_grid", clamped_norm("Clip", 128)},
   };
   for (const RowCase& row : row_cases) {
     cases.push_back({"rows_" + row.name + "_u8",

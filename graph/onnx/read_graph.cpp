@@ -8,6 +8,7 @@
 
 #include "graph/definition.hpp"
 #include "graph/onnx/expand/expand.hpp"
+#include "graph/onnx/positive_scales.hpp"
 #include "graph/onnx/upgrade.hpp"
 #include "intact/error.hpp"
 
@@ -278,6 +279,7 @@ void GraphReader::check_operators(const onnx::GraphProto& proto) {
   const auto opset = graph_.opsets.find("");
   try {
     expand_operators(graph_, declared_ranks(proto));
+    make_scales_positive(graph_);
     if (opset != graph_.opsets.end() && opset->second < oldest_implemented_opset)
       raise_opset(graph_, oldest_implemented_opset);
     for (const Node& node : graph_.nodes) {

@@ -305,12 +305,7 @@ class DynamicModel : public MixedModel {
       by_tensor[node.inputs[0]].nodes.push_back(node.name);
       by_tensor[node.inputs[0]].share += macs;
     }
-    std::vector<GridReaders> result;
-    for (auto& [tensor, entry] : by_tensor) {
-      entry.share /= std::max(total, 1.0);
-      result.push_back(std::move(entry));
-    }
-    return result;
+    return with_shares(std::move(by_tensor), total);
   }
 
  private:

@@ -103,12 +103,7 @@ class NearestModel : public MixedModel {
         entry.share += macs;
       }
     }
-    std::vector<GridReaders> result;
-    for (auto& [group, entry] : by_group) {
-      entry.share /= std::max(total, 1.0);
-      result.push_back(std::move(entry));
-    }
-    return result;
+    return with_shares(std::move(by_group), total);
   }
 
  private:

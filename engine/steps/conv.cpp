@@ -139,7 +139,7 @@ class DynamicConvStep : public ConvStep {
   }
 
   void run(const Frame& frame, Part part) const override {
-    const RunTimeGrid::Found grid = grid_.find(frame, part);
+    const kernels::ByteGrid grid = grid_.find(frame, part);
     if (floats_ != no_tensor) {
       kernels::QuantizeArgs args = quantize_args_;
       args.src = frame.at<float>(floats_);

@@ -5,8 +5,6 @@
 #include <cmath>
 #include <utility>
 
-#include "graph/ops/quantized.hpp"
-
 namespace intact {
 namespace {
 
@@ -80,15 +78,14 @@ kernels::QuantizeArgs quantize_args(const StoredTensor& from, const StoredTensor
   return quantize_args_of<std::uint8_t>(from, to);
 }
 
-RunTimeGrid::Found RunTimeGrid::find(const Frame& frame, Part part) const {
+kernels::ByteGrid RunTimeGrid::find(const Frame& frame, Part part) const {
   float low = 0, high = 0;
   for (int i = 0; i < part.count; ++i) {
     const kernels::ValueRange& share = range_of(frame, {i, part.count});
     low = std::min(low, share.low);
     high = std::max(high, share.high);
   }
-  const Grid grid = dynamic_grid(low, high);
-  const Found found = {grid.scale[0], grid.zero_point[0]};
+  const kernels::ByteGrid found = kernels::byte_grid({low, high});
   if (!std::isfinite(found.scale) || found.scale <= 0)
     throw Error(
         fmt::format("'{}': the values reach from {} to {}, which no 8-bit grid covers; "
@@ -126,7 +123,7 @@ class DynamicQuantizeStep : public Step {
   }
 
   void run(const Frame& frame, Part part) const override {
-    const RunTimeGrid::Found grid = grid_.find(frame, part);
+    const kernels::ByteGrid grid = grid_.find(frame, part);
     kernels::QuantizeArgs args = args_;
     args.src = frame.at<float>(src_);
     args.dst = frame.at<std::uint8_t>(dst_);

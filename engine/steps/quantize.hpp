@@ -24,12 +24,8 @@ class RunTimeGrid {
   static kernels::ValueRange& range_of(const Frame& frame, Part part) {
     return *reinterpret_cast<kernels::ValueRange*>(frame.scratch_of(part));
   }
-  struct Found {
-    float scale;
-    std::int32_t zero_point;
-  };
   /// Throws where the values are not finite. Part 0 writes scale and zero point.
-  Found find(const Frame& frame, Part part) const;
+  kernels::ByteGrid find(const Frame& frame, Part part) const;
 
  private:
   std::string name_;

@@ -165,16 +165,18 @@ Tensor byte_weights(const EvalContext& context, std::size_t operand, std::size_t
   const Tensor steps = convert(context.inputs[operand], ElementType::f64);
   const Shape& shape = steps.shape();
   const std::int64_t terms = shape[1], columns = shape[2];
-  const auto entry = [&](std::size_t i, std::int64_t d, std::int64_t column) {
-    if (!context.has(i)) return 0.0;
-    const Tensor entries = convert(context.inputs[i], ElementType::f64);
+  const Tensor scales = convert(context.inputs[grid], ElementType::f64);
+  const Tensor zeros =
+      context.has(grid + 1) ? convert(context.inputs[grid + 1], ElementType::f64) : Tensor();
+  const auto entry = [&](const Tensor& entries, std::int64_t d, std::int64_t column) {
+    if (!entries.defined()) return 0.0;
     return entries.data<double>()[static_cast<std::size_t>(
         entries.size() == shape[0] ? d : d * columns + column)];
   };
   Tensor result(ElementType::f64, {shape[0], columns, terms});
   for (std::int64_t d = 0; d < shape[0]; ++d)
     for (std::int64_t column = 0; column < columns; ++column) {
-      const double scale = entry(grid, d, column), zero = entry(grid + 1, d, column);
+      const double scale = entry(scales, d, column), zero = entry(zeros, d, column);
       for (std::int64_t k = 0; k < terms; ++k)
         result.data<double>()[static_cast<std::size_t>((d * columns + column) * terms + k)] =
             scale *

@@ -1,7 +1,6 @@
 // The scalar definition of LSTM: gate after gate, unit after unit.
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "kernels/elementwise/lanes_scalar.hpp"
 #include "kernels/quantize/implementations.hpp"
@@ -68,7 +67,7 @@ void lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
   const std::int64_t hidden = args.hidden, pitch = lstm_pitch(hidden);
   const std::int64_t groups = lstm_groups(hidden);
   const LstmByteWeights& weights = sequence.weights;
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(hidden));
+  auto* const bytes = reinterpret_cast<std::uint8_t*>(args.scratch + 10 * pitch);
   const auto fill_gates = [&](std::int64_t t, const float* h, float* gates) {
     const ByteGrid grid = byte_grid(range({h, hidden}));
     QuantizeArgs rounding;
@@ -78,7 +77,7 @@ void lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
     rounding.src_strides[1] = 1;
     rounding.scale = grid.scale;
     rounding.zero_point = grid.zero_point;
-    rounding.dst = bytes.data();
+    rounding.dst = bytes;
     quantize(rounding, {});
     const float* start = sequence.start + t * sequence.start_pitch;
     for (std::int64_t gate = 0; gate < 4; ++gate)
@@ -87,8 +86,7 @@ void lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
         const std::int32_t zero = weights.zero_point ? weights.zero_point[j] : 0;
         std::int32_t sum = 0;
         for (std::int64_t k = 0; k < hidden; ++k)
-          sum += (bytes[static_cast<std::size_t>(k)] - grid.zero_point) *
-                 (column[k / 4 * 256 + k % 4] - zero);
+          sum += (bytes[k] - grid.zero_point) * (column[k / 4 * 256 + k % 4] - zero);
         gates[j] = std::fmaf(static_cast<float>(sum), grid.scale * weights.scale[j], start[j]);
       }
   };

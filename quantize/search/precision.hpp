@@ -31,6 +31,17 @@ struct GridReaders {
   double gain_db = 0;              ///< signal-to-noise ratio of the model with them in float, more
 };
 
+/// The readers of all grids, whose `share` is a number of multiply-adds so far, of `total`.
+template <class Key>
+std::vector<GridReaders> with_shares(std::map<Key, GridReaders> by_grid, double total) {
+  std::vector<GridReaders> result;
+  for (auto& [grid, entry] : by_grid) {
+    entry.share /= std::max(total, 1.0);
+    result.push_back(std::move(entry));
+  }
+  return result;
+}
+
 /// A float model of which some operators are quantized.
 class MixedModel {
  public:

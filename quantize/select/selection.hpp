@@ -20,7 +20,7 @@ enum class Role : std::uint8_t {
   product,     ///< Conv, Gemm, MatMul: constant weights, bias in the accumulator
   matrices,    ///< MatMul of two activations
   arithmetic,  ///< Add, Sub, Mul
-  average,     ///< AveragePool, GlobalAveragePool, ReduceMean over the image
+  average,     ///< AveragePool, GlobalAveragePool, ReduceMean over the image, cubic Resize
   rows,        ///< Softmax, LayerNormalization, Gelu of a product, factors per channel behind them:
                ///< computed in float of what may have no grid, and read in float where that helps
   function,    ///< element by element, of one operand: a byte table

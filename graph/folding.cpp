@@ -62,18 +62,52 @@ std::optional<int> transposed_axis(const Node& node, int rank, int axis) {
   return std::nullopt;
 }
 
-/// Where the channel axis of the first input lies in the first output.
-std::optional<int> moved_axis(const Graph& graph, const Node& node, int axis) {
+/// A row-major reshape that joins the channel axis with its neighbours: scales repeat along the
+/// joined axis.
+std::optional<Grid> joined_channels(const Shape& from, const Shape& to, const Grid& grid) {
+  const auto axis = static_cast<std::size_t>(*grid.axis);
+  if (axis >= from.size()) return std::nullopt;
+  std::size_t at = 0;
+  const auto end = [&](std::size_t i) { return extent_product(to, 0, i + 1); };
+  while (at < to.size() && end(at) < extent_product(from, 0, axis + 1)) ++at;
+  if (at == to.size()) return std::nullopt;
+  std::size_t last = axis;
+  while (last < from.size() && extent_product(from, 0, last + 1) < end(at)) ++last;
+  if (last == from.size() || extent_product(from, 0, last + 1) != end(at)) return std::nullopt;
+  const std::int64_t inner = extent_product(from, axis + 1, last + 1);
+  if (to[at] % (from[axis] * inner) != 0) return std::nullopt;
+  Grid joined = grid;
+  joined.axis = static_cast<int>(at);
+  joined.scale.clear();
+  joined.zero_point.clear();
+  for (std::int64_t i = 0; i < to[at]; ++i) {
+    const auto channel = static_cast<std::size_t>(i / inner % from[axis]);
+    joined.scale.push_back(grid.scale[channel]);
+    joined.zero_point.push_back(grid.zero_point[channel]);
+  }
+  return joined;
+}
+
+/// One scale per channel, where the channels lie in the first output.
+std::optional<Grid> moved_channels(const Graph& graph, const Node& node, Grid grid) {
   const Value& input = graph.value(node.inputs[0]);
   if (!input.shape) return std::nullopt;
-  if (node.is("Transpose"))
-    return transposed_axis(node, static_cast<int>(input.shape->size()), axis);
   const bool reshapes = node.is("Reshape") || node.is("Flatten") || node.is("Squeeze") ||
                         node.is("Unsqueeze") || node.is("Identity");
-  if (!reshapes || node.outputs.empty() || node.outputs[0] == no_value) return std::nullopt;
-  const Value& output = graph.value(node.outputs[0]);
-  if (!output.shape) return std::nullopt;
-  return reshaped_axis(*input.shape, *output.shape, axis);
+  const int axis = *grid.axis;
+  if (node.is("Transpose")) {
+    grid.axis = transposed_axis(node, static_cast<int>(input.shape->size()), axis);
+  } else {
+    if (!reshapes || node.outputs.empty() || node.outputs[0] == no_value) return std::nullopt;
+    const Value& output = graph.value(node.outputs[0]);
+    if (!output.shape || element_count(*output.shape) == 0) return std::nullopt;
+    grid.axis = reshaped_axis(*input.shape, *output.shape, axis);
+    if (!grid.axis) {
+      grid.axis = axis;
+      return joined_channels(*input.shape, *output.shape, grid);
+    }
+  }
+  return grid.axis ? std::optional(grid) : std::nullopt;
 }
 
 /// Blocks stay blocks under Transpose alone.
@@ -193,8 +227,7 @@ std::optional<Grid> moved_grid(const Graph& graph, const Node& node) {
   if (!common || common->per_tensor()) return common;
   if (mixes_data(node)) return std::nullopt;
   if (common->block != 0) return transposed_blocks(graph, node, *common);
-  common->axis = moved_axis(graph, node, *common->axis);
-  return common->axis ? common : std::nullopt;
+  return moved_channels(graph, node, *common);
 }
 
 bool fold_node(Graph& graph, Node& node, std::int64_t max_elements) {

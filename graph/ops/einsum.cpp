@@ -1,11 +1,11 @@
 // Einsum: sums of products over named axes, by walking all index combinations.
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "core/checked.hpp"
 #include "graph/ops/checks.hpp"
 #include "graph/ops/dispatch.hpp"
+#include "graph/ops/equation.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/strided.hpp"
@@ -14,69 +14,6 @@
 namespace intact {
 
 namespace {
-
-/// Labels are letters; '0', '1', ... stand for the axes of the ellipsis, aligned from the right.
-struct Equation {
-  std::vector<std::string> operands;
-  std::string result;
-};
-
-std::string without_blanks(std::string text) {
-  std::erase(text, ' ');
-  return text;
-}
-
-/// Replaces "..." by as many digit labels as the operand has axes beyond its letters.
-std::string expand_ellipsis(const Node& node, std::string term, std::size_t extra,
-                            std::size_t most) {
-  const std::size_t at = term.find("...");
-  std::string labels;
-  for (std::size_t i = most - extra; i < most; ++i) labels += static_cast<char>('0' + i);
-  if (at != std::string::npos) term.replace(at, 3, labels);
-  for (const char label : term)
-    if (std::isalnum(static_cast<unsigned char>(label)) == 0)
-      refuse(node, "the equation has '{}'; labels must be letters", label);
-  return term;
-}
-
-Equation parse_equation(const Node& node, std::span<const std::size_t> ranks) {
-  const std::string text = without_blanks(node.attributes.text("equation", ""));
-  const std::size_t arrow = text.find("->");
-  std::vector<std::string> terms(1);
-  for (const char c : text.substr(0, arrow)) {
-    if (c == ',')
-      terms.emplace_back();
-    else
-      terms.back() += c;
-  }
-  if (terms.size() != ranks.size())
-    refuse(node, "the equation '{}' has {} terms for {} operands", text, terms.size(),
-           ranks.size());
-  std::vector<std::size_t> extra(terms.size(), 0);
-  for (std::size_t i = 0; i < terms.size(); ++i) {
-    const bool open = terms[i].find("...") != std::string::npos;
-    const std::size_t letters = terms[i].size() - (open ? 3 : 0);
-    if (letters > ranks[i] || (!open && letters != ranks[i]) || ranks[i] - letters > 9)
-      refuse(node, "the term '{}' does not fit an operand of rank {}", terms[i], ranks[i]);
-    extra[i] = ranks[i] - letters;
-  }
-  const std::size_t most = *std::max_element(extra.begin(), extra.end());
-  Equation equation;
-  for (std::size_t i = 0; i < terms.size(); ++i)
-    equation.operands.push_back(expand_ellipsis(node, terms[i], extra[i], most));
-  if (arrow != std::string::npos) {
-    equation.result = expand_ellipsis(node, text.substr(arrow + 2), most, most);
-    return equation;
-  }
-  // Implicit form: the ellipsis, then the labels that occur once, in alphabetical order.
-  std::array<int, 256> uses{};
-  for (const std::string& term : equation.operands)
-    for (const char label : term) ++uses[static_cast<unsigned char>(label)];
-  for (std::size_t label = 0; label < uses.size(); ++label)
-    if (uses[label] > 0 && (label <= '9' || uses[label] == 1))
-      equation.result += static_cast<char>(label);
-  return equation;
-}
 
 using Extents = std::array<std::int64_t, 128>;  // by label; -1 where it does not occur
 
@@ -102,16 +39,16 @@ std::vector<TensorType> infer_einsum(const InferContext& context) {
   const Node& node = context.node;
   check_operands(node, 1, 16);
   std::vector<Shape> shapes;
-  std::vector<std::size_t> ranks;
+  std::vector<std::optional<int>> ranks;
   for (const TensorType& input : context.inputs) {
     if (!input.shape) return {{context.inputs[0].type, std::nullopt}};
     if (input.type != context.inputs[0].type)
       refuse(node, "operands have elements of types {} and {}; they must agree",
              element_name(context.inputs[0].type), element_name(input.type));
     shapes.push_back(*input.shape);
-    ranks.push_back(input.shape->size());
+    ranks.emplace_back(static_cast<int>(input.shape->size()));
   }
-  const Equation equation = parse_equation(node, ranks);
+  const Equation equation = *parse_equation(node, ranks);
   const Extents extents = label_extents(node, equation, shapes);
   Shape shape;
   for (const char label : equation.result)
@@ -161,13 +98,13 @@ std::vector<Tensor> evaluate_einsum(const EvalContext& context) {
   const ElementType computing = is_float(types[0].type) ? ElementType::f64 : ElementType::u64;
   std::vector<Tensor> operands;
   std::vector<Shape> shapes;
-  std::vector<std::size_t> ranks;
+  std::vector<std::optional<int>> ranks;
   for (const Tensor& tensor : context.inputs) {
     operands.push_back(convert(tensor, computing));
     shapes.push_back(tensor.shape());
-    ranks.push_back(tensor.shape().size());
+    ranks.emplace_back(tensor.rank());
   }
-  const Equation equation = parse_equation(node, ranks);
+  const Equation equation = *parse_equation(node, ranks);
   const Extents by_label = label_extents(node, equation, shapes);
   std::string order = equation.result;
   for (const std::string& term : equation.operands)

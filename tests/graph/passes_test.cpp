@@ -93,6 +93,36 @@ TEST(ImportQuantization, MovedWeightsKeepTheirChannels) {
   expect_same_meaning(raw, graph, {random_floats({1, 6}, 2)}, 0);
 }
 
+TEST(ImportQuantization, JoinedChannelsRepeatTheirScales) {
+  const auto weights = [](std::int64_t axis, const Shape& to) {
+    ModelBuilder model;
+    const ValueId x = model.input("x", ElementType::f32, {1, to[0]});
+    const ValueId w = model.constant("w", random_integers<std::int8_t>({2, 3, 2}, 1));
+    const std::vector<float> scales = {0.5f, 0.25f, 0.125f};
+    const auto count = axis == 1 ? 3 : 2;
+    const ValueId s =
+        model.vector<float>("s", std::vector<float>(scales.begin(), scales.begin() + count));
+    const ValueId dq = model.node("DequantizeLinear", "dq", {w, s}, {{"axis", axis}});
+    const ValueId reshaped =
+        model.node("Reshape", "reshape", {dq, model.vector<std::int64_t>("shape", to)});
+    const Graph raw = model.build({model.node("MatMul", "matmul", {x, reshaped})});
+    const Graph graph = canonical(raw);
+    expect_same_meaning(raw, graph, {random_floats({1, to[0]}, 2)}, 0);
+    return graph.value(graph.nodes.at(0).inputs[1]).grid;
+  };
+  using Scales = std::vector<float>;
+  const auto inner = weights(2, {2, 6}), middle = weights(1, {2, 6}), outer = weights(0, {6, 2});
+  ASSERT_TRUE(inner && middle && outer);
+  EXPECT_EQ(inner->axis, 1);
+  EXPECT_EQ(inner->scale, (Scales{0.5f, 0.25f, 0.5f, 0.25f, 0.5f, 0.25f}));
+  EXPECT_EQ(middle->axis, 1);
+  EXPECT_EQ(middle->scale, (Scales{0.5f, 0.5f, 0.25f, 0.25f, 0.125f, 0.125f}));
+  EXPECT_EQ(outer->axis, 0);
+  EXPECT_EQ(outer->scale, (Scales{0.5f, 0.5f, 0.5f, 0.25f, 0.25f, 0.25f}));
+  // The channels are taken apart.
+  EXPECT_FALSE(weights(1, {4, 3}));
+}
+
 TEST(ImportQuantization, OtherParametersStay) {
   ModelBuilder model;
   const ValueId x = model.input("x", ElementType::f32, {8});

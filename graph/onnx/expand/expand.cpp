@@ -1,6 +1,7 @@
 // The one table of expansions, and the walk that applies it.
 #include "graph/onnx/expand/expand.hpp"
 
+#include <algorithm>
 #include <iterator>
 
 #include "graph/onnx/expand/families.hpp"
@@ -13,7 +14,7 @@ using Key = std::pair<std::string_view, std::string_view>;  // domain, operator
 std::map<Key, const ExpansionRule*> build_table() {
   std::map<Key, const ExpansionRule*> table;
   for (const auto rules : {channels_last_rules(), quantized_rules(), integer_rules(), fused_rules(),
-                           normalization_rules(), attention_rules()})
+                           normalization_rules(), attention_rules(), standard_rules()})
     for (const ExpansionRule& rule : rules) table.emplace(Key{rule.domain, rule.op}, &rule);
   return table;
 }
@@ -26,6 +27,13 @@ const std::map<Key, const ExpansionRule*>& table() {
 const ExpansionRule* rule_of(const Node& node) {
   const auto found = table().find({node.domain, node.op});
   return found == table().end() ? nullptr : found->second;
+}
+
+/// Whether a node computes the same in every run, as far as its operands tell.
+bool has_constant_operands(const Walk& walk, const Node& node) {
+  return !node.inputs.empty() && std::ranges::all_of(node.inputs, [&](ValueId id) {
+    return id == no_value || walk.is_constant(id);
+  });
 }
 
 /// Weights of this domain are laid out for the processor on which the file was written.
@@ -45,10 +53,12 @@ std::vector<std::pair<std::string_view, std::string_view>> expanded_operators() 
 }
 
 void expand_operators(Graph& graph, std::map<ValueId, int> ranks) {
-  Walk walk{graph, FreshNames(graph), Ranks(graph, std::move(ranks)), {}};
+  Walk walk{graph, FreshNames(graph), Ranks(graph, std::move(ranks)), {}, {}};
   std::vector<Node> nodes;
   for (Node& node : std::exchange(graph.nodes, {})) {
     refuse_blocked_layout(node);
+    if (has_constant_operands(walk, node))
+      walk.constants.insert(node.outputs.begin(), node.outputs.end());
     const ExpansionRule* rule = rule_of(node);
     if (rule == nullptr) {
       walk.ranks.follow(node);

@@ -136,6 +136,10 @@ void Expansion::give_all(const std::vector<ValueId>& made, std::size_t most) {
 }
 
 std::vector<Node> Expansion::finish() {
+  if (kept_) {
+    walk_.ranks.follow(node_);
+    return {std::move(node_)};
+  }
   for (std::size_t i = 0; i < node_.outputs.size(); ++i)
     if (wants(i) && (i >= given_.size() || !given_[i]))
       refuse_unsupported(node_, "its output {} is not supported", i);

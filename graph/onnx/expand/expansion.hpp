@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,10 @@ struct Walk {
   Ranks ranks;
   /// By channels-last tensor.
   std::map<ValueId, ChannelsFirst> channels_first;
+  /// Results of operators on constants alone: quantized weights behind their DequantizeLinear.
+  std::set<ValueId> constants;
+
+  bool is_constant(ValueId id) const { return graph.is_constant(id) || constants.contains(id); }
 };
 
 Attributes attributes_of(std::initializer_list<std::pair<const char*, Attribute>> list);
@@ -86,6 +91,8 @@ class Expansion {
   void give(std::size_t i, ValueId made);
   /// The first outputs are these, the others up to `most` are not wanted.
   void give_all(const std::vector<ValueId>& made, std::size_t most);
+  /// The file's node stays as it is: a form for which there is nothing better.
+  void keep() { kept_ = true; }
 
   /// The nodes in order. Throws Unsupported when an output that is wanted was not given.
   std::vector<Node> finish();
@@ -99,6 +106,7 @@ class Expansion {
   std::map<std::string, int, std::less<>> count_;
   std::vector<bool> given_;
   std::size_t main_ = SIZE_MAX;
+  bool kept_ = false;
 };
 
 }  // namespace intact

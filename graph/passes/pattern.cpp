@@ -23,7 +23,7 @@ bool nearly(double a, double b) {
 }
 
 const Node* Pattern::take(ValueId id, std::string_view op) {
-  const int index = id == no_value ? -1 : producers_[static_cast<std::size_t>(id)];
+  const int index = producer(id);
   if (index < 0 || taken_.size() >= most_nodes) return nullptr;
   const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
   if (!node.is(op) || node.outputs.size() != 1) return nullptr;
@@ -63,17 +63,19 @@ bool Pattern::take_factors(const Node& node, Product& product) {
   return product.factors.size() <= most_factors;
 }
 
+bool Pattern::is_inside(ValueId id) const {
+  const int index = producer(id);
+  return index >= 0 &&
+         (index == taken_.front() || (!graph_.is_output(id) && readers(id).size() == 1));
+}
+
 bool Pattern::take_product(ValueId id, Product& product) {
   if (const std::optional<double> c = number(id)) {
     product.number *= *c;
     return true;
   }
-  const int index = producers_[static_cast<std::size_t>(id)];
-  const bool last = index >= 0 && index == taken_.front();
-  const bool inside =
-      index >= 0 && !graph_.is_output(id) && consumers_[static_cast<std::size_t>(id)].size() == 1;
-  if (last || inside) {
-    const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
+  if (is_inside(id)) {
+    const Node& node = graph_.nodes[static_cast<std::size_t>(producer(id))];
     const std::optional<double> c = node.inputs.size() == 2 ? number(node.inputs[1]) : std::nullopt;
     const bool nested = (node.is("Mul") && node.inputs.size() == 2) ||
                         (node.is("Div") && c && *c != 0) ||
@@ -87,33 +89,39 @@ bool Pattern::take_product(ValueId id, Product& product) {
 bool Pattern::is_closed() const {
   const auto is_read_outside = [&](int node) {
     const ValueId id = graph_.nodes[static_cast<std::size_t>(node)].outputs[0];
-    const std::vector<int>& readers = consumers_[static_cast<std::size_t>(id)];
-    return graph_.is_output(id) || std::any_of(readers.begin(), readers.end(), [&](int reader) {
+    return graph_.is_output(id) || std::ranges::any_of(readers(id), [&](int reader) {
              return std::find(taken_.begin(), taken_.end(), reader) == taken_.end();
            });
   };
   return std::none_of(taken_.begin() + 1, taken_.end(), is_read_outside);
 }
 
-bool Pattern::replace(Node node) {
-  if (!is_closed()) return false;
-  Node& last = graph_.nodes[static_cast<std::size_t>(taken_.front())];
-  node.name = last.name;
-  node.outputs = last.outputs;
-  std::sort(taken_.begin() + 1, taken_.end());
-  std::rotate(taken_.begin(), taken_.begin() + 1, taken_.end());
+void Pattern::put(int place, Node node) {
+  for (const ValueId id : node.inputs)
+    if (id != no_value) consumers_[static_cast<std::size_t>(id)].push_back(place);
+  for (const ValueId id : node.outputs) producers_[static_cast<std::size_t>(id)] = place;
+  graph_.nodes[static_cast<std::size_t>(place)] = std::move(node);
+}
+
+bool Pattern::replace(std::vector<Node> nodes, std::size_t main) {
+  if (!is_closed() || nodes.size() > taken_.size()) return false;
+  const Node& last = graph_.nodes[static_cast<std::size_t>(taken_.front())];
+  nodes[main].name = last.name;
+  nodes.back().outputs = last.outputs;
+  std::sort(taken_.begin(), taken_.end());
   for (const int index : taken_) {
     Node& old = graph_.nodes[static_cast<std::size_t>(index)];
-    append_sources(node, std::move(old.sources));
+    append_sources(nodes[main], std::move(old.sources));
     for (const ValueId id : old.inputs)
       if (id != no_value) std::erase(consumers_[static_cast<std::size_t>(id)], index);
+    for (const ValueId id : old.outputs) producers_[static_cast<std::size_t>(id)] = -1;
     old = Node{};
   }
-  const int place = taken_.back();
-  for (const ValueId id : node.inputs)
-    if (id != no_value && static_cast<std::size_t>(id) < consumers_.size())
-      consumers_[static_cast<std::size_t>(id)].push_back(place);
-  graph_.nodes[static_cast<std::size_t>(place)] = std::move(node);
+  producers_.resize(graph_.values.size(), -1);
+  consumers_.resize(graph_.values.size());
+  // Everything in a match depends on its operands, so that these come before its first node.
+  for (std::size_t i = 0; i + 1 < nodes.size(); ++i) put(taken_[i], std::move(nodes[i]));
+  put(taken_.back(), std::move(nodes.back()));
   return true;
 }
 

@@ -41,6 +41,10 @@ class Pattern {
   /// A floating-point constant of one element.
   std::optional<double> number(ValueId id) const;
 
+  /// `id` is the result of the last node, or has one reader and is no output: its producer may be
+  /// part of the match.
+  bool is_inside(ValueId id) const;
+
   /// A product of tensors and one number, however it is written: Mul in any order and nesting, Div
   /// by a number, Pow with the exponents 2 and 3. Nested operators are part of the match when
   /// nothing else reads them; else their results are factors.
@@ -55,13 +59,25 @@ class Pattern {
   bool is_closed() const;
   /// Lets `node` compute what the match computes, with the sources and the output of its last node.
   /// False, and nothing happens, unless it is closed.
-  bool replace(Node node);
+  bool replace(Node node) { return replace({std::move(node)}, 0); }
+  /// The same with nodes in a row, fewer than the match has: the last one has the output, number
+  /// `main` the name and the sources.
+  bool replace(std::vector<Node> nodes, std::size_t main);
 
   Graph& graph() { return graph_; }
   const std::optional<Shape>& shape(ValueId id) const { return graph_.value(id).shape; }
 
  private:
   bool take_factors(const Node& node, Product& product);
+  void put(int place, Node node);
+  /// Index of the node that computes a value; -1 for inputs and constants, also new ones.
+  int producer(ValueId id) const {
+    const auto index = static_cast<std::size_t>(id);
+    return id == no_value || index >= producers_.size() ? -1 : producers_[index];
+  }
+  const std::vector<int>& readers(ValueId id) const {
+    return consumers_[static_cast<std::size_t>(id)];
+  }
 
   Graph& graph_;
   std::vector<int> producers_;

@@ -9,11 +9,13 @@ namespace intact {
 /// Gelu (Erf and Tanh), Swish, HardSwish, Mish, from products of a tensor with a function of
 /// itself.
 bool recognize_activation(Pattern& pattern, const Node& last);
-/// LayerNormalization along the last axis.
-bool recognize_layer_normalization(Pattern& pattern, const Node& last);
-
-/// RMSNormalization along the last axis.
-bool recognize_rms_normalization(Pattern& pattern, const Node& last);
+/// LayerNormalization, RMSNormalization and InstanceNormalization; of one axis that is not the
+/// last, between Transposes.
+bool recognize_normalization(Pattern& pattern, const Node& last);
+/// GroupNormalization from an InstanceNormalization between Reshapes.
+bool recognize_group_normalization(Pattern& pattern, const Node& last);
+/// LpNormalization of a tensor on a grid: its division by a norm that is kept from being 0.
+bool recognize_lp_normalization(Pattern& pattern, const Node& last);
 
 /// A node of the standard's operator set `version`.
 inline Node standard_node(std::string_view op, int version, std::vector<ValueId> inputs) {

@@ -1,210 +1,195 @@
-// Normalizations along the last axis that a file spells out.
+// LayerNormalization, RMSNormalization and InstanceNormalization that a file spells out. Along one
+// axis that is not the last, Transposes bring it there and back.
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "graph/definition.hpp"
+#include "graph/passes/normalization_terms.hpp"
 #include "graph/passes/recognize.hpp"
 #include "graph/reals.hpp"
 
 namespace intact {
 namespace {
 
-/// The mean along the last axis, which stays with extent 1.
-const Node* take_mean(Pattern& pattern, ValueId id) {
-  const Node* mean = pattern.take(id, "ReduceMean");
-  if (mean == nullptr || mean->attributes.integer("keepdims", 1) == 0 ||
-      !pattern.shape(mean->inputs[0]))
-    return nullptr;
-  std::vector<std::int64_t> axes = mean->attributes.integers("axes");
-  if (mean->has_input(1)) {
-    const Value& given = pattern.graph().value(mean->inputs[1]);
-    if (!given.is_constant() || given.constant.type() != ElementType::s64) return nullptr;
-    axes.assign(given.constant.data<std::int64_t>().begin(),
-                given.constant.data<std::int64_t>().end());
-  }
-  const auto rank = static_cast<std::int64_t>(pattern.shape(mean->inputs[0])->size());
-  return axes.size() == 1 && (axes[0] == -1 || axes[0] == rank - 1) ? mean : nullptr;
+/// number * gamma * (x - mean(x)) / sqrt(variance(x) + epsilon) + beta; for the root of the mean
+/// square without the mean.
+struct Normalization {
+  ValueId x = no_value;
+  std::vector<std::int64_t> axes;
+  bool centered = false;
+  double epsilon = 0, number = 1;
+  ValueId gamma = no_value, beta = no_value;  ///< constants
+};
+
+/// The tensor of which a quotient takes the mean square, and whether without its mean.
+bool read_operand(Pattern& pattern, const Quotient& quotient, Normalization& norm) {
+  const Root& root = *quotient.root;
+  const auto mean = take_centered(pattern, quotient.y);
+  const bool centered = mean && mean->axes == root.square.axes;
+  norm.x = centered ? mean->of : quotient.y;
+  norm.centered = centered;
+  if (root.centered) return centered && root.square.of == norm.x;
+  if (root.square.of == quotient.y) return true;
+  // Exporters compute the difference once or once per use.
+  const auto again = take_centered(pattern, root.square.of);
+  return centered && again && again->of == norm.x && again->axes == mean->axes;
 }
 
-/// `id` is x - mean(x). Exporters compute it once or once per use.
-bool is_centered(Pattern& pattern, ValueId id, ValueId& x) {
-  const Node* difference = pattern.take(id, "Sub");
-  if (difference == nullptr) return false;
-  const Node* mean = take_mean(pattern, difference->inputs[1]);
-  if (mean == nullptr || mean->inputs[0] != difference->inputs[0]) return false;
-  x = difference->inputs[0];
-  return true;
+void read_root(const Quotient& quotient, Normalization& norm) {
+  const Root& root = *quotient.root;
+  norm.axes = root.square.axes;
+  // sqrt(k * m + e) is sqrt(k) * sqrt(m + e / k).
+  norm.epsilon = root.epsilon / root.square.factor;
+  norm.number = quotient.number / std::sqrt(root.square.factor);
+  if (nearly(norm.number, 1)) norm.number = 1;
+  norm.gamma = quotient.gamma;
 }
 
-/// `id` is sqrt(mean(y * y) + epsilon); gives y.
-bool is_deviation(Pattern& pattern, ValueId id, ValueId& y, double& epsilon) {
-  const Node* root = pattern.take(id, "Sqrt");
-  ValueId variance = no_value;
-  if (root == nullptr || !pattern.take_sum(root->inputs[0], variance, epsilon)) return false;
-  const Node* mean = take_mean(pattern, variance);
-  Pattern::Product square;
-  if (mean == nullptr || !pattern.take_product(mean->inputs[0], square) || square.number != 1 ||
-      square.factors.size() != 2 || square.factors[0] != square.factors[1])
-    return false;
-  y = square.factors[0];
-  return std::isfinite(epsilon) && epsilon >= 0;
+bool is_normalized(Pattern& pattern, ValueId id, Normalization& norm) {
+  return pattern.attempt([&] {
+    Quotient quotient;
+    if (!take_quotient(pattern, id, quotient) || quotient.y == no_value) return false;
+    read_root(quotient, norm);
+    return read_operand(pattern, quotient, norm);
+  });
 }
 
-/// `id` is 1 / s.
-bool is_reciprocal(Pattern& pattern, ValueId id, ValueId& s) {
-  if (const Node* reciprocal = pattern.take(id, "Reciprocal")) {
-    s = reciprocal->inputs[0];
-    return true;
-  }
-  const Node* quotient = pattern.take(id, "Div");
-  if (quotient == nullptr || pattern.number(quotient->inputs[0]) != 1) return false;
-  s = quotient->inputs[1];
-  return true;
+bool has_bias(Pattern& pattern, const Node& last, Normalization& norm) {
+  return last.is("Add") && pattern.either_order(last, [&](ValueId a, ValueId b) {
+    norm.beta = b;
+    return pattern.graph().is_constant(b) && is_normalized(pattern, a, norm);
+  });
 }
 
-/// `id` is y / sqrt(mean(y * y) + epsilon), the root of the same y up to `same`.
-template <class Same>
-bool is_standardized(Pattern& pattern, ValueId id, ValueId& y, double& epsilon, const Same& same) {
-  const auto matches = [&](ValueId dividend, ValueId root) {
-    ValueId squared = no_value;
-    if (!is_deviation(pattern, root, squared, epsilon)) return false;
-    y = dividend;
-    return squared == dividend || same(squared);
-  };
-  if (pattern.attempt([&] {
-        const Node* quotient = pattern.take(id, "Div");
-        return quotient != nullptr && matches(quotient->inputs[0], quotient->inputs[1]);
-      }))
-    return true;
+/// factor * of, where the factor is gamma / sqrt(variance + epsilon); gives `of`.
+bool is_scaled_by_factor(Pattern& pattern, ValueId id, ValueId& of, Quotient& factor) {
   const Node* product = pattern.take(id, "Mul");
   return product != nullptr && pattern.either_order(*product, [&](ValueId a, ValueId b) {
-    ValueId root = no_value;
-    return is_reciprocal(pattern, b, root) && matches(a, root);
-  });
-}
-
-/// `id` is (x - mean(x)) / sqrt(variance(x) + epsilon).
-bool is_normalized(Pattern& pattern, ValueId id, ValueId& x, double& epsilon) {
-  return pattern.attempt([&] {
-    ValueId centered = no_value, again = no_value;
-    const auto same = [&](ValueId other) { return is_centered(pattern, other, again); };
-    return is_standardized(pattern, id, centered, epsilon, same) &&
-           is_centered(pattern, centered, x) && (again == no_value || again == x);
-  });
-}
-
-/// A constant with one element per element of the last axis of x.
-bool is_row_constant(Pattern& pattern, ValueId id, ValueId x) {
-  if (!pattern.graph().is_constant(id)) return false;
-  const Shape& given = pattern.graph().value(id).constant.shape();
-  const std::optional<Shape>& shape = pattern.shape(x);
-  return shape && !shape->empty() && !given.empty() && given.size() <= shape->size() &&
-         given.back() == shape->back() && element_count(given) == given.back();
-}
-
-/// `id` is normalized(x) * gamma.
-bool is_scaled(Pattern& pattern, ValueId id, ValueId& x, ValueId& gamma, double& epsilon) {
-  return pattern.attempt([&] {
-    const Node* product = pattern.take(id, "Mul");
-    return product != nullptr && pattern.either_order(*product, [&](ValueId a, ValueId b) {
-      if (!pattern.graph().is_constant(b) || !is_normalized(pattern, a, x, epsilon)) return false;
-      gamma = b;
-      return is_row_constant(pattern, b, x);
-    });
-  });
-}
-
-/// `id` is gamma / sqrt(variance(x) + epsilon).
-bool is_factor(Pattern& pattern, ValueId id, ValueId& x, ValueId& gamma, double& epsilon) {
-  const Node* product = pattern.take(id, "Mul");
-  return product != nullptr && pattern.either_order(*product, [&](ValueId a, ValueId b) {
-    ValueId root = no_value, centered = no_value;
-    if (!pattern.graph().is_constant(b) || !is_reciprocal(pattern, a, root) ||
-        !is_deviation(pattern, root, centered, epsilon) || !is_centered(pattern, centered, x))
-      return false;
-    gamma = b;
-    return is_row_constant(pattern, b, x);
+    factor = {};
+    of = a;
+    return take_quotient(pattern, b, factor) && factor.y == no_value;
   });
 }
 
 /// TensorFlow's spelling: x * factor + (beta - mean(x) * factor).
-bool is_shifted(Pattern& pattern, const Node& last, ValueId& x, ValueId& gamma, ValueId& beta,
-                double& epsilon) {
+bool is_shifted(Pattern& pattern, const Node& last, Normalization& norm) {
   return last.is("Add") && pattern.either_order(last, [&](ValueId scaled, ValueId shift) {
-    const Node* product = pattern.take(scaled, "Mul");
     const Node* difference = pattern.take(shift, "Sub");
-    if (product == nullptr || difference == nullptr) return false;
-    const Node* means = pattern.take(difference->inputs[1], "Mul");
-    if (means == nullptr) return false;
-    beta = difference->inputs[0];
-    return pattern.either_order(*product, [&](ValueId given, ValueId factor) {
-      if (!is_factor(pattern, factor, x, gamma, epsilon) || given != x) return false;
-      return is_row_constant(pattern, beta, x) &&
-             pattern.either_order(*means, [&](ValueId mean, ValueId again) {
-               const Node* taken = take_mean(pattern, mean);
-               return taken != nullptr && taken->inputs[0] == x && again == factor;
-             });
-    });
+    Quotient factor, again;
+    ValueId mean = no_value;
+    if (difference == nullptr || !pattern.graph().is_constant(difference->inputs[0]) ||
+        !is_scaled_by_factor(pattern, scaled, norm.x, factor) ||
+        !is_scaled_by_factor(pattern, difference->inputs[1], mean, again))
+      return false;
+    norm.beta = difference->inputs[0];
+    read_root(factor, norm);
+    Normalization second;
+    read_root(again, second);
+    const auto subtracted = take_mean(pattern, mean);
+    // The root of x without its mean, whichever of the two factors is looked at.
+    const auto belongs = [&](const Root& root) {
+      if (root.centered) return root.square.of == norm.x;
+      const auto centered = take_centered(pattern, root.square.of);
+      return centered && centered->of == norm.x && centered->axes == norm.axes;
+    };
+    norm.centered = true;
+    return subtracted && subtracted->of == norm.x && nearly(subtracted->factor, 1) &&
+           subtracted->axes == norm.axes && belongs(*factor.root) && belongs(*again.root) &&
+           second.axes == norm.axes && second.epsilon == norm.epsilon &&
+           second.number == norm.number && second.gamma == norm.gamma;
   });
 }
 
-/// Ones, for a normalization that is not scaled.
-ValueId ones(Graph& graph, ValueId like) {
-  const std::int64_t length = graph.value(like).shape->back();
-  Tensor tensor(ElementType::f32, {length});
-  for (float& one : tensor.data<float>()) one = 1;
-  const ValueId id =
-      graph.add_constant(graph.unique_name(graph.value(like).name + "/ones"), std::move(tensor));
-  graph.value(id).shape = Shape{length};
-  return id;
+/// Operator, scale and bias in place of the match, for x or what takes its place; false when the
+/// constants do not run along the axes from `first` to `last`.
+bool make_node(Pattern& pattern, const Normalization& norm, std::size_t first, std::size_t last,
+               Node& node) {
+  const bool instance = node.is("InstanceNormalization");
+  const ValueId gamma = constant_along(pattern, norm.gamma, norm.x, first, last, norm.number);
+  ValueId beta = no_value;
+  if (norm.beta != no_value || instance)
+    beta = constant_along(pattern, norm.beta, norm.x, first, last, norm.beta == no_value ? 0 : 1);
+  if (gamma == no_value || (beta == no_value && (norm.beta != no_value || instance))) return false;
+  node.inputs = {norm.x, gamma};
+  if (beta != no_value) node.inputs.push_back(beta);
+  node.attributes.set("epsilon", static_cast<float>(norm.epsilon));
+  return true;
+}
+
+Node row_node(const Normalization& norm, std::int64_t axis) {
+  Node node = norm.centered ? standard_node("LayerNormalization", 17, {})
+                            : standard_node("RMSNormalization", 23, {});
+  if (axis != -1) node.attributes.set("axis", axis);
+  return node;
+}
+
+/// Transpose with its output.
+Node transpose(Graph& graph, ValueId x, const std::vector<std::int64_t>& order,
+               const std::string& name) {
+  Node node = standard_node("Transpose", 13, {x});
+  node.attributes.set("perm", order);
+  node.outputs = {graph.add_value(graph.unique_name(name), ElementType::f32)};
+  node.name = graph.value(node.outputs[0]).name;
+  Shape shape;
+  for (const std::int64_t axis : order)
+    shape.push_back((*graph.value(x).shape)[static_cast<std::size_t>(axis)]);
+  graph.value(node.outputs[0]).shape = shape;
+  return node;
+}
+
+/// The one axis becomes the last one.
+bool replace_between_transposes(Pattern& pattern, const Normalization& norm) {
+  Graph& graph = pattern.graph();
+  const auto axis = static_cast<std::size_t>(norm.axes[0]);
+  Node rows = row_node(norm, -1);
+  if (!make_node(pattern, norm, axis, axis, rows)) return false;
+  const std::string name = graph.value(norm.x).name;
+  std::vector<std::int64_t> there(pattern.shape(norm.x)->size()), back(there.size());
+  std::iota(there.begin(), there.end(), 0);
+  std::rotate(there.begin() + norm.axes[0], there.begin() + norm.axes[0] + 1, there.end());
+  for (std::size_t i = 0; i < there.size(); ++i)
+    back[static_cast<std::size_t>(there[i])] = static_cast<std::int64_t>(i);
+  Node in = transpose(graph, norm.x, there, name + "/axis_last");
+  rows.inputs[0] = in.outputs[0];
+  rows.outputs = {graph.add_value(graph.unique_name(name + "/normalized"), ElementType::f32)};
+  graph.value(rows.outputs[0]).shape = graph.value(in.outputs[0]).shape;
+  Node out = standard_node("Transpose", 13, {rows.outputs[0]});
+  out.name = graph.value(rows.outputs[0]).name + "/axis_back";
+  out.attributes.set("perm", back);
+  return pattern.replace({std::move(in), std::move(rows), std::move(out)}, 1);
+}
+
+bool replace(Pattern& pattern, const Normalization& norm, ValueId y) {
+  const std::optional<Shape>& shape = pattern.shape(norm.x);
+  if (pattern.graph().value(norm.x).type != ElementType::f32 || shape != pattern.shape(y) ||
+      norm.axes.empty() || !pattern.is_closed() || (!norm.centered && norm.beta != no_value))
+    return false;
+  const auto first = static_cast<std::size_t>(norm.axes.front()),
+             last = static_cast<std::size_t>(norm.axes.back());
+  if (last - first + 1 != norm.axes.size()) return false;
+  if (last + 1 < shape->size()) return first == last && replace_between_transposes(pattern, norm);
+  Node rows = row_node(norm, first == last ? -1 : norm.axes[0]);
+  if (make_node(pattern, norm, first, last, rows)) return pattern.replace(std::move(rows));
+  Node instance = standard_node("InstanceNormalization", 6, {});
+  return first == 2 && norm.centered && make_node(pattern, norm, 1, 1, instance) &&
+         pattern.replace(std::move(instance));
 }
 
 }  // namespace
 
-bool recognize_layer_normalization(Pattern& pattern, const Node& last) {
+bool recognize_normalization(Pattern& pattern, const Node& last) {
   const ValueId y = last.outputs[0];
-  ValueId x = no_value, gamma = no_value, beta = no_value;
-  double epsilon = 0;
-  const auto has_bias = [&] {
-    return last.is("Add") && pattern.either_order(last, [&](ValueId a, ValueId b) {
-      beta = b;
-      return pattern.graph().is_constant(b) &&
-             (is_scaled(pattern, a, x, gamma, epsilon) || is_normalized(pattern, a, x, epsilon)) &&
-             is_row_constant(pattern, b, x);
-    });
-  };
-  if (!is_shifted(pattern, last, x, gamma, beta, epsilon) && !pattern.attempt(has_bias)) {
-    gamma = beta = no_value;
-    if (!is_scaled(pattern, y, x, gamma, epsilon)) {
-      gamma = no_value;
-      if (!is_normalized(pattern, y, x, epsilon)) return false;
-    }
-  }
-  if (pattern.graph().value(x).type != ElementType::f32 || pattern.shape(x) != pattern.shape(y) ||
-      !pattern.is_closed())
-    return false;
-  if (gamma == no_value) gamma = ones(pattern.graph(), x);
-  Node node = standard_node("LayerNormalization", 17, {x, gamma});
-  if (beta != no_value) node.inputs.push_back(beta);
-  node.attributes.set("epsilon", static_cast<float>(epsilon));
-  return pattern.replace(std::move(node));
-}
-
-/// A constant scale belongs to it: without one, x / sqrt(mean(x * x) + epsilon) stays as it is.
-bool recognize_rms_normalization(Pattern& pattern, const Node& last) {
-  ValueId x = no_value, gamma = no_value;
-  double epsilon = 0;
-  const bool matches = last.is("Mul") && pattern.either_order(last, [&](ValueId a, ValueId b) {
-    gamma = b;
-    return pattern.graph().is_constant(b) &&
-           is_standardized(pattern, a, x, epsilon, [](ValueId) { return false; }) &&
-           is_row_constant(pattern, b, x);
+  using Form = bool (*)(Pattern&, const Node&, Normalization&);
+  constexpr Form forms[] = {is_shifted, has_bias,
+                            [](Pattern& p, const Node& node, Normalization& norm) {
+                              return is_normalized(p, node.outputs[0], norm);
+                            }};
+  return std::ranges::any_of(forms, [&](Form matches) {
+    Normalization norm;
+    return pattern.attempt(
+        [&] { return matches(pattern, last, norm) && replace(pattern, norm, y); });
   });
-  if (!matches || pattern.graph().value(x).type != ElementType::f32 ||
-      pattern.shape(x) != pattern.shape(last.outputs[0]))
-    return false;
-  Node node = standard_node("RMSNormalization", 23, {x, gamma});
-  node.attributes.set("epsilon", static_cast<float>(epsilon));
-  return pattern.replace(std::move(node));
 }
 
 }  // namespace intact

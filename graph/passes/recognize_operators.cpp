@@ -10,8 +10,8 @@
 namespace intact {
 
 void recognize_operators(Graph& graph) {
-  constexpr std::array recognizers = {recognize_layer_normalization, recognize_rms_normalization,
-                                      recognize_activation};
+  constexpr std::array recognizers = {recognize_group_normalization, recognize_normalization,
+                                      recognize_lp_normalization, recognize_activation};
   Pattern pattern(graph);
   // From the end: the outermost operator of a chain comes first.
   for (std::size_t i = graph.nodes.size(); i-- > 0;) {

@@ -163,8 +163,10 @@ void Selector::find_spelled() {
   Graph recognized = graph_;
   recognize_operators(recognized);
   std::map<std::string, int> whole_of;
+  const auto is_known = [&](ValueId id) { return id == no_value || at(id) < graph_.values.size(); };
   for (const Node& node : recognized.nodes) {
-    if (node.sources.size() < 2) continue;
+    // Where other operators stand around the recognized one, the parts are judged.
+    if (node.sources.size() < 2 || !is_known(node.inputs[0])) continue;
     for (const std::string& source : node.sources)
       whole_of[source] = static_cast<int>(spelled_.size());
     spelled_.push_back(node);

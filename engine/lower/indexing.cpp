@@ -51,7 +51,9 @@ GatherOperation gather_along(const StoredTensor& from, std::size_t axis,
 void set_precision(Operation& operation, const StoredTensor& from) {
   if (from.on_grid()) return;
   operation.precision = from.type == ElementType::f32 ? Precision::floating : Precision::shape;
-  if (from.type == ElementType::f32) operation.reason = float_reason(from.name);
+  if (from.type == ElementType::f32)
+    operation.reason =
+        from.constant.defined() ? float_constant_reason(from.name) : float_reason(from.name);
 }
 
 // --- several axes, one after the other: Pad and Resize

@@ -5,6 +5,7 @@
 
 #include "engine/element_kind.hpp"
 #include "engine/lower/broadcast.hpp"
+#include "engine/lower/reasons.hpp"
 
 namespace intact {
 namespace {
@@ -141,7 +142,12 @@ bool lower_where(Lowering& lowering, const Node& node) {
   Operation& operation = lowering.emit(node, SelectOperation{}, std::move(inputs), target);
   if (bytes) return true;
   const bool first = lowering.on_byte_grid(node.inputs[1]);
-  set_precision(lowering, operation, node.inputs[first ? 2 : 1]);
+  const bool second =
+      first || (lowering.is_constant(node.inputs[1]) && !lowering.on_byte_grid(node.inputs[2]));
+  const ValueId blamed = node.inputs[second ? 2 : 1];
+  set_precision(lowering, operation, blamed);
+  if (operation.precision == Precision::floating && lowering.is_constant(blamed))
+    operation.reason = float_constant_reason(lowering.value(blamed).name);
   if (first && lowering.on_byte_grid(node.inputs[2])) {
     operation.precision = Precision::floating;
     operation.reason = "'" + lowering.value(node.inputs[1]).name + "' and '" +

@@ -355,13 +355,16 @@ namespace {
 
 void explain_float(const Lowering& lowering, const Node& node, Operation& operation) {
   operation.precision = Precision::floating;
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    if (!node.has_input(i) || lowering.on_byte_grid(node.inputs[i]) ||
-        lowering.value(node.inputs[i]).type != ElementType::f32)
-      continue;
-    operation.reason = lowering.no_grid_reason(node, i);
-    return;
-  }
+  // A constant is to blame only where everything else lies on a grid.
+  for (const bool constants : {false, true})
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (!node.has_input(i) || lowering.on_byte_grid(node.inputs[i]) ||
+          lowering.is_constant(node.inputs[i]) != constants ||
+          lowering.value(node.inputs[i]).type != ElementType::f32)
+        continue;
+      operation.reason = lowering.no_grid_reason(node, i);
+      return;
+    }
   operation.reason = form_reason(node);
 }
 

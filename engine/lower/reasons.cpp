@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "graph/definition.hpp"
+
 namespace intact {
 namespace {
 
@@ -46,6 +48,11 @@ std::string_view advice(std::string_view op) {
       {"PRelu", "a constant slope on an 8-bit grid, or one behind a product, runs on bytes"},
       {"ReduceProd", "Log, ReduceSum and Exp, with grids between them, run on bytes"},
       {"ReduceLogSum", "ReduceSum, a grid and Log run on bytes"},
+      {"MaxUnpool", "a Resize or ConvTranspose in its place runs on bytes"},
+      {"QuantizeLinear", "a constant scale and zero point make a grid of it"},
+      {"DequantizeLinear",
+       "a constant scale and zero point make a grid of it, and so does a DynamicQuantizeLinear for "
+       "products with quantized weights"},
       {"NonMaxSuppression", "it chooses by floats; everything before it can run on bytes"},
       {"RoiAlign", "a Resize of a Slice in its place runs on bytes"},
       {"Conv", "constant weights and bias, and at most three spatial axes, run on bytes"},
@@ -81,13 +88,23 @@ std::string float_reason(const std::string& tensor) {
       tensor);
 }
 
+std::string float_constant_reason(const std::string& tensor) {
+  return fmt::format("'{}' is a float constant; quantized with one scale it would be bytes",
+                     tensor);
+}
+
 std::string form_reason(const Node& node) {
   return fmt::format("there is no integer kernel for this form of {}; {}", node.op,
                      form_advice(node.op));
 }
 
 std::string reference_reason(const Node& node) {
-  return fmt::format("{} has no fast kernel and runs the reference; {}", node.op, advice(node.op));
+  const Definition* definition = find_definition(node.op, node.domain);
+  const bool function = definition != nullptr && definition->elementwise && node.inputs.size() == 1;
+  return fmt::format("{} has no fast kernel and runs the reference; {}", node.op,
+                     function ? "a QuantizeLinear and DequantizeLinear pair before it would make "
+                                "it a table of bytes"
+                              : advice(node.op));
 }
 
 }  // namespace intact

@@ -10,6 +10,8 @@ namespace intact {
 
 /// An operator that only moves elements, of a tensor that is stored as float.
 std::string float_reason(const std::string& tensor);
+/// The same for a constant.
+std::string float_constant_reason(const std::string& tensor);
 /// An operator whose operands lie on grids, but in a form without an integer kernel.
 std::string form_reason(const Node& node);
 /// An operator that the reference evaluates.

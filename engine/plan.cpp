@@ -18,9 +18,12 @@ namespace intact {
 namespace {
 
 constexpr Pass shaped_passes[] = {
+    {"pair_operands", pair_operands},
     {"remove_identities", remove_identities},  // Casts, now that types are known
     {"fold_pad", fold_pad},
+    {"drop_expands", drop_expands},
     {"recognize_operators", recognize_operators},
+    {"pull_factors", pull_factors},
     {"replace_trilu", replace_trilu},
     {"hoist_rounds", hoist_rounds},
     {"remove_dead_code", remove_dead_code},

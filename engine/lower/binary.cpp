@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "engine/lower/broadcast.hpp"
+#include "engine/pixel_walk.hpp"
+#include "graph/ops/groups.hpp"
 
 namespace intact {
 namespace {
@@ -108,6 +110,37 @@ std::optional<kernels::FloatBinary> float_operation(const Node& node) {
   return std::nullopt;
 }
 
+/// A float operand. A constant that is repeated along an axis between two others, so that chains
+/// could not read it along with their tiles (engine/pixel_walk.hpp), is stored repeated from its
+/// first axis on.
+TensorId real_operand(Lowering& lowering, ValueId id, Layout layout, const Shape& out,
+                      Layout out_layout) {
+  const TensorId stored = lowering.real(id, layout);
+  StoredTensor result;
+  result.shape = out;
+  result.layout = out_layout;
+  const StoredTensor given = lowering.program().tensor(stored);
+  if (!given.constant.defined() || given.layout != Layout::plain || out_layout != Layout::plain ||
+      pixel_walk(given, result))
+    return stored;
+  const Shape& own = given.shape;
+  const auto first = static_cast<std::size_t>(
+      std::find_if(own.begin(), own.end(), [](std::int64_t extent) { return extent != 1; }) -
+      own.begin());
+  Shape repeated(out.end() - static_cast<std::ptrdiff_t>(own.size() - first), out.end());
+  repeated.back() = own.back();
+  Tensor constant(ElementType::f32, repeated);
+  const auto from = given.constant.data<float>();
+  const auto to = constant.data<float>();
+  const auto indices = broadcast_indices(
+      Shape(own.begin() + static_cast<std::ptrdiff_t>(first), own.end()), repeated);
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = from[indices[i]];
+  const TensorId tensor =
+      lowering.new_tensor(given.name, ElementType::f32, repeated, Layout::plain);
+  lowering.program().tensor(tensor).constant = std::move(constant);
+  return tensor;
+}
+
 }  // namespace
 
 bool lower_binary(Lowering& lowering, const Node& node) {
@@ -124,8 +157,10 @@ bool lower_binary(Lowering& lowering, const Node& node) {
   const bool commutes = *function != FloatBinary::sub && *function != FloatBinary::div &&
                         *function != FloatBinary::prelu;
   const Operands operands = order_operands(lowering, node, commutes);
-  const TensorId inputs[] = {lowering.real(operands.a, operands.layout_a),
-                             lowering.real(operands.b, operands.layout_b)};
+  const Shape& out = lowering.shape(node.outputs[0]);
+  const TensorId inputs[] = {
+      real_operand(lowering, operands.a, operands.layout_a, out, operands.layout),
+      real_operand(lowering, operands.b, operands.layout_b, out, operands.layout)};
   const Tail tail = lowering.take_float_tail(node);
   const TensorId output = lowering.result_tensor(tail, operands.layout);
   lowering.emit_float(node, tail, FloatBinaryOperation{*function, tail.lower, tail.upper},

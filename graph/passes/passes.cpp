@@ -18,6 +18,7 @@ constexpr std::array passes = {
     Pass{"import_quantization", import_quantization},
     // Weights reach their grids here.
     Pass{"fold_constants", fold_constants},
+    Pass{"multiply_dynamic_bytes", multiply_dynamic_bytes},
     Pass{"cancel_bytes", cancel_bytes},
     Pass{"fold_bias", fold_bias},
     Pass{"fold_batch_normalization", fold_batch_normalization},

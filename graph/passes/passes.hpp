@@ -22,7 +22,8 @@ void widen_halves(Graph& graph);         ///< f16 and bf16 -> f32
 void import_quantization(Graph& graph);  ///< Q/DQ -> Round, Bytes, FromBytes
 void fold_constants(Graph& graph);       ///< nodes with constant inputs
 void cancel_bytes(Graph& graph);  ///< FromBytes(Bytes(x)) on one grid, equal Rounds, moves on bytes
-void fold_bias(Graph& graph);     ///< Add of a constant per channel into the convolution before it
+void multiply_dynamic_bytes(Graph& graph);  ///< products behind DynamicQuantizeLinear and DQ
+void fold_bias(Graph& graph);  ///< Add of a constant per channel into the convolution before it
 void fold_batch_normalization(Graph& graph);  ///< into the Conv, ConvTranspose or Gemm before it
 void fold_pad(Graph& graph);             ///< Pad with the real zero into the Conv or pool behind it
 void fold_space_to_depth(Graph& graph);  ///< blocks of pixels as channels into the Conv behind them
@@ -31,9 +32,15 @@ void remove_dead_code(Graph& graph);     ///< nodes that no output needs
 void inline_branches(Graph& graph);      ///< If with a constant condition
 void canonicalize_subgraphs(Graph& graph);  ///< all passes on the subgraphs of control flow
 
+/// Max, Min, Sum and Mean of any number of tensors as operators of two; needs shapes.
+void pair_operands(Graph& graph);
 /// Gelu, Swish, HardSwish, Mish, LayerNormalization, RMSNormalization that the file spells out;
 /// needs shapes.
 void recognize_operators(Graph& graph);
+/// Expand in front of operators that broadcast by themselves; needs shapes.
+void drop_expands(Graph& graph);
+/// Numbers by which operands of a MatMul are multiplied, behind it; needs shapes.
+void pull_factors(Graph& graph);
 /// Round in front of Reshape, Transpose, ...; needs shapes.
 void hoist_rounds(Graph& graph);
 /// Trilu of reals with known shape: Where with a constant condition, so that zeros lie on the grid.

@@ -90,6 +90,34 @@ FoldCase one(const Form& form) {
   return with_float_outputs({form.name, build}, form, 1);
 }
 
+/// DynamicQuantizeLinear, DequantizeLinear and an operator of reals with quantized weights.
+struct RealForm {
+  std::string name, op;
+  Shape input, weights;
+  std::int64_t channels_at = 0;  ///< axis of the weights
+  bool per_channel = true, bias = true;
+  AttributeList attributes = {};
+};
+
+FoldCase of_reals(const RealForm& form, int float_nodes = 0) {
+  const auto build = [=](ModelBuilder& b) -> FoldModel {
+    const Quantized x = dynamic_quantize(b, "q", b.input("x", ElementType::f32, form.input));
+    const ValueId reals = b.node("DequantizeLinear", "x.dq", {x.bytes, x.scale, x.zero_point});
+    const Shape channels = {form.weights[static_cast<std::size_t>(form.channels_at)]};
+    const Shape scales = form.per_channel ? channels : Shape{};
+    const ValueId weights = b.node(
+        "DequantizeLinear", "w.dq",
+        {integers(b, "w", form.weights, false),
+         b.constant("s", random_floats(scales, 8, 0.005f, 0.01f)), integers(b, "z", scales, false)},
+        {{"axis", form.per_channel ? form.channels_at : 0}});
+    std::vector<ValueId> operands = {reals, weights};
+    if (form.bias) operands.push_back(b.constant("b", random_floats(channels, 5)));
+    return {{b.node(form.op, "product", operands, form.attributes)},
+            {random_floats(form.input, 6, -1.2f, 2.0f)}};
+  };
+  return {form.name, build, 17, float_nodes};
+}
+
 /// Two products behind one another: no float in between.
 FoldCase two(const Form& first, const Form& second) {
   const auto build = [=](ModelBuilder& b) -> FoldModel {
@@ -229,6 +257,38 @@ std::vector<FoldCase> dynamic_cases() {
       two(matmul, with(matmul, "dynamic_matmul_u8", [](Form& f) { f.unsigned_weights = true; })),
       shared(conv),
       shared(matmul),
+      of_reals({.name = "dynamic_reals_matmul",
+                .op = "MatMul",
+                .input = {2, 5, 24},
+                .weights = {24, 40},
+                .channels_at = 1,
+                .bias = false}),
+      of_reals({.name = "dynamic_reals_matmul_one_scale",
+                .op = "MatMul",
+                .input = {2, 5, 24},
+                .weights = {24, 40},
+                .channels_at = 1,
+                .per_channel = false,
+                .bias = false}),
+      of_reals({.name = "dynamic_reals_gemm",
+                .op = "Gemm",
+                .input = {7, 24},
+                .weights = {40, 24},
+                .attributes = {{"transB", std::int64_t{1}}, {"alpha", 0.5f}, {"beta", 2.0f}}}),
+      of_reals(
+          {.name = "dynamic_reals_conv",
+           .op = "Conv",
+           .input = {1, 6, 7, 9},
+           .weights = {12, 2, 3, 3},
+           .attributes = {{"group", std::int64_t{3}}, {"pads", std::vector<std::int64_t>(4, 1)}}},
+          1),
+      of_reals({.name = "dynamic_reals_conv_1d",
+                .op = "Conv",
+                .input = {2, 6, 19},
+                .weights = {8, 6, 3},
+                .per_channel = false,
+                .bias = false},
+               1),
       lstm({.name = "dynamic_lstm"}),
       lstm({.name = "dynamic_lstm_one_unit", .steps = 1, .batch = 1, .input = 1, .hidden = 1}),
       lstm({.name = "dynamic_lstm_u8_weights", .unsigned_weights = true, .bias = false}),

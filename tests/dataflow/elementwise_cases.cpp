@@ -152,6 +152,58 @@ FoldModel chained(ModelBuilder& b) {
           {random_integers<std::uint8_t>({3, 90}, 3), random_integers<std::uint8_t>({3, 1}, 4)}};
 }
 
+/// An operator of any number of operands, each on a grid of its own or all on one.
+template <class T>
+FoldCase variadic(const std::string& op, const std::vector<Shape>& shapes, bool one_grid) {
+  const std::string name = "elementwise_" + op + "_of_" + std::to_string(shapes.size()) +
+                           (one_grid ? "_on_one_grid" : "") + (std::is_signed_v<T> ? "_s8" : "_u8");
+  return {
+      name, [=](ModelBuilder& b) {
+        FoldModel model;
+        std::vector<ValueId> operands;
+        for (std::size_t i = 0; i < shapes.size(); ++i) {
+          const float scale = one_grid ? 0.021f : 0.021f + 0.004f * static_cast<float>(i);
+          operands.push_back(grid_input<T>(b, "x" + std::to_string(i), shapes[i], scale, T{20}));
+          model.inputs.push_back(random_integers<T>(shapes[i], static_cast<unsigned>(3 + i)));
+        }
+        model.outputs = {b.round("y", b.node(op, "z", operands), 0.0517f, T{25})};
+        return model;
+      }};
+}
+
+/// op(x, c) with float numbers that run along one axis, with a Round behind.
+FoldCase with_vector(const std::string& op, const std::string& name, const Shape& shape,
+                     const Shape& vector, bool first = false) {
+  return {"elementwise_" + op + "_vector_" + name, [=](ModelBuilder& b) -> FoldModel {
+            const ValueId x = grid_input<std::uint8_t>(b, "a", shape, 0.021f, 117);
+            const ValueId c = b.constant("c", random_floats(vector, 5, 0.4f, 1.7f));
+            const ValueId z = b.node(op, "z", first ? std::vector{c, x} : std::vector{x, c});
+            return {{b.round("y", z, 0.0317f, std::uint8_t{120})},
+                    {random_integers<std::uint8_t>(shape, 3)}};
+          }};
+}
+
+void add_vectors(std::vector<FoldCase>& cases) {
+  for (const char* op : {"Add", "Sub", "Mul", "Div", "Max", "Min"}) {
+    cases.push_back(with_vector(op, "channels_of_sequence", {2, 6, 19}, {6, 1}));
+    cases.push_back(with_vector(op, "heads", {2, 3, 7, 16}, {1, 3, 1, 1}));
+    cases.push_back(with_vector(op, "rows", {2, 3, 7, 16}, {7, 1}));
+    cases.push_back(with_vector(op, "matrix", {2, 3, 7, 16}, {7, 16}));
+    cases.push_back(with_vector(op, "first", {2, 6, 19}, {6, 1}, true));
+  }
+}
+
+void add_variadic(std::vector<FoldCase>& cases) {
+  const Shape image = {2, 3, 5, 7};
+  for (const char* op : {"Max", "Min", "Sum", "Mean"})
+    for (const bool one_grid : {false, true}) {
+      cases.push_back(variadic<std::uint8_t>(op, {image, image, image}, one_grid));
+      cases.push_back(variadic<std::int8_t>(op, {image, {7}, image, {5, 7}}, one_grid));
+      cases.push_back(variadic<std::uint8_t>(op, {image, image}, one_grid));
+      cases.push_back(variadic<std::uint8_t>(op, {image}, one_grid));
+    }
+}
+
 void add_broadcasts(std::vector<FoldCase>& cases) {
   const Shape image = {2, 3, 5, 7};
   const std::pair<const char*, std::pair<Shape, Shape>> broadcasts[] = {
@@ -214,6 +266,8 @@ std::vector<FoldCase> elementwise_cases() {
   cases.push_back({"elementwise_pow", power});
   cases.push_back({"elementwise_chained", chained});
   add_broadcasts(cases);
+  add_variadic(cases);
+  add_vectors(cases);
   return cases;
 }
 

@@ -59,5 +59,7 @@ std::vector<FoldCase> word_window_cases();
 std::vector<FoldCase> selection_cases();
 std::vector<FoldCase> behind_cases();
 std::vector<FoldCase> logic_cases();
+std::vector<FoldCase> einsum_cases();
+std::vector<FoldCase> spelled_norm_cases();
 
 }  // namespace intact::testing

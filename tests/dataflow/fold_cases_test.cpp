@@ -43,6 +43,8 @@ std::vector<FoldCase> all_cases() {
   add(word_window_cases());
   add(behind_cases());
   add(logic_cases());
+  add(einsum_cases());
+  add(spelled_norm_cases());
   return all;
 }
 

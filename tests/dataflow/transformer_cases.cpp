@@ -24,8 +24,9 @@ template <class T>
 struct Attention {
   std::int64_t batch = 2, heads = 3, rows = 10, columns = 10, depth = 16;
   GridOf<T> q, k, v, probabilities, result;
-  std::string scale = "Div";  ///< "", "Mul" or "Div"
+  std::string scale = "Div";  ///< "", "Mul" or "Div"; "roots": of both operands
   Shape mask = {2, 1, 1, 10};
+  bool mask_is_expanded = false;
   bool transposed_keys = true;  ///< k comes as [.., columns, depth]
   bool grid_on_product = false, grid_on_scaled = false, grid_on_masked = false;
 };
@@ -47,22 +48,29 @@ Tensor mask_of(const Shape& shape) {
 
 template <class T>
 ValueId scores(ModelBuilder& b, const Attention<T>& a, FoldModel& model) {
-  const ValueId q = operand(b, "q", {a.batch, a.heads, a.rows, a.depth}, a.q, model, 3);
-  ValueId k = no_value;
+  ValueId q = operand(b, "q", {a.batch, a.heads, a.rows, a.depth}, a.q, model, 3), k = no_value;
   if (a.transposed_keys) {
     k = operand(b, "k", {a.batch, a.heads, a.columns, a.depth}, a.k, model, 4);
     k = b.node("Transpose", "kt", {k}, {{"perm", std::vector<std::int64_t>{0, 1, 3, 2}}});
   } else {
     k = operand(b, "k", {a.batch, a.heads, a.depth, a.columns}, a.k, model, 4);
   }
+  if (a.scale == "roots") {
+    q = b.node("Mul", "q.scaled", {q, b.scalar("q.root", 0.48f)});
+    k = b.node("Mul", "k.scaled", {k, b.scalar("k.root", 0.48f)});
+  }
   ValueId x = b.node("MatMul", "scores", {q, k});
   if (a.grid_on_product) x = b.round("product", x, 0.051f, T(a.q.zero_point));
   const float factor = a.scale == "Mul" ? 0.23f : 4.3f;
-  if (!a.scale.empty()) x = b.node(a.scale, "scale", {x, b.scalar("factor", factor)});
+  if (!a.scale.empty() && a.scale != "roots")
+    x = b.node(a.scale, "scale", {x, b.scalar("factor", factor)});
   if (a.grid_on_scaled) x = b.round("scaled", x, 0.037f, T(a.k.zero_point));
   if (!a.mask.empty()) {
     ValueId mask = b.input("mask", ElementType::f32, a.mask);
     model.inputs.push_back(mask_of(a.mask));
+    if (a.mask_is_expanded)
+      mask = b.node("Expand", "expand",
+                    {mask, b.vector<std::int64_t>("full", {a.batch, a.heads, a.rows, a.columns})});
     if (a.grid_on_masked) mask = b.round("m", mask, 0.04f, T(a.v.zero_point));
     x = b.node("Add", "masked", {x, mask});
   }
@@ -258,6 +266,14 @@ std::vector<FoldCase> transformer_cases() {
       changed<S>("attention_s8", [](AS&) {}),
       changed<U>("attention_mul_scale", [](AU& a) { a.scale = "Mul"; }),
       changed<U>("attention_without_scale", [](AU& a) { a.scale = ""; }),
+      changed<U>("attention_roots_of_scale_u8", [](AU& a) { a.scale = "roots"; }),
+      changed<S>("attention_roots_of_scale_s8", [](AS& a) { a.scale = "roots"; }),
+      changed<U>("attention_roots_of_scale_without_mask",
+                 [](AU& a) {
+                   a.scale = "roots";
+                   a.mask = {};
+                 }),
+      changed<U>("attention_expanded_mask", [](AU& a) { a.mask_is_expanded = true; }),
       changed<U>("attention_without_mask", [](AU& a) { a.mask = {}; }),
       changed<S>("attention_without_scale_and_mask", [](AS& a) { a.scale = "", a.mask = {}; }),
       changed<U>("attention_causal_mask",

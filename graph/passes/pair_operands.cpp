@@ -1,0 +1,89 @@
+// Kernels join two tensors: Max, Min and Sum of more are chains of them, and Mean is a quotient of
+// their Sum.
+#include <utility>
+
+#include "graph/folding.hpp"
+#include "graph/passes/passes.hpp"
+#include "graph/passes/rewrite.hpp"
+
+namespace intact {
+namespace {
+
+bool joins_any_number(const Node& node) {
+  if (!node.domain.empty() || node.inputs.empty()) return false;
+  if (node.op == "Sum" || node.op == "Mean") return true;
+  return (node.op == "Max" || node.op == "Min") && node.inputs.size() != 2;
+}
+
+class Pairing {
+ public:
+  explicit Pairing(Graph& graph) : graph_(graph), rewriter_(graph) {}
+
+  void run() {
+    for (Node& node : rewriter_.take_nodes()) {
+      const Value& y = graph_.value(node.outputs[0]);
+      if (!joins_any_number(node) || y.type != ElementType::f32 || !y.shape)
+        rewriter_.push(std::move(node));
+      else if (node.op == "Mean")
+        divide(std::move(node));
+      else
+        join(std::move(node));
+    }
+    rewriter_.finish();
+  }
+
+ private:
+  ValueId new_value(const Node& node, const std::string& op) {
+    return graph_.add_value(rewriter_.names.get(node.name + "/" + op), ElementType::f32);
+  }
+
+  /// Max, Min or Sum, from the first operand to the last.
+  void join(Node node) {
+    const std::vector<ValueId> operands = std::exchange(node.inputs, {});
+    if (operands.size() == 1)
+      node.op = "Identity";
+    else if (node.op == "Sum")
+      node.op = "Add";
+    node.inputs = {operands[0]};
+    for (std::size_t i = 1; i < operands.size(); ++i) {
+      node.inputs.push_back(operands[i]);
+      if (i + 1 == operands.size()) break;
+      Node inner = node;
+      inner.sources.clear();
+      inner.outputs = {new_value(node, node.op)};
+      inner.name = graph_.value(inner.outputs[0]).name;
+      graph_.value(inner.outputs[0]).shape = infer_node(graph_, inner)[0].shape;
+      node.inputs = inner.outputs;
+      rewriter_.push(std::move(inner));
+    }
+    rewriter_.push(std::move(node));
+  }
+
+  void divide(Node node) {
+    const ValueId count =
+        graph_.add_constant(rewriter_.names.get(node.name + "/count"),
+                            Tensor::scalar(static_cast<float>(node.inputs.size())));
+    graph_.value(count).shape = Shape{};
+    Node sum = node;
+    sum.op = "Sum";
+    sum.sources.clear();
+    sum.outputs = {new_value(node, sum.op)};
+    sum.name = graph_.value(sum.outputs[0]).name;
+    graph_.value(sum.outputs[0]).shape = graph_.value(node.outputs[0]).shape;
+    node.op = "Div";
+    node.inputs = {sum.outputs[0], count};
+    join(std::move(sum));
+    rewriter_.push(std::move(node));
+  }
+
+  Graph& graph_;
+  Rewriter rewriter_;
+};
+
+}  // namespace
+
+void pair_operands(Graph& graph) {
+  Pairing(graph).run();
+}
+
+}  // namespace intact

@@ -8,9 +8,11 @@
 
 namespace intact {
 
-/// Scales the channels of every stream (streams.hpp): rows of the weights that write it by 1/s,
-/// columns of those that read it by s. The model computes the same up to rounding of floats.
-/// Ranges of channels are those in `data`; one pass. The number of streams.
+/// Scales the channels of each stream (streams.hpp): rows of the weights that write it by 1/s,
+/// columns of those that read it by s, if that lowers the expected error that rounding tensors and
+/// weights causes in the products that read them. On `data` the model computes the same up to
+/// rounding of floats; elsewhere a Clip may end a channel where its range in `data` ends, as a grid
+/// does. One pass. The number of streams that were scaled.
 int equalize(Graph& graph, const CalibrationData& data, int threads);
 
 /// Notes in the graph's metadata, as "intact.scaled_channels", that the channels of the tensor,

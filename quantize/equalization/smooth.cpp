@@ -8,8 +8,8 @@
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
 #include "quantize/calibration/observed_model.hpp"
+#include "quantize/equalization/channels.hpp"
 #include "quantize/equalization/equalize.hpp"
-#include "quantize/weights/layout.hpp"
 
 namespace intact {
 namespace {
@@ -26,29 +26,6 @@ struct Spot {
   ValueId tensor = no_value;
   std::vector<int> readers;
   int normalization = -1;  ///< node that writes it for `readers` alone
-};
-
-struct Channel {
-  double low = 0, high = 0, power = 0;  ///< power: sum of squares
-
-  double largest() const { return std::max(-low, high); }
-};
-
-struct Statistics {
-  std::vector<Channel> channels;
-  double count = 0;
-
-  void observe(std::span<const float> values) {
-    const std::size_t width = channels.size();
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      Channel& channel = channels[i % width];
-      const auto value = static_cast<double>(values[i]);
-      channel.low = std::min(channel.low, value);
-      channel.high = std::max(channel.high, value);
-      channel.power += value * value;
-    }
-    count += static_cast<double>(values.size() / width);
-  }
 };
 
 class Finder {
@@ -107,7 +84,7 @@ std::vector<Spot> Finder::find() const {
 
 class Smoother {
  public:
-  Smoother(Graph& graph, const Spot& spot, const Statistics& statistics)
+  Smoother(Graph& graph, const Spot& spot, const TensorChannels& statistics)
       : graph_(graph), spot_(spot), statistics_(statistics) {
     for (const int reader : spot.readers) {
       const Tensor& weights = this->weights(reader);
@@ -127,7 +104,7 @@ class Smoother {
 
   Graph& graph_;
   const Spot& spot_;
-  const Statistics& statistics_;
+  const TensorChannels& statistics_;
   std::vector<WeightLayout> layouts_;
 };
 
@@ -135,7 +112,7 @@ class Smoother {
 double Smoother::error(std::span<const double> factors) const {
   double low = 0, high = 0, power = 0;
   for (std::size_t c = 0; c < factors.size(); ++c) {
-    const Channel& channel = statistics_.channels[c];
+    const ChannelStatistics& channel = statistics_.channels[c];
     low = std::min(low, channel.low / factors[c]);
     high = std::max(high, channel.high / factors[c]);
     power += channel.power / statistics_.count / (factors[c] * factors[c]);
@@ -252,21 +229,22 @@ class Multiplications {
   std::vector<std::vector<Node>> behind_;
 };
 
-std::vector<Statistics> observe(const Graph& graph, std::span<const Spot> spots,
-                                const CalibrationData& data, int threads) {
+std::vector<TensorChannels> observe(const Graph& graph, std::span<const Spot> spots,
+                                    const CalibrationData& data, int threads) {
   std::vector<ValueId> tensors;
-  std::vector<Statistics> statistics;
+  std::vector<TensorChannels> statistics;
   for (const Spot& spot : spots) {
     tensors.push_back(spot.tensor);
-    statistics.push_back(
-        {std::vector<Channel>(static_cast<std::size_t>(graph.value(spot.tensor).shape->back())),
-         0});
+    statistics.push_back({std::vector<ChannelStatistics>(
+                              static_cast<std::size_t>(graph.value(spot.tensor).shape->back())),
+                          0});
   }
   const ObservedModel model(graph, tensors, threads);
   const CalibrationSource source = data();
   while (const auto sample = source()) {
     const std::vector<Tensor> values = model.run(*sample);
-    for (std::size_t i = 0; i < values.size(); ++i) statistics[i].observe(values[i].data<float>());
+    for (std::size_t i = 0; i < values.size(); ++i)
+      statistics[i].observe(values[i], values[i].rank() - 1);
   }
   return statistics;
 }
@@ -276,7 +254,7 @@ std::vector<Statistics> observe(const Graph& graph, std::span<const Spot> spots,
 int smooth(Graph& graph, const CalibrationData& data, int threads) {
   const std::vector<Spot> spots = Finder(graph).find();
   if (spots.empty()) return 0;
-  const std::vector<Statistics> statistics = observe(graph, spots, data, threads);
+  const std::vector<TensorChannels> statistics = observe(graph, spots, data, threads);
   const std::vector<int> producers = graph.producers();
   Multiplications multiplications(graph);
   int count = 0;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <optional>
 
 namespace intact {
 namespace {
@@ -36,6 +37,8 @@ class Streams {
     return !value.is_constant() && value.type == ElementType::f32 && value.shape &&
            value.shape->size() >= 3;
   }
+  std::optional<float> constant(const Node& node, std::size_t input) const;
+  std::optional<double> ceiling(const Node& node) const;
   bool scales(const Node& node) const;
   bool is_convolution(const Node& node) const;
   void visit(const Node& node);
@@ -46,6 +49,20 @@ class Streams {
   std::vector<std::size_t> uses_;
 };
 
+std::optional<float> Streams::constant(const Node& node, std::size_t input) const {
+  if (!node.has_input(input) || !graph_.is_constant(node.inputs[input])) return std::nullopt;
+  const Tensor& value = graph_.value(node.inputs[input]).constant;
+  if (value.type() != ElementType::f32 || value.size() != 1) return std::nullopt;
+  return value.data<float>()[0];
+}
+
+/// The bound of a Clip that is a Relu up to it.
+std::optional<double> Streams::ceiling(const Node& node) const {
+  if (!node.is("Clip") || constant(node, 1) != 0.0f) return std::nullopt;
+  const std::optional<float> bound = constant(node, 2);
+  return bound && *bound > 0 ? std::optional<double>(*bound) : std::nullopt;
+}
+
 /// Operators with f(s x) = s f(x) for positive s per channel, all operands alike.
 bool Streams::scales(const Node& node) const {
   if (node.is("Add"))
@@ -53,7 +70,7 @@ bool Streams::scales(const Node& node) const {
            graph_.value(node.inputs[0]).shape == graph_.value(node.inputs[1]).shape;
   const bool alone = node.is("Relu") || node.is("LeakyRelu") || node.is("AveragePool") ||
                      node.is("GlobalAveragePool") ||
-                     (node.is("MaxPool") && node.outputs.size() == 1);
+                     (node.is("MaxPool") && node.outputs.size() == 1) || ceiling(node);
   return alone && is_image(node.inputs[0]);
 }
 
@@ -72,7 +89,8 @@ bool Streams::is_convolution(const Node& node) const {
 void Streams::visit(const Node& node) {
   if (is_convolution(node)) return;
   if (scales(node)) {
-    for (const ValueId input : node.inputs) join(node.outputs[0], input);
+    for (const ValueId input : node.inputs)
+      if (!graph_.is_constant(input)) join(node.outputs[0], input);
     return;
   }
   for (const ValueId id : node.inputs) block(id);
@@ -95,11 +113,13 @@ std::vector<Stream> Streams::find() {
       Stream& stream = found[set_of(node.outputs[0])];
       stream.tensors.push_back(node.outputs[0]);
       stream.channels = graph_.value(node.outputs[0]).shape->at(1);
+      if (const std::optional<double> bound = ceiling(node))
+        stream.ceilings.push_back({node.outputs[0], *bound});
     }
   }
   std::vector<Stream> result;
   for (auto& [set, stream] : found)
-    if (!blocked_[set] && !stream.writers.empty() && !stream.readers.empty())
+    if (!blocked_[set] && stream.channels > 0 && !stream.writers.empty() && !stream.readers.empty())
       result.push_back(std::move(stream));
   return result;
 }

@@ -5,6 +5,7 @@
 //   x -> DynamicQuantizeLinear -> ConvInteger or MatMulInteger -> Cast -> Mul (scales) -> Add
 //   (bias)
 //   LSTM -> com.microsoft.DynamicQuantizeLSTM
+//   Gather from a large table -> Gather of bytes -> DequantizeLinear
 //
 // A tensor has one DynamicQuantizeLinear for all products that read it.
 #include <fmt/format.h>
@@ -30,9 +31,11 @@
 #include "quantize/progress.hpp"
 #include "quantize/search/precision.hpp"
 #include "quantize/search/trial.hpp"
+#include "quantize/select/embeddings.hpp"
 #include "quantize/select/patterns.hpp"
 #include "quantize/select/selection.hpp"
 #include "quantize/weights/adapt.hpp"
+#include "quantize/write/embeddings.hpp"
 #include "quantize/write/write.hpp"
 
 namespace intact {
@@ -81,8 +84,14 @@ std::optional<std::string> reason_to_keep(const Graph& graph, const Node& node) 
 Selection select_products(const Graph& graph, const std::set<std::string>& excluded) {
   Selection selection;
   selection.from_integer.resize(graph.values.size(), false);
+  const std::map<ValueId, int> embeddings = find_embeddings(graph);
   for (const Node& node : graph.nodes) {
     Choice& choice = selection.nodes.emplace_back();
+    if (embeddings.contains(node.outputs[0])) {
+      choice.reason = "excluded";
+      if (!excluded.contains(node.name)) choice = {Role::embedding, "", {}};
+      continue;
+    }
     const std::optional<std::string> reason = reason_to_keep(graph, node);
     if (!reason) continue;
     choice.reason = *reason;
@@ -106,12 +115,20 @@ bool can_change_bias(const Graph& graph, const Node& node, const AdaptedWeights&
              static_cast<std::int64_t>(adapted.bias_change.size());
 }
 
-/// By node: weights of its own, rounded for the samples.
+/// By node: weights of its own, rounded for the samples; without samples tables of embeddings
+/// alone.
 std::vector<std::optional<AdaptedWeights>> adapt_products(const Graph& graph,
                                                           const Selection& selection,
                                                           const CalibrationData& data,
                                                           const QuantizeOptions& options,
                                                           QuantizeReport& report) {
+  if (!data) {
+    std::vector<std::optional<AdaptedWeights>> tables(graph.nodes.size());
+    for (std::size_t i = 0; i < tables.size(); ++i)
+      if (selection.nodes[i].role == Role::embedding)
+        tables[i] = quantize_table(graph.value(graph.nodes[i].inputs[0]).constant, options);
+    return tables;
+  }
   report.samples =
       collect(graph, GridPlan(graph, selection, {}).measured(), data, options).samples();
   auto adapted =
@@ -120,7 +137,7 @@ std::vector<std::optional<AdaptedWeights>> adapt_products(const Graph& graph,
                     report.samples, options);
   const auto consumers = graph.consumers();
   for (std::size_t i = 0; i < adapted.size(); ++i) {
-    if (!adapted[i]) continue;
+    if (!adapted[i] || selection.nodes[i].role != Role::product) continue;
     const Node& node = graph.nodes[i];
     const bool shared = consumers[static_cast<std::size_t>(node.inputs[1])].size() > 1;
     if (shared || factor_of(node) != 1 || !can_change_bias(graph, node, *adapted[i]))
@@ -151,21 +168,25 @@ Tensor transposed(const Tensor& matrix) {
 class Writer {
  public:
   Writer(Graph& graph, const QuantizeOptions& options)
-      : graph_(graph), options_(options), names_(graph) {}
+      : graph_(graph),
+        options_(options),
+        names_(graph),
+        ranks_(find_embeddings(graph)),
+        embeddings_(graph, names_) {}
 
-  /// `adapted`: by node, or empty.
+  /// `adapted`: by node.
   void run(const Selection& selection, std::span<const std::optional<AdaptedWeights>> adapted) {
     std::vector<Node> old = std::exchange(graph_.nodes, {});
     for (std::size_t i = 0; i < old.size(); ++i) {
-      const Choice& choice = selection.nodes[i];
-      if (choice.role) {
-        if (choice.role == Role::recurrent)
-          nodes_.push_back(dynamic_lstm(graph_, names_, std::move(old[i]), options_));
-        else
-          write_product(old[i], adapted.empty() || !adapted[i] ? nullptr : &*adapted[i]);
-        continue;
-      }
-      nodes_.push_back(std::move(old[i]));
+      const std::optional<Role>& role = selection.nodes[i].role;
+      if (role == Role::recurrent)
+        nodes_.push_back(dynamic_lstm(graph_, names_, std::move(old[i]), options_));
+      else if (role == Role::embedding)
+        write_embedding(std::move(old[i]), *adapted[i]);
+      else if (role)
+        write_product(old[i], adapted[i] ? &*adapted[i] : nullptr);
+      else
+        nodes_.push_back(std::move(old[i]));
     }
     graph_.nodes = std::move(nodes_);
   }
@@ -252,6 +273,11 @@ class Writer {
     return graph_.add_constant(names_.get(name), bias);
   }
 
+  void write_embedding(Node gather, const AdaptedWeights& table) {
+    const int rank = ranks_.at(gather.outputs[0]);
+    embeddings_.write(std::move(gather), table.weights, rank, nodes_);
+  }
+
   void write_product(const Node& node, const AdaptedWeights* adapted) {
     const bool conv = node.is("Conv");
     const Dynamic x = bytes_of(node.inputs[0]);
@@ -273,6 +299,8 @@ class Writer {
   Graph& graph_;
   const QuantizeOptions& options_;
   FreshNames names_;
+  std::map<ValueId, int> ranks_;  ///< of embeddings
+  EmbeddingWriter embeddings_;
   std::vector<Node> nodes_;
   std::map<ValueId, Dynamic> dynamic_;
   std::map<std::tuple<ValueId, bool, float>, Weights> weights_;
@@ -281,7 +309,7 @@ class Writer {
 /// The finished model with some products in float.
 class DynamicModel : public MixedModel {
  public:
-  /// `adapted`: by node, or empty.
+  /// `adapted`: by node.
   DynamicModel(const Graph& graph, const QuantizeOptions& options,
                std::span<const std::optional<AdaptedWeights>> adapted)
       : graph_(graph), options_(options), adapted_(adapted) {}
@@ -298,7 +326,7 @@ class DynamicModel : public MixedModel {
     double total = 0;
     std::map<ValueId, GridReaders> by_tensor;
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-      if (!selection.nodes[i].role) continue;
+      if (!selection.nodes[i].role || selection.nodes[i].role == Role::embedding) continue;
       const Node& node = graph_.nodes[i];
       const double macs = multiply_adds(graph_, node, selection.nodes[i]);
       total += macs;
@@ -334,9 +362,8 @@ QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
   QuantizeReport report;
   report.float_bytes = graph.file_bytes;
   std::set<std::string> excluded = patterns.kept_out(graph);
-  std::vector<std::optional<AdaptedWeights>> adapted;
-  if (calibration)
-    adapted = adapt_products(graph, select_products(graph, excluded), calibration, options, report);
+  const std::vector<std::optional<AdaptedWeights>> adapted =
+      adapt_products(graph, select_products(graph, excluded), calibration, options, report);
   const DynamicModel model(graph, options, adapted);
   std::optional<Trial> trial;
   if (calibration)

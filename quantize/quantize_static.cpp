@@ -78,10 +78,7 @@ class NearestModel : public MixedModel {
 
   Graph quantized(const std::set<std::string>& excluded) const override {
     const Selection selection = select_operators(graph_, excluded);
-    std::vector<std::optional<AdaptedWeights>> weights(weights_.begin(), weights_.end());
-    for (std::size_t i = 0; i < weights.size(); ++i)
-      if (selection.nodes[i].role != Role::product) weights[i].reset();
-    return quantized_graph(graph_, selection, plan(selection), weights);
+    return quantized_graph(graph_, selection, plan(selection), weights_);
   }
 
   std::vector<GridReaders> readers(const std::set<std::string>& excluded) const override {

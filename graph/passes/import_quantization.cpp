@@ -7,16 +7,11 @@
 #include "graph/passes/grid_operands.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
+#include "graph/ranks.hpp"
 #include "intact/error.hpp"
 
 namespace intact {
 namespace {
-
-std::optional<int> rank_of(const Value& value) {
-  if (value.shape) return static_cast<int>(value.shape->size());
-  if (value.declared) return static_cast<int>(value.declared->size());
-  return std::nullopt;
-}
 
 /// The extents that are known before shape inference, -1 for the others.
 std::optional<Shape> known_shape(const Value& value) {
@@ -110,13 +105,10 @@ void pass_type_on(Graph& graph, const Node& node) {
 
 void import_quantization(Graph& graph) {
   Rewriter rewriter(graph);
-  // Ranks carry through Q and DQ, so that a negative axis of the DQ behind a Q can be resolved.
-  std::vector<std::optional<int>> ranks(graph.values.size());
-  const auto rank = [&](ValueId id) {
-    const auto known = ranks[static_cast<std::size_t>(id)];
-    return known ? known : rank_of(graph.value(id));
-  };
+  // To resolve negative axes.
+  Ranks ranks(graph, {});
   for (Node& node : rewriter.take_nodes()) {
+    ranks.follow(node);
     const bool quantizes = node.is("QuantizeLinear");
     const bool dequantizes = node.is("DequantizeLinear");
     if (!quantizes && !dequantizes) {
@@ -124,10 +116,8 @@ void import_quantization(Graph& graph) {
       rewriter.push(std::move(node));
       continue;
     }
-    const std::optional<int> input_rank = node.has_input(0) ? rank(node.inputs[0]) : std::nullopt;
-    for (const ValueId id : node.outputs)
-      if (id != no_value) ranks[static_cast<std::size_t>(id)] = input_rank;
-    const std::optional<Grid> grid = node_grid(graph, node, input_rank);
+    const std::optional<Grid> grid =
+        node_grid(graph, node, ranks.of(node.has_input(0) ? node.inputs[0] : no_value));
     if (!grid)
       rewriter.push(std::move(node));
     else if (quantizes)

@@ -20,6 +20,7 @@ constexpr std::array passes = {
     Pass{"fold_constants", fold_constants},
     Pass{"multiply_dynamic_bytes", multiply_dynamic_bytes},
     Pass{"cancel_bytes", cancel_bytes},
+    Pass{"gather_bytes", gather_bytes},
     Pass{"fold_bias", fold_bias},
     Pass{"fold_batch_normalization", fold_batch_normalization},
     Pass{"fold_pad", fold_pad},

@@ -23,6 +23,7 @@ void import_quantization(Graph& graph);  ///< Q/DQ -> Round, Bytes, FromBytes
 void fold_constants(Graph& graph);       ///< nodes with constant inputs
 void cancel_bytes(Graph& graph);  ///< FromBytes(Bytes(x)) on one grid, equal Rounds, moves on bytes
 void multiply_dynamic_bytes(Graph& graph);  ///< products behind DynamicQuantizeLinear and DQ
+void gather_bytes(Graph& graph);            ///< Gather from tables of integers and FromBytes
 void fold_bias(Graph& graph);  ///< Add of a constant per channel into the convolution before it
 void fold_batch_normalization(Graph& graph);  ///< into the Conv, ConvTranspose or Gemm before it
 void fold_pad(Graph& graph);             ///< Pad with the real zero into the Conv or pool behind it

@@ -59,6 +59,7 @@ void ValueSets::join(ValueId a, ValueId b) {
 GridPlan::GridPlan(const Graph& graph, const Selection& selection, const ActivationFormat& format)
     : format_(format),
       on_grid_(graph.values.size(), false),
+      read_in_part_(graph.values.size(), false),
       moved_(graph.values.size()),
       joined_(graph.values.size()),
       shared_(graph.values.size()) {
@@ -74,7 +75,10 @@ GridPlan::GridPlan(const Graph& graph, const Selection& selection, const Activat
       concats_.push_back({static_cast<int>(i), node.inputs, node.outputs[0]});
     for (const ValueId output : node.outputs) {
       if (output == no_value) continue;
-      derived[static_cast<std::size_t>(output)] = true;
+      const ValueId first = node.inputs[choice.operands[0]];
+      const bool from_table = choice.role == Role::move && graph.is_constant(first);
+      if (from_table) read_in_part_[static_cast<std::size_t>(first)] = true;
+      derived[static_cast<std::size_t>(output)] = !from_table;
       for (const std::size_t operand : choice.operands) {
         joined_.join(node.inputs[operand], output);
         if (choice.role == Role::move) moved_.join(node.inputs[operand], output);
@@ -98,7 +102,7 @@ void GridPlan::set_ranges(const Graph& graph, std::span<const ValueRange> ranges
   };
   for (std::size_t i = 0; i < measured_.size(); ++i) add(measured_[i], ranges[i]);
   for (std::size_t i = 0; i < graph.values.size(); ++i)
-    if (on_grid_[i] && graph.values[i].is_constant())
+    if (on_grid_[i] && graph.values[i].is_constant() && !read_in_part_[i])
       add(static_cast<ValueId>(i), min_max(graph.values[i].constant.data<float>()));
   for (const Concat& concat : concats_) {
     std::optional<Group> all = group_of(concat.result);

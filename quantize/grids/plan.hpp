@@ -72,6 +72,8 @@ class GridPlan {
 
   ActivationFormat format_;
   std::vector<bool> on_grid_;
+  std::vector<bool>
+      read_in_part_;  ///< by value: a table, whose range is that of what is read of it
   ValueSets moved_, joined_, shared_;
   std::vector<Concat> concats_;  ///< the chosen Concats
   std::vector<ValueId> measured_;

@@ -98,7 +98,9 @@ std::map<std::string, double> Trial::by_operator(const Graph& graph, const Graph
   std::vector<ValueId> expected, given;
   for (const Node& node : graph.nodes) {
     const auto found = results.find(node.name);
-    if (found == results.end() || graph.value(node.outputs[0]).type != ElementType::f32) continue;
+    if (found == results.end() || graph.value(node.outputs[0]).type != ElementType::f32 ||
+        quantized.value(found->second).type != ElementType::f32)
+      continue;
     names.push_back(node.name);
     expected.push_back(node.outputs[0]);
     given.push_back(found->second);
@@ -120,7 +122,7 @@ Graph quantized_graph(const Graph& graph, const Selection& selection, const Grid
                       std::span<const std::optional<AdaptedWeights>> weights) {
   Graph quantized = graph;
   quantize_constants(quantized, selection, plan, weights);
-  insert_rounds(quantized, selection, plan);
+  insert_rounds(quantized, selection, plan, weights);
   return quantized;
 }
 

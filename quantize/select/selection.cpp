@@ -8,6 +8,7 @@
 #include <map>
 
 #include "graph/passes/passes.hpp"
+#include "quantize/select/embeddings.hpp"
 #include "quantize/select/rules.hpp"
 
 namespace intact {
@@ -28,6 +29,7 @@ class Selector {
       : graph_(graph),
         exclude_(exclude),
         consumers_(graph.consumers()),
+        embeddings_(find_embeddings(graph)),
         input_(graph.values.size(), false),
         operand_(graph.values.size(), false),
         normalized_(graph.values.size(), false),
@@ -52,10 +54,13 @@ class Selector {
   bool is_bias_of_product(const Node& node, std::size_t operand) const;
   void drop_unread();
   bool is_read_by_chosen(const Node& node) const;
+  bool is_read_on_grid(ValueId id) const;
+  void move_embeddings();
 
   const Graph& graph_;
   const std::set<std::string>& exclude_;
   std::vector<std::vector<int>> consumers_;
+  std::map<ValueId, int> embeddings_;
   std::vector<bool> input_;
   std::vector<bool> operand_;  ///< by value: an integer operator reads it, so that it has a grid
   /// The operators that several nodes spell out, and by node which of them it belongs to (or -1).
@@ -133,6 +138,7 @@ std::vector<std::size_t> Selector::rounded_terms(const Node& node) const {
 }
 
 Choice Selector::choose(const Node& node) const {
+  if (embeddings_.contains(node.outputs[0]) && !is_excluded(node)) return {Role::embedding, "", {}};
   Choice choice = judge(graph_, node);
   if (!choice.role) return choice;
   if (is_excluded(node)) return {std::nullopt, "excluded", {}};
@@ -150,7 +156,7 @@ Choice Selector::choose(const Node& node) const {
   for (const std::size_t i : choice.operands) {
     const ValueId id = node.inputs[i];
     if (graph_.is_constant(id) || input_[at(id)] || result_.from_integer[at(id)] ||
-        operand_[at(id)])
+        operand_[at(id)] || (choice.role == Role::move && embeddings_.contains(id)))
       continue;
     return {std::nullopt,
             fmt::format("its operand '{}' is written by a float operator", graph_.value(id).name),
@@ -221,6 +227,25 @@ void Selector::drop_unread() {
   }
 }
 
+bool Selector::is_read_on_grid(ValueId id) const {
+  return !graph_.is_output(id) &&
+         std::all_of(consumers_[at(id)].begin(), consumers_[at(id)].end(), [&](int consumer) {
+           const auto index = static_cast<std::size_t>(consumer);
+           const std::vector<ValueId>& inputs = graph_.nodes[index].inputs;
+           const std::vector<std::size_t>& operands = result_.nodes[index].operands;
+           return std::any_of(operands.begin(), operands.end(),
+                              [&](std::size_t operand) { return inputs[operand] == id; });
+         });
+}
+
+void Selector::move_embeddings() {
+  for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+    Choice& choice = result_.nodes[i];
+    if (choice.role == Role::embedding && is_read_on_grid(graph_.nodes[i].outputs[0]))
+      choice = {Role::move, "", {0}};
+  }
+}
+
 Selection Selector::run() {
   find_spelled();
   for (const Node& node : graph_.nodes) {
@@ -230,7 +255,7 @@ Selection Selector::run() {
                     : choose_part(node, spelled_[static_cast<std::size_t>(spelled)]));
     if (!choice.role) continue;
     for (const std::size_t i : choice.operands) operand_[at(node.inputs[i])] = true;
-    if (choice.role == Role::part) continue;
+    if (choice.role == Role::part || choice.role == Role::embedding) continue;
     for (const ValueId id : node.outputs)
       if (id != no_value) result_.from_integer[at(id)] = true;
     joins_[at(node.outputs[0])] = joins_of(node, *choice.role);
@@ -239,6 +264,7 @@ Selection Selector::run() {
       product_[at(node.outputs[0])] = static_cast<int>(result_.nodes.size());
   }
   drop_unread();
+  move_embeddings();
   return std::move(result_);
 }
 

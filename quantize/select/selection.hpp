@@ -5,6 +5,8 @@
 // come from integer operators or graph inputs, or have a grid for the sake of another one, so that
 // no tensor is rounded only for its sake.
 // Nodes that together spell out one operator (recognize_operators) are judged as that operator.
+// Rows of an embedding that integer operators alone read lie on their grid; others become bytes in
+// the file, with scales of their own.
 #pragma once
 
 #include <optional>
@@ -25,10 +27,11 @@ enum class Role : std::uint8_t {
                ///< computed in float of what may have no grid, and read in float where that helps
   function,    ///< element by element, of one operand: a byte table
   part,        ///< of an operator that several nodes spell out, inside of which nothing is rounded
-  move,    ///< the results are elements of the operand (MaxPool, Reshape, ...): one grid for both
-  concat,  ///< operands and result share one grid
-  clamp,   ///< Relu or Clip behind one of the others, which performs it
-  bias,    ///< Add of a constant behind MatMul, which performs it
+  move,  ///< the results are elements of the operand (MaxPool, Reshape, ...): one grid for both
+  embedding,  ///< rows of a table of bytes, with one scale per column, that are read in float
+  concat,     ///< operands and result share one grid
+  clamp,      ///< Relu or Clip behind one of the others, which performs it
+  bias,       ///< Add of a constant behind MatMul, which performs it
   recurrent,  ///< LSTM with constant weights that rounds its activations itself
 };
 

@@ -8,6 +8,7 @@
 #include "core/thread_team.hpp"
 #include "intact/cpu.hpp"
 #include "quantize/calibration/observed_model.hpp"
+#include "quantize/select/embeddings.hpp"
 #include "quantize/weights/columns.hpp"
 #include "quantize/weights/layout.hpp"
 #include "quantize/weights/moments.hpp"
@@ -156,6 +157,13 @@ void Adapter::change_means(const Product& product, AdaptedWeights& adapted) cons
 
 std::vector<std::optional<AdaptedWeights>> Adapter::adapt() const {
   std::vector<std::optional<AdaptedWeights>> result(graph_.nodes.size());
+  const std::map<ValueId, int> embeddings = find_embeddings(graph_);
+  for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+    const Node& node = graph_.nodes[i];
+    // Those that move on a grid now too: they do not when their readers stay float.
+    if (selection_.nodes[i].role && embeddings.contains(node.outputs[0]))
+      result[i] = quantize_table(graph_.value(node.inputs[0]).constant, options_);
+  }
   for_each_product([&](std::size_t i) {
     result[static_cast<std::size_t>(products_[i].node)] = adapt(products_[i]);
   });
@@ -163,6 +171,11 @@ std::vector<std::optional<AdaptedWeights>> Adapter::adapt() const {
 }
 
 }  // namespace
+
+AdaptedWeights quantize_table(const Tensor& table, const QuantizeOptions& options) {
+  const std::optional<int> columns = options.per_channel ? std::optional<int>(1) : std::nullopt;
+  return {quantize_weights(table, columns, {}, 1), {}, {}};
+}
 
 BiasOperand bias_operand(const Graph& graph, const Selection& selection,
                          const std::vector<std::vector<int>>& consumers, int product) {

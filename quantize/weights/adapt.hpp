@@ -1,4 +1,5 @@
-// Weights of all products, rounded for the inputs that they meet in the calibration data.
+// Weights of all products, rounded for the inputs that they meet in the calibration data, and
+// tables of embeddings.
 #pragma once
 
 #include <optional>
@@ -22,14 +23,18 @@ struct AdaptedWeights {
   std::vector<double> clipping_change;
 };
 
-/// By node; absent for all but chosen products. `plan` has the grids of their inputs; without it
-/// each sample has its own, from its smallest to its largest value. One pass over the `samples`
-/// samples of `data`; without samples, and with low effort, weights become the nearest integers.
+/// By node; absent for all but chosen products and embeddings. `plan` has the grids of their
+/// inputs; without it each sample has its own, from its smallest to its largest value. One pass
+/// over the `samples` samples of `data`; without samples, and with low effort, weights become the
+/// nearest integers.
 std::vector<std::optional<AdaptedWeights>> adapt_weights(const Graph& graph,
                                                          const Selection& selection,
                                                          const GridPlan* plan,
                                                          const CalibrationData& data, int samples,
                                                          const QuantizeOptions& options);
+
+/// The nearest integers, with one scale per column, or one for all without options.per_channel.
+AdaptedWeights quantize_table(const Tensor& table, const QuantizeOptions& options);
 
 /// The operand that holds the bias of a chosen product, one number per output channel: its own, or
 /// that of the Add behind a MatMul that became part of it. Node -1 where there is none; a Conv or

@@ -92,7 +92,7 @@ void quantize_constants(Graph& graph, const Selection& selection, const GridPlan
   Constants constants(graph, selection, plan);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Choice& choice = selection.nodes[i];
-    if (weights[i])
+    if (choice.role == Role::product)
       constants.quantize_product(i, *weights[i]);
     else if (choice.role)
       constants.quantize_operands(graph.nodes[i], choice);

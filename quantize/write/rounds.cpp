@@ -4,6 +4,7 @@
 
 #include "graph/passes/grid_operands.hpp"
 #include "graph/passes/rewrite.hpp"
+#include "quantize/write/embeddings.hpp"
 #include "quantize/write/write.hpp"
 
 namespace intact {
@@ -11,11 +12,14 @@ namespace {
 
 class Rounds {
  public:
-  Rounds(Graph& graph, const Selection& selection, const GridPlan& plan)
+  Rounds(Graph& graph, const Selection& selection, const GridPlan& plan,
+         std::span<const std::optional<AdaptedWeights>> weights)
       : graph_(graph),
         selection_(selection),
         plan_(plan),
+        weights_(weights),
         names_(graph),
+        embeddings_(graph, names_),
         rounded_(graph.values.size(), no_value),
         for_floats_(graph.values.size(), false) {}
   void run();
@@ -28,7 +32,9 @@ class Rounds {
   Graph& graph_;
   const Selection& selection_;
   const GridPlan& plan_;
+  std::span<const std::optional<AdaptedWeights>> weights_;
   FreshNames names_;
+  EmbeddingWriter embeddings_;
   std::vector<ValueId> rounded_;
   std::vector<bool> for_floats_;  ///< by value: operators in float read it rounded too
   std::vector<Node> nodes_;
@@ -71,7 +77,11 @@ void Rounds::run() {
   for (std::size_t i = 0; i < old.size(); ++i) {
     redirect_inputs(old[i], selection_.nodes[i]);
     const std::vector<ValueId> written = old[i].outputs;
-    nodes_.push_back(std::move(old[i]));
+    if (selection_.nodes[i].role == Role::embedding)
+      embeddings_.write(std::move(old[i]), weights_[i]->weights,
+                        static_cast<int>(graph_.value(written[0]).shape->size()), nodes_);
+    else
+      nodes_.push_back(std::move(old[i]));
     for (const ValueId id : written)
       if (id != no_value)
         round(id, selection_.from_integer[static_cast<std::size_t>(id)] &&
@@ -82,8 +92,9 @@ void Rounds::run() {
 
 }  // namespace
 
-void insert_rounds(Graph& graph, const Selection& selection, const GridPlan& plan) {
-  Rounds(graph, selection, plan).run();
+void insert_rounds(Graph& graph, const Selection& selection, const GridPlan& plan,
+                   std::span<const std::optional<AdaptedWeights>> weights) {
+  Rounds(graph, selection, plan, weights).run();
 }
 
 }  // namespace intact

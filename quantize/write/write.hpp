@@ -17,10 +17,12 @@ namespace intact {
 void quantize_constants(Graph& graph, const Selection& selection, const GridPlan& plan,
                         std::span<const std::optional<AdaptedWeights>> weights);
 
-/// One Round per activation that a chosen operator reads. What a chosen operator wrote is then read
-/// from the grid by everyone, graph outputs included, so that no second, float copy of it is
-/// needed; but not what joins tensors on grids of their own, which floats read as it is.
-void insert_rounds(Graph& graph, const Selection& selection, const GridPlan& plan);
+/// DequantizeLinear behind embeddings, and one Round per activation that a chosen operator reads.
+/// What a chosen operator wrote is then read from the grid by everyone, graph outputs included, so
+/// that no second, float copy of it is needed; but not what joins tensors on grids of their own,
+/// which floats read as it is.
+void insert_rounds(Graph& graph, const Selection& selection, const GridPlan& plan,
+                   std::span<const std::optional<AdaptedWeights>> weights);
 
 /// com.microsoft.DynamicQuantizeLSTM in the place of an LSTM with constant f32 W and R: s8 weights
 /// with one scale per gate and unit (per direction without options.per_channel).

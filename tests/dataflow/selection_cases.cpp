@@ -127,6 +127,31 @@ FoldModel embedding(ModelBuilder& b) {
   return {{b.round("y", product, 0.0217f, odd<T>)}, {positions}};
 }
 
+enum class Scales { behind_gather, of_columns_behind, of_columns_before };
+
+/// A table of bytes, with one scale or one per column, dequantized before or behind Gather, and
+/// read by floats.
+FoldModel float_embedding(ModelBuilder& b, Scales scales) {
+  const ValueId table = b.constant("t", random_integers<std::int8_t>({30, 16}, 7));
+  const ValueId at = b.input("at", ElementType::s64, {-1, 9});
+  const bool columns = scales != Scales::behind_gather;
+  const ValueId s = columns ? b.constant("s", random_floats({16}, 8, 0.01f, 0.03f))
+                            : b.scalar<float>("s", 0.0213f);
+  const ValueId z =
+      columns ? b.constant("z", Tensor(ElementType::s8, {16})) : b.scalar<std::int8_t>("z", 3);
+  const AttributeList axis = {{"axis", std::int64_t{-1}}};
+  const auto dequantize = [&](ValueId x) {
+    return b.node("DequantizeLinear", "dq", {x, s, z}, axis);
+  };
+  const auto look_up = [&](ValueId x) { return b.node("Gather", "gather", {x, at}); };
+  const ValueId rows =
+      scales == Scales::of_columns_before ? look_up(dequantize(table)) : dequantize(look_up(table));
+  Tensor positions(ElementType::s64, {2, 9});
+  for (std::size_t i = 0; i < 18; ++i)
+    positions.data<std::int64_t>()[i] = static_cast<std::int64_t>(i * 7 % 30);
+  return {{rows}, {positions}};
+}
+
 struct Padding {
   std::string name, mode;
   Integers pads;
@@ -230,6 +255,12 @@ std::vector<FoldCase> selection_cases() {
   std::vector<FoldCase> cases;
   add_cases<std::uint8_t>(cases, "_u8");
   add_cases<std::int8_t>(cases, "_s8");
+  const auto add = [&](const char* name, Scales scales) {
+    cases.push_back({name, [=](auto& b) { return float_embedding(b, scales); }});
+  };
+  add("embedding_dequantized_behind", Scales::behind_gather);
+  add("embedding_columns_behind", Scales::of_columns_behind);
+  add("embedding_columns_before", Scales::of_columns_before);
   return cases;
 }
 

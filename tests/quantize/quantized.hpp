@@ -132,4 +132,33 @@ inline void expect_integer_and_close(const Pair& pair, const Samples& samples, d
   expect_close(pair, samples, bound);
 }
 
+/// A float model and its dynamically quantized twin, in files.
+struct DynamicPair {
+  TemporaryFolder folder;
+  QuantizeReport report;
+
+  explicit DynamicPair(const Graph& model, const QuantizeOptions& options = {},
+                       const CalibrationData& samples = {}) {
+    save_onnx(model, float_path());
+    report = quantize_dynamic(float_path(), int8_path(), options, samples);
+  }
+  std::filesystem::path float_path() const { return folder / "float.onnx"; }
+  std::filesystem::path int8_path() const { return folder / "int8.onnx"; }
+  Graph graph() const { return load_onnx(int8_path()); }
+
+  /// The largest difference of the outputs, as a share of the largest number.
+  double difference(const std::vector<Tensor>& inputs) const {
+    const auto expected = Session::load(float_path()).run(inputs);
+    const auto given = Session::load(int8_path()).run(inputs);
+    double largest = 0, magnitude = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_EQ(expected[i].shape(), given[i].shape());
+      largest = std::max(largest, largest_difference(expected[i], given[i]));
+      for (const float x : expected[i].data<float>())
+        magnitude = std::max(magnitude, static_cast<double>(std::abs(x)));
+    }
+    return largest / magnitude;
+  }
+};
+
 }  // namespace intact::testing

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "graph/graph.hpp"
-#include "graph/onnx/expand/ranks.hpp"
 #include "graph/ops/checks.hpp"
 #include "graph/passes/rewrite.hpp"
+#include "graph/ranks.hpp"
 
 namespace intact {
 

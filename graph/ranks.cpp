@@ -1,5 +1,5 @@
 // Ranks by operator.
-#include "graph/onnx/expand/ranks.hpp"
+#include "graph/ranks.hpp"
 
 #include <algorithm>
 #include <array>
@@ -74,6 +74,7 @@ std::optional<int> Ranks::of(ValueId id) const {
   if (id == no_value) return std::nullopt;
   const Value& value = graph_.value(id);
   if (value.is_constant()) return value.constant.rank();
+  if (value.shape) return static_cast<int>(value.shape->size());
   if (value.declared) return static_cast<int>(value.declared->size());
   const auto found = known_.find(id);
   return found == known_.end() ? std::nullopt : std::optional<int>(found->second);
@@ -84,6 +85,7 @@ std::optional<int> Ranks::of_input(const Node& node, std::size_t i) const {
 }
 
 std::optional<int> Ranks::of_output(const Node& node) const {
+  if (node.domain == "intact") return of_input(node, 0);
   if (!node.domain.empty()) return std::nullopt;
   if (contains(same_as_input, node.op)) return of_input(node, 0);
   if (node.op.starts_with("Reduce") && node.attributes.integer("keepdims", 1) != 0)

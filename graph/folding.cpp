@@ -203,13 +203,14 @@ bool moves_data(const Node& node) {
 }
 
 bool mixes_data(const Node& node) {
-  if (node.is("Where")) return true;
+  if (node.is("Where") || node.is("TensorScatter")) return true;
   const bool scatters = node.is("ScatterND") || node.is("ScatterElements") || node.is("Scatter");
   return scatters && node.attributes.text("reduction", "none") == "none";
 }
 
 bool is_data_input(const Node& node, std::size_t input) {
   if (node.is("Where")) return input == 1 || input == 2;
+  if (node.is("TensorScatter")) return input < 2;
   if (mixes_data(node)) return input == 0 || input == 2;
   return input == 0 || node.is("Concat");
 }

@@ -24,7 +24,7 @@ bool fold_node(Graph& graph, Node& node, std::int64_t max_elements);
 /// operator, or it is a Resize that takes the nearest element and fills nothing in.
 bool moves_data(const Node& node);
 
-/// Where, and Scatter without a reduction: each output element is a copy of an element of one of
+/// Where, TensorScatter, and Scatter without a reduction: each output element is a copy of an element of one of
 /// several data inputs.
 bool mixes_data(const Node& node);
 

@@ -112,9 +112,9 @@ class Fusion {
   void take_transposes(std::size_t i, FloatProductOperation& product) {
     if (product.dst.first.empty()) return;
     const auto any = [](const Matrices&) { return true; };
-    if (auto a = behind_copy(i, 0, product.a, product.rows, product.depth, any))
+    if (auto a = behind_copies(i, 0, product.a, product.rows, product.depth, any))
       product.a = std::move(*a);
-    if (auto b = behind_copy(i, 1, product.b, product.depth, product.columns, any))
+    if (auto b = behind_copies(i, 1, product.b, product.depth, product.columns, any))
       product.b = std::move(*b);
     if (auto dst = in_front_of_copy(i, product.dst, product.rows, product.columns))
       product.dst = std::move(*dst);
@@ -131,15 +131,26 @@ class Fusion {
     if (matmul.transpose_b) b.row = 1, b.column = depth;
     for (std::size_t m = 0; m < a.first.size(); ++m)
       dst.first.push_back(static_cast<std::int64_t>(m) * rows * columns);
-    matmul.a = behind_copy(i, 0, a, rows, depth, [](const Matrices& x) { return x.column == 1; });
-    matmul.b = behind_copy(i, 1, b, depth, columns,
-                           [](const Matrices& x) { return x.row == 1 || x.column == 1; });
+    matmul.a = behind_copies(i, 0, a, rows, depth, [](const Matrices& x) { return x.column == 1; });
+    matmul.b = behind_copies(i, 1, b, depth, columns,
+                             [](const Matrices& x) { return x.row == 1 || x.column == 1; });
     if (!matmul.rows && matmul.product.stage.output == kernels::Output::u8)
       matmul.dst = in_front_of_copy(i, dst, rows, columns);
   }
 
-  /// Where the matrices of an operand lie in front of the copy that writes them; the operation then
-  /// reads them there. Nothing if there is none, or `accepts` refuses.
+  /// Where the matrices of an operand lie in front of the copies that write them (Transpose, or
+  /// Expand of heads that several share); the operation then reads them there. Nothing if there are
+  /// none, or `accepts` refuses.
+  template <class Accepts>
+  std::optional<Matrices> behind_copies(std::size_t i, std::size_t input, const Matrices& matrices,
+                                        std::int64_t rows, std::int64_t columns,
+                                        const Accepts& accepts) {
+    auto result = behind_copy(i, input, matrices, rows, columns, accepts);
+    for (auto next = result; next; next = behind_copy(i, input, *next, rows, columns, accepts))
+      result = next;
+    return result;
+  }
+
   template <class Accepts>
   std::optional<Matrices> behind_copy(std::size_t i, std::size_t input, const Matrices& matrices,
                                       std::int64_t rows, std::int64_t columns,

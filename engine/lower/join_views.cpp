@@ -23,6 +23,7 @@ bool writes_rows(const OperationKind& kind) {
   return std::holds_alternative<ConvOperation>(kind) ||
          std::holds_alternative<RowOperation>(kind) ||
          std::holds_alternative<AffineOperation>(kind) ||
+         std::holds_alternative<CopyOperation>(kind) ||
          std::holds_alternative<TableOperation>(kind);
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 #include <optional>
 
@@ -56,6 +57,18 @@ bool lower_reshape(Lowering& lowering, const Node& node) {
                  : lowering.bytes(id, Layout::plain);
   }
   StoredTensor view = output_like(lowering, node, lowering.program().tensor(source));
+  view.root = source;
+  add_moved(lowering, node, std::move(view));
+  lowering.note_removed(node, "a view of its input");
+  return true;
+}
+
+/// A Slice of everything or a Pad by nothing, as computed extents bring them about.
+bool lower_unchanged(Lowering& lowering, const Node& node, TensorId source) {
+  const StoredTensor from = lowering.program().tensor(source);
+  if (from.constant.defined() || !from.dense()) return false;
+  StoredTensor view = output_like(lowering, node, from);
+  view.layout = from.layout;
   view.root = source;
   add_moved(lowering, node, std::move(view));
   lowering.note_removed(node, "a view of its input");
@@ -147,6 +160,10 @@ bool lower_slice(Lowering& lowering, const Node& node) {
   if (!range || element_count(lowering.shape(node.outputs[0])) == 0) return false;
   const TensorId source = moved(lowering, node, 0);
   const StoredTensor from = lowering.program().tensor(source);
+  const auto one = [](std::int64_t step) { return step == 1; };
+  if (from.shape == lowering.shape(node.outputs[0]) && std::ranges::all_of(range->step, one) &&
+      lower_unchanged(lowering, node, source))
+    return true;
   StoredTensor output = output_like(lowering, node, from);
   output.layout = from.layout;
   CopyOperation copy;
@@ -231,7 +248,9 @@ std::optional<float> pad_number(const Lowering& lowering, const Node& node) {
 /// The bytes of an element of this number in a stored tensor; nothing where it is not known.
 std::optional<std::vector<std::uint8_t>> fill_bytes(const StoredTensor& tensor, float number) {
   std::vector<std::uint8_t> bytes(element_size(tensor.type), 0);
-  if (!tensor.on_grid()) return number == 0.0f ? std::optional(bytes) : std::nullopt;
+  if (tensor.type == ElementType::f32) std::memcpy(bytes.data(), &number, sizeof number);
+  if (tensor.type == ElementType::f32 || (!tensor.on_grid() && number == 0)) return bytes;
+  if (!tensor.on_grid()) return std::nullopt;
   // Grids pass a Pad only if the number lies on them.
   const double steps = static_cast<double>(number) / static_cast<double>(tensor.grid->scale[0]);
   const auto q =
@@ -253,6 +272,8 @@ bool lower_pad(Lowering& lowering, const Node& node) {
     return false;
   const TensorId source = moved(lowering, node, 0);
   const StoredTensor from = lowering.program().tensor(source);
+  const auto none = [](std::int64_t pad) { return pad == 0; };
+  if (std::ranges::all_of(*pads, none) && lower_unchanged(lowering, node, source)) return true;
   const auto fill = fill_bytes(from, *number);
   if (!fill) return false;
   StoredTensor output = output_like(lowering, node, from);

@@ -17,16 +17,17 @@ using Key = std::pair<std::string_view, std::string_view>;  // domain, operator
 std::map<Key, const Definition*> build_lookup() {
   std::map<Key, const Definition*> lookup;
   for (const std::span<const Definition> family :
-       {elementwise_definitions(),   logical_definitions(),      unary_definitions(),
-        activation_definitions(),    movement_definitions(),     reshape_definitions(),
-        slice_definitions(),         gather_definitions(),       shape_definitions(),
-        order_definitions(),         einsum_definitions(),       recurrent_definitions(),
-        grid_sample_definitions(),   loss_definitions(),         detection_definitions(),
-        conv_definitions(),          gemm_definitions(),         pool_definitions(),
-        normalization_definitions(), reduce_definitions(),       resize_definitions(),
-        quantization_definitions(),  signal_definitions(),       unique_definitions(),
-        sequence_definitions(),      control_flow_definitions(), ngram_definitions(),
-        optimizer_definitions(),     random_definitions()})
+       {elementwise_definitions(),    logical_definitions(),      unary_definitions(),
+        activation_definitions(),     movement_definitions(),     reshape_definitions(),
+        slice_definitions(),          gather_definitions(),       shape_definitions(),
+        order_definitions(),          einsum_definitions(),       recurrent_definitions(),
+        grid_sample_definitions(),    loss_definitions(),         detection_definitions(),
+        conv_definitions(),           gemm_definitions(),         pool_definitions(),
+        normalization_definitions(),  reduce_definitions(),       resize_definitions(),
+        quantization_definitions(),   signal_definitions(),       unique_definitions(),
+        sequence_definitions(),       control_flow_definitions(), ngram_definitions(),
+        optimizer_definitions(),      random_definitions(),       affine_grid_definitions(),
+        tensor_scatter_definitions(), col2im_definitions(),       deform_conv_definitions()})
     for (const Definition& definition : family)
       lookup.emplace(Key{definition.domain, definition.op}, &definition);
   return lookup;

@@ -21,6 +21,9 @@ std::span<const Definition> shape_definitions();        ///< Shape, Constant, Ra
 std::span<const Definition> order_definitions();        ///< TopK, NonZero, CumSum, ...
 std::span<const Definition> einsum_definitions();
 std::span<const Definition> grid_sample_definitions();
+std::span<const Definition> affine_grid_definitions();
+std::span<const Definition> tensor_scatter_definitions();
+std::span<const Definition> col2im_definitions();
 std::span<const Definition> signal_definitions();  ///< DFT, STFT, HannWindow, ...
 std::span<const Definition> unique_definitions();
 std::span<const Definition> sequence_definitions();      ///< SequenceAt, Optional, ...
@@ -30,6 +33,7 @@ std::span<const Definition> detection_definitions();     ///< NonMaxSuppression,
 
 // Heavy arithmetic and quantization.
 std::span<const Definition> conv_definitions();
+std::span<const Definition> deform_conv_definitions();
 std::span<const Definition> gemm_definitions();
 std::span<const Definition> pool_definitions();
 std::span<const Definition> normalization_definitions();

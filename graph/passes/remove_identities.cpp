@@ -1,5 +1,5 @@
-// Drops nodes that return their input: Identity, Dropout at inference, Cast to the same type,
-// Transpose that keeps the order, Concat of one tensor.
+// Drops nodes that return their input: Identity, Dropout at inference, Cast and CastLike to the same
+// type, Transpose that keeps the order, Concat of one tensor.
 #include "graph/element_numbers.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
@@ -27,11 +27,10 @@ bool is_identity(const Graph& graph, const Node& node) {
   if (node.op == "Concat") return node.inputs.size() == 1;
   if (node.op == "Transpose")
     return node.attributes.has("perm") && is_ascending(node.attributes.integers("perm"));
-  if (node.op == "Cast") {
-    const ElementType type = graph.value(node.inputs[0]).type;
-    return type != ElementType::undefined &&
-           type == element_type_numbered(node.attributes.integer("to", 0));
-  }
+  const ElementType type = graph.value(node.inputs[0]).type;
+  if (type == ElementType::undefined) return false;
+  if (node.op == "Cast") return type == element_type_numbered(node.attributes.integer("to", 0));
+  if (node.op == "CastLike") return node.has_input(1) && type == graph.value(node.inputs[1]).type;
   return false;
 }
 

@@ -223,6 +223,18 @@ const Mover movers[] = {
        return slice(b, "slice", x, {0, 7}, {6, 0}, {2, -3});
      }},
     {"split_concat", split},
+    {"center_crop_pad",
+     [](ModelBuilder& b, ValueId x) {
+       return b.node("CenterCropPad", "move", {x, ints(b, "shape", {9, 5})},
+                     {{"axes", Integers{2, -1}}});
+     },
+     8, 18},
+    {"tensor_scatter",
+     [](ModelBuilder& b, ValueId x) {
+       const ValueId row = slice(b, "row", x, {2, 0}, {3, 8}, {1, 1});
+       return b.node("TensorScatter", "move", {x, row, ints(b, "at", {1, 5})});
+     },
+     8, 24},
     {"pad",
      [](ModelBuilder& b, ValueId x) {
        return b.node("Pad", "pad", {x, ints(b, "pads", {0, 0, 1, 2, 0, 0, 2, 1})});

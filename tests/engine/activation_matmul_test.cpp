@@ -116,12 +116,38 @@ TEST(ActivationMatMul, TransposesAroundItBecomeStrides) {
                             random_integers<std::uint8_t>(joined, 4),
                             random_integers<std::uint8_t>(joined, 5)};
     const Flow flow = expect_consistent(graph, inputs, 3.01);
-    EXPECT_EQ(count_of(flow, "Transpose"), keys_last ? 0 : 1);
+    EXPECT_EQ(count_of(flow, "Transpose"), 0);
     for (const FlowNode& node : flow.nodes)
       if (node.name == "scores" || node.name == "context") {
         EXPECT_EQ(node.precision, "int8");
       }
   }
+}
+
+// Heads of keys that several heads of queries share are read where they lie.
+TEST(ActivationMatMul, SharedHeadsOfAttentionAreNotCopied) {
+  ModelBuilder builder(23);
+  const auto operand = [&](const std::string& name, std::int64_t heads) {
+    const ValueId x = builder.input(name, ElementType::u8, {2, 37, heads * 20});
+    return builder.dequantize(name + ".dq", x, 0.021f, std::uint8_t{117});
+  };
+  const ValueId y =
+      builder.node("Attention", "attention", {operand("q", 6), operand("k", 2), operand("v", 2)},
+                   {{"q_num_heads", std::int64_t{6}},
+                    {"kv_num_heads", std::int64_t{2}},
+                    {"is_causal", std::int64_t{1}}});
+  const Graph graph = builder.build({builder.round("y", y, 0.02f, std::uint8_t{120})});
+  const Tensors inputs = {random_integers<std::uint8_t>({2, 37, 120}, 3),
+                          random_integers<std::uint8_t>({2, 37, 40}, 4),
+                          random_integers<std::uint8_t>({2, 37, 40}, 5)};
+  const Flow flow = expect_consistent(graph, inputs, 0.021);
+  for (const FlowNode& node : flow.nodes)
+    if (node.name == "attention/Softmax") {
+      EXPECT_EQ(node.precision, "int8");
+      EXPECT_EQ(node.op, "Transpose+Expand+Transpose+Transpose+MatMul+Div+Add+Softmax");
+      return;
+    }
+  ADD_FAILURE() << "no step computes the weights of attention";
 }
 
 }  // namespace

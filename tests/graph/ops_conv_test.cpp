@@ -204,6 +204,66 @@ TEST(MatMul, RefusesOtherInnerExtents) {
       "4 must be equal");
 }
 
+TEST(DeformConv, ReadsWhereTheOffsetsPoint) {
+  const Tensor x = floats({1, 1, 2, 3}, {1, 2, 3, 4, 5, 6}), w = floats({1, 1, 1, 1}, {2});
+  // Half a column to the right everywhere, and the last row one row down: out of the image.
+  Tensor offsets(ElementType::f32, {1, 2, 2, 3});
+  for (std::size_t i = 0; i < 6; ++i) {
+    offsets.data<float>()[i] = i < 3 ? 0.0f : 1.0f;
+    offsets.data<float>()[6 + i] = 0.5f;
+  }
+  EXPECT_EQ(values_of<float>(Op("DeformConv")(x, w, offsets)),
+            (std::vector<float>{3, 5, 3, 0, 0, 0}));
+  const Tensor bias = floats({1}, {10}), mask = floats({1, 1, 2, 3}, {0, 1, 0.5f, 1, 1, 1});
+  EXPECT_EQ(values_of<float>(Op("DeformConv")(x, w, offsets, bias, mask)),
+            (std::vector<float>{10, 15, 11.5f, 10, 10, 10}));
+}
+
+TEST(DeformConv, WithoutOffsetsItIsAConvolution) {
+  Tensor x(ElementType::f32, {2, 4, 5, 6}), w(ElementType::f32, {6, 2, 3, 2});
+  for (std::size_t i = 0; i < x.data<float>().size(); ++i)
+    x.data<float>()[i] = static_cast<float>(i * 7 % 11) - 5;
+  for (std::size_t i = 0; i < w.data<float>().size(); ++i)
+    w.data<float>()[i] = static_cast<float>(i * 5 % 7) - 3;
+  const auto with = [](Op op) {
+    return op.with("group", 2)
+        .with("strides", std::vector<std::int64_t>{2, 1})
+        .with("dilations", std::vector<std::int64_t>{1, 2})
+        .with("pads", std::vector<std::int64_t>{1, 1, 0, 1});
+  };
+  const Tensor expected = with(Op("Conv"))(x, w);
+  const Shape& shape = expected.shape();
+  const Tensor offsets(ElementType::f32, {2, 2 * 2 * 6, shape[2], shape[3]});
+  EXPECT_EQ(values_of<float>(with(Op("DeformConv")).with("offset_group", 2)(x, w, offsets)),
+            values_of<float>(expected));
+  EXPECT_NE(error_of([&] {
+              with(Op("DeformConv")).with("offset_group", 3)(x, w, offsets);
+            }).find("offset_group is 3; it must divide the 4 channels"),
+            std::string::npos);
+  EXPECT_NE(error_of([&] { with(Op("DeformConv"))(x, w, offsets); }).find("the tensor of offsets"),
+            std::string::npos);
+}
+
+TEST(Col2Im, AddsBlocksUp) {
+  // Two blocks of 1x2 in an image of 1x3 share the middle.
+  const Tensor columns = floats({1, 2, 2}, {1, 2, 3, 4});
+  const Tensor image = int64s({2}, {1, 3}), block = int64s({2}, {1, 2});
+  const Tensor y = Op("Col2Im")(columns, image, block);
+  EXPECT_EQ(y.shape(), (Shape{1, 1, 1, 3}));
+  EXPECT_EQ(values_of<float>(y), (std::vector<float>{1, 5, 4}));
+  // Strides, dilations and padding: taps at -1 and 1, and at 1 and 3.
+  const auto spread =
+      Op("Col2Im")
+          .with("strides", std::vector<std::int64_t>{1, 2})
+          .with("dilations", std::vector<std::int64_t>{1, 2})
+          .with("pads", std::vector<std::int64_t>{0, 1, 0, 1})(columns, image, block);
+  EXPECT_EQ(values_of<float>(spread), (std::vector<float>{0, 5, 0}));
+  EXPECT_NE(error_of([&] {
+              Op("Col2Im")(columns, int64s({2}, {1, 4}), block);
+            }).find("an image of [1,4] has 3 blocks of [1,2]"),
+            std::string::npos);
+}
+
 TEST(MatMulInteger, ZeroPointsPerRowAndColumn) {
   const Tensor a = tensor<std::uint8_t>({2, 2}, {1, 2, 3, 4});
   const Tensor b = tensor<std::int8_t>({2, 2}, {1, 2, 3, 4});

@@ -1,24 +1,10 @@
-// Attention in its several packings: projections, heads, masks and past keys differ, the two
-// products and the Softmax between them are written once (attend).
-#include <cmath>
-
+// Attention of com.microsoft in its several packings: projections, masks and past keys differ.
 #include "graph/onnx/expand/families.hpp"
+#include "graph/onnx/expand/heads.hpp"
 #include "graph/onnx/expand/integer.hpp"
 
 namespace intact {
 namespace {
-
-constexpr std::int64_t to_f32 = 1, to_s64 = 7, to_bool = 9;  ///< ONNX's numbers of types
-
-Attributes perm(std::vector<std::int64_t> order) {
-  return attributes_of({{"perm", std::move(order)}});
-}
-Attributes cast_to(std::int64_t type) {
-  return attributes_of({{"to", type}});
-}
-Attributes along(std::int64_t axis) {
-  return attributes_of({{"axis", axis}});
-}
 
 std::int64_t head_count(const Expansion& e) {
   const std::int64_t heads = e.node().attributes.integer("num_heads", 0);
@@ -26,52 +12,22 @@ std::int64_t head_count(const Expansion& e) {
   return heads;
 }
 
-/// [B, S, heads * H] -> [B, heads, S, H].
-ValueId split_heads(Expansion& e, ValueId x, std::int64_t heads) {
-  const ValueId split = e.add("Reshape", {x, e.integers({0, 0, heads, -1})});
-  return e.add("Transpose", {split}, perm({0, 2, 1, 3}));
-}
-
-/// Extent `axis` of a tensor as a list of one number.
-ValueId extent_of(Expansion& e, ValueId x, std::int64_t axis) {
-  return e.add("Gather", {e.add("Shape", {x}), e.integers({axis})});
-}
-
-/// 0, 1, ... up to an extent of a tensor.
-ValueId indices_along(Expansion& e, ValueId x, std::int64_t axis) {
-  const ValueId limit = e.add("Squeeze", {extent_of(e, x, axis), e.integers({0})});
-  return e.add("Range", {e.integer(0), limit, e.integer(1)});
-}
-
-/// What all forms of attention come down to; queries, keys and values are [B, heads, *, H].
-struct Heads {
-  ValueId q, k, v;
-  /// Keys of a mask, in any of the node's forms, and a tensor that is added to the scores.
-  ValueId mask = no_value, bias = no_value;
-  std::optional<std::int64_t> head_size = std::nullopt;
-};
-
-/// What is added to the scores where `visible` is false: broadcast to [B, heads, S, T].
-ValueId hidden_where_not(Expansion& e, ValueId visible, float value) {
-  return e.add("Where", {visible, e.number(0), e.number(value)});
-}
-
-/// The mask as numbers to add: [B, T] or [B, S, T] with zeros where nothing is to be seen, or the
-/// lengths [B] of sequences that are padded at the end.
-ValueId mask_bias(Expansion& e, const Heads& heads) {
+/// The mask as numbers to add, of any of the node's forms: [B, T] or [B, S, T] with zeros where
+/// nothing is to be seen, or the lengths [B] of sequences that are padded at the end.
+ValueId mask_bias(Expansion& e, ValueId mask, const Heads& heads) {
   const float hidden = e.node().attributes.number("mask_filter_value", -10000.0f);
-  switch (const int rank = e.needed_rank(heads.mask); rank) {
+  switch (const int rank = e.needed_rank(mask); rank) {
     case 1: {
       const ValueId lengths =
-          e.add("Unsqueeze", {e.add("Cast", {heads.mask}, cast_to(to_s64)), e.integers({1, 2, 3})});
+          e.add("Unsqueeze", {e.add("Cast", {mask}, cast_to(to_s64)), e.integers({1, 2, 3})});
       const ValueId visible = e.add("Less", {indices_along(e, heads.k, 2), lengths});
-      return hidden_where_not(e, visible, hidden);
+      return hidden_where_not(e, visible, hidden, heads.q);
     }
     case 2:
     case 3: {
       const ValueId axes = rank == 2 ? e.integers({1, 2}) : e.integers({1});
-      const ValueId visible = e.add("Cast", {heads.mask}, cast_to(to_bool));
-      return hidden_where_not(e, e.add("Unsqueeze", {visible, axes}), hidden);
+      const ValueId visible = e.add("Cast", {mask}, cast_to(to_bool));
+      return hidden_where_not(e, e.add("Unsqueeze", {visible, axes}), hidden, heads.q);
     }
     default:
       refuse_unsupported(
@@ -82,35 +38,18 @@ ValueId mask_bias(Expansion& e, const Heads& heads) {
 /// Each query sees the keys up to its own position, the last query all of them.
 ValueId causal_bias(Expansion& e, const Heads& heads) {
   const ValueId earlier = e.add("Sub", {extent_of(e, heads.k, 2), extent_of(e, heads.q, 2)});
-  const ValueId last = e.add("Add", {indices_along(e, heads.q, 2), earlier});
-  const ValueId visible = e.add(
-      "LessOrEqual", {indices_along(e, heads.k, 2), e.add("Unsqueeze", {last, e.integers({1})})});
-  e.set_version(visible, 16);
-  return hidden_where_not(e, visible, -3.4028235e38f);
+  const ValueId visible = visible_in(e, {.causal = true}, heads, earlier);
+  return hidden_where_not(e, visible, -3.4028235e38f, heads.q);
 }
 
-ValueId scaled(Expansion& e, ValueId scores, const Heads& heads) {
-  const float given = e.node().attributes.number("scale", 0.0f);
-  if (given != 0) return e.add("Mul", {scores, e.number(given)});
-  if (heads.head_size)
-    return e.add("Mul", {scores, e.number(1 / std::sqrt(static_cast<float>(*heads.head_size)))});
-  const ValueId size = e.add("Cast", {extent_of(e, heads.q, 3)}, cast_to(to_f32));
-  return e.add("Div", {scores, e.add("Sqrt", {size})});
-}
-
-/// softmax(scale * q * k' + masks) * v, the heads side by side: [B, S, heads * H]. The second
-/// product stands for the node.
-ValueId attend(Expansion& e, const Heads& heads) {
-  const ValueId keys = e.add("Transpose", {heads.k}, perm({0, 1, 3, 2}));
-  ValueId scores = scaled(e, e.add("MatMul", {heads.q, keys}), heads);
-  if (heads.mask != no_value) scores = e.add("Add", {scores, mask_bias(e, heads)});
-  scores = e.add_optional(scores, heads.bias);
+/// The attention itself, the heads side by side: [B, S, heads * H].
+ValueId attended(Expansion& e, Heads heads, ValueId mask, ValueId bias) {
+  heads.scale = e.node().attributes.number("scale", 0.0f);
+  if (mask != no_value) heads.bias = mask_bias(e, mask, heads);
+  heads.bias = sum_of_biases(e, heads.bias, bias);
   if (e.node().attributes.integer("unidirectional", 0) != 0)
-    scores = e.add("Add", {scores, causal_bias(e, heads)});
-  const ValueId weights = e.add("Softmax", {scores}, along(-1));
-  const ValueId y = e.main(e.add("MatMul", {weights, heads.v}));
-  const ValueId rows = e.add("Transpose", {y}, perm({0, 2, 1, 3}));
-  return e.add("Reshape", {rows, e.integers({0, 0, -1})});
+    heads.bias = sum_of_biases(e, heads.bias, causal_bias(e, heads));
+  return merge_heads(e, attend(e, heads).y);
 }
 
 /// Attributes of fused kernels that change what they compute.
@@ -151,11 +90,11 @@ void attend_packed(Expansion& e, ValueId projected, std::optional<std::int64_t> 
   const auto parts = e.add_several(
       "Split", {projected, widths.empty() ? no_value : e.integers(widths)}, 3, along(-1));
   Heads heads{split_heads(e, parts[0], count), split_heads(e, parts[1], count),
-              split_heads(e, parts[2], count), mask, bias};
+              split_heads(e, parts[2], count)};
   heads.k = behind_past(e, past, 0, heads.k);
   heads.v = behind_past(e, past, 1, heads.v);
   if (!widths.empty() && widths[0] > 0) heads.head_size = widths[0] / count;
-  e.give(0, attend(e, heads));
+  e.give(0, attended(e, heads, mask, bias));
   if (!e.wants(1)) return;
   const auto stacked = [&](ValueId x) { return e.add("Unsqueeze", {x, e.integers({0})}); };
   e.give(1, e.add("Concat", {stacked(heads.k), stacked(heads.v)}, along(0)));
@@ -229,13 +168,11 @@ void expand_multi_head_attention(Expansion& e) {
     refuse_unsupported(e.node(), "past_sequence_length and cache_indirection are not supported");
   const std::int64_t count = head_count(e);
   Heads heads = heads_of(e, count);
-  heads.mask = e.optional(4);
-  heads.bias = e.optional(5);
   if (e.has(6)) heads.k = e.add("Concat", {e.operand(6), heads.k}, along(2));
   if (e.has(7)) heads.v = e.add("Concat", {e.operand(7), heads.v}, along(2));
   if (const auto width = e.extent(e.operand(0), 2); e.has(2) && width)
     heads.head_size = *width / count;
-  e.give(0, attend(e, heads));
+  e.give(0, attended(e, heads, e.optional(4), e.optional(5)));
   e.give(1, heads.k);
   e.give(2, heads.v);
 }

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "graph/onnx/expand/families.hpp"
+#include "graph/onnx/expand/types.hpp"
 
 namespace intact {
 namespace {
@@ -62,6 +63,7 @@ void expand_operators(Graph& graph, std::map<ValueId, int> ranks) {
     const ExpansionRule* rule = rule_of(node);
     if (rule == nullptr) {
       walk.ranks.follow(node);
+      follow_types(graph, node);
       nodes.push_back(std::move(node));
       continue;
     }

@@ -5,12 +5,15 @@
 #include <array>
 #include <functional>
 
+#include "graph/onnx/expand/types.hpp"
+
 namespace intact {
 namespace {
 
 /// Operators that later sets than 13 brought, or gave the form that expansions use.
-constexpr std::array<std::pair<std::string_view, int>, 6> versions = {{{"LayerNormalization", 17},
+constexpr std::array<std::pair<std::string_view, int>, 7> versions = {{{"LayerNormalization", 17},
                                                                        {"Gelu", 20},
+                                                                       {"CastLike", 15},
                                                                        {"GroupNormalization", 21},
                                                                        {"Trilu", 14},
                                                                        {"RMSNormalization", 23},
@@ -80,6 +83,7 @@ std::vector<ValueId> Expansion::add_several(std::string_view op, std::vector<Val
         walk_.names.get(outputs == 1 ? made.name : fmt::format("{}.{}", made.name, i))));
   std::vector<ValueId> results = made.outputs;
   walk_.ranks.follow(made);
+  follow_types(walk_.graph, made);
   nodes_.push_back(std::move(made));
   return results;
 }
@@ -104,6 +108,10 @@ ValueId Expansion::constant_of(const char* what, Tensor tensor) {
 }
 ValueId Expansion::number(float value) {
   return constant_of("number", Tensor::scalar(value));
+}
+ValueId Expansion::like(ValueId x, ValueId like) {
+  const bool plain = type(like) == ElementType::f32 || type(like) == ElementType::undefined;
+  return plain ? x : add("CastLike", {x, like});
 }
 ValueId Expansion::integer(std::int64_t value) {
   return constant_of("integer", Tensor::scalar(value));

@@ -85,6 +85,9 @@ class Expansion {
   void set_version(ValueId made, int version) { producer(made)->version = version; }
   ValueId constant_of(const char* what, Tensor tensor);
   ValueId number(float value);
+  /// x in the element type of `like`, where that is known not to be f32.
+  ValueId like(ValueId x, ValueId like);
+  ValueId number_like(float value, ValueId tensor) { return like(number(value), tensor); }
   ValueId integer(std::int64_t value);
   ValueId integers(const std::vector<std::int64_t>& values);
   /// Output i of the file's node is `made`.

@@ -15,6 +15,7 @@ struct ExpansionRule {
   void (*expand)(Expansion&);
 };
 
+std::span<const ExpansionRule> standard_rules();  ///< Attention of ONNX, CenterCropPad, ...
 std::span<const ExpansionRule> channels_last_rules();
 std::span<const ExpansionRule> quantized_rules();      ///< QLinearConv, QGemm, ...
 std::span<const ExpansionRule> integer_rules();        ///< MatMulIntegerToFloat, MatMulNBits, ...
@@ -23,7 +24,10 @@ std::span<const ExpansionRule> normalization_rules();  ///< SkipLayerNormalizati
 std::span<const ExpansionRule> attention_rules();      ///< Attention, MultiHeadAttention, ...
 std::span<const ExpansionRule> standard_rules();       ///< Einsum, Max of many tensors, ...
 
+// Operators that are at home in ONNX and have a file of their own.
 void expand_einsum(Expansion& expansion);
+void expand_standard_attention(Expansion& expansion);
 void expand_rotary_embedding(Expansion& expansion);
+void expand_standard_rotary_embedding(Expansion& expansion);
 
 }  // namespace intact

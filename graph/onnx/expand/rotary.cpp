@@ -1,4 +1,5 @@
-// RotaryEmbedding of com.microsoft: pairs of channels turned by angles that grow with the position.
+// RotaryEmbedding of ONNX and of com.microsoft: pairs of channels turned by angles that grow with
+// the position.
 #include "graph/onnx/expand/families.hpp"
 
 namespace intact {
@@ -8,10 +9,9 @@ Attributes along(std::int64_t axis) {
   return attributes_of({{"axis", axis}});
 }
 
-/// Cosines or sines for every position, with an axis for the heads: broadcast to the halves of x.
-ValueId angles(Expansion& e, ValueId table, ValueId positions, bool per_batch, bool heads_first) {
-  const ValueId rows = e.add("Gather", {table, positions});
-  // [S, H/2] or [B, S, H/2] -> one more axis for the heads, in front of the positions or behind.
+/// Cosines or sines [S, H/2] or [B, S, H/2] with an axis for the heads, in front of the positions
+/// or behind: broadcast to the halves of x.
+ValueId with_heads(Expansion& e, ValueId rows, bool per_batch, bool heads_first) {
   if (heads_first) return per_batch ? e.add("Unsqueeze", {rows, e.integers({1})}) : rows;
   return e.add("Unsqueeze", {rows, e.integers({-2})});
 }
@@ -39,36 +39,31 @@ ValueId joined(Expansion& e, std::vector<ValueId> halves, bool interleaved) {
   return e.add("Reshape", {e.add("Concat", halves, along(-1)), e.integers({0, 0, 0, -1})});
 }
 
-}  // namespace
+/// Output 0 is x [B, heads, S, H], or [B, S, heads * H], turned by angles [S, H/2] or [B, S, H/2].
+struct Angles {
+  ValueId cosines, sines;
+  bool per_batch;
+  std::optional<std::int64_t> half;  ///< their last extent, where it is known
+};
 
-/// X [B, S, heads * H] or [B, heads, S, H], positions [1] or [B, S], cosines and sines [M, H/2].
-void expand_rotary_embedding(Expansion& e) {
+void turn(Expansion& e, ValueId x, bool heads_first, const Angles& angles) {
   const Attributes& attributes = e.node().attributes;
-  if (attributes.integer("is_packed_batching", 0) != 0)
-    refuse_unsupported(e.node(), "is_packed_batching is not supported");
-  const ValueId cosines = e.operand(2), sines = e.operand(3);
-  const bool heads_first = e.needed_rank(e.operand(0)) == 4;
-  const bool per_batch = e.needed_rank(e.operand(1)) == 2;
   const bool interleaved = attributes.integer("interleaved", 0) != 0;
   const std::int64_t turned = attributes.integer("rotary_embedding_dim", 0);
-
-  ValueId x = e.operand(0);
-  const ValueId positions = positions_of(e, x, per_batch, heads_first ? 2 : 1);
   if (!heads_first) {
     const std::int64_t heads = attributes.integer("num_heads", 0);
-    const auto half = e.extent(cosines, 1);
-    if (heads <= 0 && !half)
+    if (heads <= 0 && !angles.half)
       refuse_unsupported(e.node(), "num_heads is absent and the table of cosines is not constant");
     x = e.add("Reshape",
-              {x, e.integers({0, 0, heads > 0 ? heads : -1, heads > 0 ? -1 : 2 * *half})});
+              {x, e.integers({0, 0, heads > 0 ? heads : -1, heads > 0 ? -1 : 2 * *angles.half})});
   }
   ValueId rest = no_value;
   if (turned > 0) {
     rest = e.add("Slice", {x, e.integers({turned}), e.integers({INT64_MAX}), e.integers({-1})});
     x = e.add("Slice", {x, e.integers({0}), e.integers({turned}), e.integers({-1})});
   }
-  const ValueId c = angles(e, cosines, positions, per_batch, heads_first);
-  const ValueId s = angles(e, sines, positions, per_batch, heads_first);
+  const ValueId c = with_heads(e, angles.cosines, angles.per_batch, heads_first);
+  const ValueId s = with_heads(e, angles.sines, angles.per_batch, heads_first);
   const auto halves = halves_of(e, x, interleaved);
   const auto product = [&](ValueId a, ValueId b) { return e.add("Mul", {a, b}); };
   const ValueId first = e.add("Sub", {product(halves[0], c), product(halves[1], s)});
@@ -77,6 +72,31 @@ void expand_rotary_embedding(Expansion& e) {
   if (rest != no_value) y = e.add("Concat", {y, rest}, along(-1));
   if (!heads_first) y = e.add("Reshape", {y, e.integers({0, 0, -1})});
   e.give(0, y);
+}
+
+}  // namespace
+
+/// X [B, S, heads * H] or [B, heads, S, H], positions [1] or [B, S], cosines and sines [M, H/2].
+void expand_rotary_embedding(Expansion& e) {
+  if (e.node().attributes.integer("is_packed_batching", 0) != 0)
+    refuse_unsupported(e.node(), "is_packed_batching is not supported");
+  const ValueId x = e.operand(0), cosines = e.operand(2), sines = e.operand(3);
+  const bool heads_first = e.needed_rank(x) == 4;
+  const bool per_batch = e.needed_rank(e.operand(1)) == 2;
+  const ValueId positions = positions_of(e, x, per_batch, heads_first ? 2 : 1);
+  turn(e, x, heads_first,
+       {e.add("Gather", {cosines, positions}), e.add("Gather", {sines, positions}), per_batch,
+        e.extent(cosines, 1)});
+}
+
+/// X as above, cosines and sines [M, H/2] with positions [B, S], or [B, S, H/2] without.
+void expand_standard_rotary_embedding(Expansion& e) {
+  const ValueId x = e.operand(0), cosines = e.operand(1), sines = e.operand(2);
+  const bool heads_first = e.needed_rank(x) == 4, looked_up = e.has(3);
+  const auto rows = [&](ValueId table) {
+    return looked_up ? e.add("Gather", {table, e.operand(3)}) : table;
+  };
+  turn(e, x, heads_first, {rows(cosines), rows(sines), true, e.extent(cosines, looked_up ? 1 : 2)});
 }
 
 }  // namespace intact

@@ -12,6 +12,7 @@
 #include "graph/passes/passes.hpp"
 #include "intact/error.hpp"
 #include "intact/version.hpp"
+#include "quantize/plain_gemm.hpp"
 
 namespace intact {
 namespace {
@@ -62,6 +63,7 @@ Graph load_float_model(const std::filesystem::path& path) {
 void preprocess(Graph& graph, bool fold_neighbours) {
   remove_identities(graph);
   fold_constants(graph);
+  make_gemm_plain(graph);
   if (fold_neighbours) {
     fold_bias(graph);
     fold_batch_normalization(graph);

@@ -13,8 +13,9 @@ namespace intact {
 /// Loads a float model. Throws Error naming the first quantization operator of one that is not.
 Graph load_float_model(const std::filesystem::path& path);
 
-/// Folds constants and drops identities; `fold_neighbours`: biases, BatchNormalization and Pad
-/// become part of products. Standard operators remain.
+/// Folds constants, drops identities and writes Gemm in one form (plain_gemm.hpp);
+/// `fold_neighbours`: biases, BatchNormalization and Pad become part of products. Standard
+/// operators remain.
 void preprocess(Graph& graph, bool fold_neighbours);
 
 /// Sets types and shapes of all values as they are for this sample, then raises the operator set to

@@ -14,7 +14,6 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <tuple>
 #include <utility>
 
 #include "graph/onnx/upgrade.hpp"
@@ -33,6 +32,7 @@
 #include "quantize/search/trial.hpp"
 #include "quantize/select/embeddings.hpp"
 #include "quantize/select/patterns.hpp"
+#include "quantize/select/rules.hpp"
 #include "quantize/select/selection.hpp"
 #include "quantize/weights/adapt.hpp"
 #include "quantize/write/embeddings.hpp"
@@ -73,12 +73,7 @@ std::optional<std::string> reason_to_keep(const Graph& graph, const Node& node) 
   if (!node.is("Conv") && weights.rank() != 2) return "its weights are not a matrix";
   if (node.is("Conv") && node.has_input(2) && !graph.is_constant(node.inputs[2]))
     return "its bias is not constant";
-  if (node.is("Gemm") && node.attributes.integer("transA", 0) != 0)
-    return "it transposes its first operand";
-  if (node.is("Gemm") && node.has_input(2) && node.attributes.number("beta", 1) != 1 &&
-      !graph.is_constant(node.inputs[2]))
-    return "its third operand is not constant and has a factor";
-  return "";
+  return unbounded_constant(graph, node);
 }
 
 Selection select_products(const Graph& graph, const std::set<std::string>& excluded) {
@@ -102,17 +97,6 @@ Selection select_products(const Graph& graph, const std::set<std::string>& exclu
       choice = node.is("LSTM") ? Choice{Role::recurrent, "", {}} : Choice{Role::product, "", {0}};
   }
   return selection;
-}
-
-float factor_of(const Node& node) {
-  return node.is("Gemm") ? node.attributes.number("alpha", 1) : 1.0f;
-}
-
-bool can_change_bias(const Graph& graph, const Node& node, const AdaptedWeights& adapted) {
-  if (!node.is("Gemm") || !node.has_input(2) || adapted.bias_change.empty()) return true;
-  return node.attributes.number("beta", 1) == 1 && graph.is_constant(node.inputs[2]) &&
-         graph.value(node.inputs[2]).constant.size() ==
-             static_cast<std::int64_t>(adapted.bias_change.size());
 }
 
 /// By node: weights of its own, rounded for the samples; without samples tables of embeddings
@@ -140,18 +124,9 @@ std::vector<std::optional<AdaptedWeights>> adapt_products(const Graph& graph,
     if (!adapted[i] || selection.nodes[i].role != Role::product) continue;
     const Node& node = graph.nodes[i];
     const bool shared = consumers[static_cast<std::size_t>(node.inputs[1])].size() > 1;
-    if (shared || factor_of(node) != 1 || !can_change_bias(graph, node, *adapted[i]))
-      adapted[i].reset();
+    if (shared) adapted[i].reset();
   }
   return adapted;
-}
-
-Tensor multiplied(const Tensor& tensor, float factor) {
-  if (factor == 1) return tensor;
-  Tensor result(ElementType::f32, tensor.shape());
-  for (std::size_t i = 0; i < result.data<float>().size(); ++i)
-    result.data<float>()[i] = tensor.data<float>()[i] * factor;
-  return result;
 }
 
 Tensor transposed(const Tensor& matrix) {
@@ -225,11 +200,10 @@ class Writer {
   /// Integers and scales of a product's weights, shared by the products that use them alike.
   const Weights& weights_of(const Node& node, const AdaptedWeights* adapted) {
     const bool turned = node.is("Gemm") && node.attributes.integer("transB", 0) != 0;
-    const float alpha = factor_of(node);
-    const auto [at, is_new] = weights_.try_emplace({node.inputs[1], turned, alpha});
+    const auto [at, is_new] = weights_.try_emplace({node.inputs[1], turned});
     if (!is_new) return at->second;
     const std::string name = graph_.value(node.inputs[1]).name;
-    const Tensor real = multiplied(graph_.value(node.inputs[1]).constant, alpha);
+    const Tensor real = graph_.value(node.inputs[1]).constant;
     const bool conv = node.is("Conv");
     const std::optional<int> axis =
         options_.per_channel ? std::optional<int>(output_channel_axis(node)) : std::nullopt;
@@ -253,12 +227,11 @@ class Writer {
     const std::span<const double> change =
         adapted ? adapted->bias_change : std::span<const double>();
     if (!given && change.empty()) return no_value;
-    const float beta = node.is("Gemm") ? node.attributes.number("beta", 1) : 1.0f;
-    if (!conv && beta == 1 && change.empty()) return node.inputs[2];
+    if (!conv && change.empty()) return node.inputs[2];
     Tensor bias(ElementType::f32, {static_cast<std::int64_t>(change.size())});
     std::string name = node.name + "/bias";
     if (given) {
-      bias = multiplied(graph_.value(node.inputs[2]).constant, beta).clone();
+      bias = graph_.value(node.inputs[2]).constant.clone();
       name = graph_.value(node.inputs[2]).name + "/of/" + node.name;
     }
     for (std::size_t c = 0; c < change.size(); ++c) {
@@ -303,7 +276,7 @@ class Writer {
   EmbeddingWriter embeddings_;
   std::vector<Node> nodes_;
   std::map<ValueId, Dynamic> dynamic_;
-  std::map<std::tuple<ValueId, bool, float>, Weights> weights_;
+  std::map<std::pair<ValueId, bool>, Weights> weights_;  ///< by constant, and whether transposed
 };
 
 /// The finished model with some products in float.

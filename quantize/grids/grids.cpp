@@ -103,7 +103,7 @@ QuantizedWeights quantize_weights(const Tensor& weights, std::optional<int> axis
   for (const auto& channel : by_channel(weights, axis))
     scales.push_back(best_scale(channel, largest));
   for (std::size_t c = 0; c < bias.size(); ++c) {
-    double& scale = scales[axis ? c : 0];
+    double& scale = scales[c % scales.size()];
     scale = std::max(scale, std::abs(static_cast<double>(bias[c])) /
                                 (largest_bias * static_cast<double>(input_scale)));
   }
@@ -115,9 +115,12 @@ QuantizedWeights quantize_weights(const Tensor& weights, std::optional<int> axis
 
 QuantizedWeights quantize_bias(const Tensor& bias, int axis, float input_scale,
                                const Grid& weights) {
-  Grid grid{ElementType::s32, {}, weights.zero_point, std::nullopt};
+  Grid grid{ElementType::s32, {}, {}, std::nullopt};
   if (!weights.per_tensor()) grid.axis = axis;
-  for (const float scale : weights.scale) grid.scale.push_back(input_scale * scale);
+  const std::size_t scales = weights.per_tensor() ? 1 : static_cast<std::size_t>(bias.size());
+  for (std::size_t c = 0; c < scales; ++c)
+    grid.scale.push_back(input_scale * weights.scale[c % weights.scale.size()]);
+  grid.zero_point.assign(scales, 0);
   return {quantize(bias, grid), grid};
 }
 

@@ -29,15 +29,16 @@ inline int largest_weight(const QuantizeOptions& options) {
   return options.narrow_weights ? narrow_weights : wide_weights;
 }
 
-/// `axis` runs along the output channels; without it there is one scale. `bias` is empty or has one
-/// number per output channel: a scale is widened as far as bias / (input_scale * scale) needs to
+/// `axis` runs along the output channels, or those of one group; without it there is one scale.
+/// `bias` is empty or has one number per output channel: a scale is widened as far as bias / (input_scale * scale) needs to
 /// fit into int32 together with the accumulated products. Channels of zeros have scale 1.
 QuantizedWeights quantize_weights(const Tensor& weights, std::optional<int> axis,
                                   std::span<const float> bias, float input_scale,
                                   int largest = wide_weights);
 
-/// The bias on the accumulator's grid input_scale * weight scale, zero point 0. As many scales as
-/// the weights have, along `axis` of the bias.
+/// The bias on the accumulator's grid input_scale * weight scale, zero point 0: one scale, or,
+/// where the weights have several, one per channel along `axis` of the bias. Groups of channels
+/// have the same scales.
 QuantizedWeights quantize_bias(const Tensor& bias, int axis, float input_scale,
                                const Grid& weights);
 

@@ -31,6 +31,12 @@ double scale_over(const ValueRange& range, const ActivationFormat& format) {
   return static_cast<double>(activation_grid(range, format).scale[0]);
 }
 
+std::vector<ValueId> operands_of(const Node& node, const Choice& choice) {
+  std::vector<ValueId> operands;
+  for (const std::size_t i : choice.operands) operands.push_back(node.inputs[i]);
+  return operands;
+}
+
 Group together(const Group& a, const Group& b) {
   const bool first =
       b.finest == no_value || (a.finest != no_value && a.finest_scale <= b.finest_scale);
@@ -72,7 +78,7 @@ GridPlan::GridPlan(const Graph& graph, const Selection& selection, const Activat
       on_grid_[static_cast<std::size_t>(node.inputs[operand])] = true;
     if (choice.role != Role::move && choice.role != Role::concat) continue;
     if (choice.role == Role::concat)
-      concats_.push_back({static_cast<int>(i), node.inputs, node.outputs[0]});
+      concats_.push_back({static_cast<int>(i), operands_of(node, choice), node.outputs[0]});
     for (const ValueId output : node.outputs) {
       if (output == no_value) continue;
       const ValueId first = node.inputs[choice.operands[0]];

@@ -2,6 +2,7 @@
 #include "quantize/select/embeddings.hpp"
 
 #include "graph/ranks.hpp"
+#include "quantize/select/rules.hpp"
 
 namespace intact {
 namespace {
@@ -39,7 +40,8 @@ std::map<ValueId, int> find_embeddings(const Graph& graph) {
     const double bytes = static_cast<double>(graph.value(node.inputs[0]).constant.size()) *
                          static_cast<double>(sizeof(float));
     const std::optional<int> rank = ranks.of(node.outputs[0]);
-    if (bytes >= least_bytes && rank) found[node.outputs[0]] = *rank;
+    if (bytes >= least_bytes && rank && unbounded_constant(graph, node).empty())
+      found[node.outputs[0]] = *rank;
   }
   return found;
 }

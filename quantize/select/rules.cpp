@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 
 #include "graph/definition.hpp"
 
@@ -59,16 +61,9 @@ Choice judge_product(const Graph& graph, const Node& node) {
   } else if (shape.size() != 2) {
     return kept("its weights are not a matrix");
   }
-  if (node.is("ConvTranspose") && node.attributes.integer("group", 1) != 1)
-    return kept(
-        "ConvTranspose in groups is quantized by hand only: no axis of its weights has one "
-        "element per output channel");
-  if (node.is("Gemm") &&
-      (node.attributes.integer("transA", 0) != 0 || node.attributes.number("alpha", 1) != 1 ||
-       (node.has_input(2) && node.attributes.number("beta", 1) != 1)))
-    return kept("Gemm with transA, alpha or beta is not quantized");
-  const auto axis = static_cast<std::size_t>(output_channel_axis(node));
-  if (!has_channel_bias(graph, node, shape[axis]))
+  std::int64_t channels = shape[static_cast<std::size_t>(output_channel_axis(node))];
+  if (node.is("ConvTranspose")) channels *= node.attributes.integer("group", 1);
+  if (!has_channel_bias(graph, node, channels))
     return kept("its bias is not one constant per output channel");
   return chosen(Role::product, {0});
 }
@@ -79,6 +74,34 @@ Choice judge_arithmetic(const Graph& graph, const Node& node) {
   return chosen(Role::arithmetic, {0, 1});
 }
 
+/// A divisor that is computed could be rounded to 0, and so could the smallest of a constant's.
+Choice judge_quotient(const Graph& graph, const Node& node) {
+  const ValueId divisor = node.inputs.at(1);
+  if (graph.is_constant(node.inputs[0])) return kept("its dividend is constant");
+  if (!is_float_constant(graph, divisor))
+    return kept("its divisor is computed, and could be rounded to 0");
+  float least = std::numeric_limits<float>::infinity(), low = 0, high = 0;
+  for (const float x : graph.value(divisor).constant.data<float>()) {
+    least = std::min(least, std::abs(x));
+    low = std::min(low, x);
+    high = std::max(high, x);
+  }
+  if (!(least >= (high - low) / 255))
+    return kept("the smallest of its divisors would be rounded to 0");
+  return chosen(Role::arithmetic, {0, 1});
+}
+
+/// Chooses between two tensors on one grid, on which a constant has to lie too.
+Choice judge_where(const Graph& graph, const Node& node) {
+  for (const std::size_t i : {1, 2}) {
+    if (!graph.is_constant(node.inputs.at(i))) continue;
+    const auto values = graph.value(node.inputs[i]).constant.data<float>();
+    if (std::any_of(values.begin(), values.end(), [](float x) { return x != 0; }))
+      return kept("one of its operands is a constant other than 0");
+  }
+  return chosen(Role::concat, {1, 2});
+}
+
 Choice judge_extreme(const Graph& graph, const Node& node) {
   if (node.inputs.size() != 2) return kept("only Max and Min of two operands are quantized");
   // A bound may be far outside of the other operand, and even infinite.
@@ -87,37 +110,32 @@ Choice judge_extreme(const Graph& graph, const Node& node) {
   return chosen(Role::arithmetic, {0, 1});
 }
 
-bool averages_image(const Graph& graph, const Node& node) {
-  const auto rank = static_cast<std::int64_t>(rank_of(graph, node.inputs[0]));
-  if (rank < 4) return false;
-  std::vector<std::int64_t> axes = node.attributes.integers("axes");
-  if (node.has_input(1)) {
-    if (!graph.is_constant(node.inputs[1])) return false;
-    const auto given = graph.value(node.inputs[1]).constant.data<std::int64_t>();
-    axes.assign(given.begin(), given.end());
-  }
-  for (std::int64_t& axis : axes) axis += axis < 0 ? rank : 0;
-  std::sort(axes.begin(), axes.end());
-  if (static_cast<std::int64_t>(axes.size()) != rank - 2) return false;
-  for (std::size_t i = 0; i < axes.size(); ++i)
-    if (axes[i] != static_cast<std::int64_t>(i) + 2) return false;
-  return true;
+bool has_constant_axes(const Graph& graph, const Node& node) {
+  return !node.has_input(1) || graph.is_constant(node.inputs[1]);
 }
 
-Choice judge_average(const Graph& graph, const Node& node) {
-  if (node.is("ReduceMean") && !averages_image(graph, node))
-    return kept("only the mean over all spatial axes is quantized");
-  return chosen(Role::average, {0});
+Choice judge_reduction(const Graph& graph, const Node& node) {
+  if (!has_constant_axes(graph, node)) return kept("its axes are computed");
+  return chosen(Role::own_grid, {0});
+}
+
+/// Pools that average, normalizations of images.
+Choice judge_own_grid(const Graph& graph, const Node& node) {
+  if (graph.is_constant(node.inputs[0])) return kept("its operand is constant");
+  return chosen(Role::own_grid, {0});
+}
+
+Choice judge_response_norm(const Graph& graph, const Node& node) {
+  constexpr std::int64_t most_neighbours = 32;
+  if (node.attributes.integer("size", 1) > most_neighbours)
+    return kept("there is no integer kernel for more than 32 neighbouring channels");
+  return judge_own_grid(graph, node);
 }
 
 /// The operand stays what it is: behind the scores of attention, and behind the sums along a
 /// transformer, where few channels are far larger than the others, a grid would only cost accuracy,
 /// since their row of floats lies in the cache.
-Choice judge_rows(const Graph& graph, const Node& node) {
-  const auto rank = static_cast<std::int64_t>(rank_of(graph, node.inputs[0]));
-  const bool softmax = node.is("Softmax");
-  const std::int64_t axis = node.attributes.integer("axis", softmax && node.version < 13 ? 1 : -1);
-  if (axis != -1 && axis != rank - 1) return kept("it is not along the last axis");
+Choice judge_rows(const Graph&, const Node&) {
   return chosen(Role::rows, {});
 }
 
@@ -140,7 +158,7 @@ Choice judge_move(const Graph& graph, const Node& node) {
   if (graph.is_constant(node.inputs.at(0))) return kept("its operand is constant");
   // Cubic interpolation leaves the range of its operand.
   if (node.is("Resize") && node.attributes.text("mode", "nearest") == "cubic")
-    return chosen(Role::average, {0});
+    return chosen(Role::own_grid, {0});
   return chosen(Role::move, {0});
 }
 
@@ -157,7 +175,14 @@ struct Rule {
 
 constexpr std::array rules = {
     Rule{"Softmax", judge_rows},
+    Rule{"LogSoftmax", judge_rows},
     Rule{"LayerNormalization", judge_rows},
+    Rule{"RMSNormalization", judge_rows},
+    Rule{"InstanceNormalization", judge_own_grid},
+    Rule{"GroupNormalization", judge_own_grid},
+    Rule{"MeanVarianceNormalization", judge_own_grid},
+    Rule{"LpNormalization", judge_own_grid},
+    Rule{"LRN", judge_response_norm},
     Rule{"Gelu", judge_function},
     Rule{"Swish", judge_function},
     Rule{"Mish", judge_function},
@@ -167,11 +192,14 @@ constexpr std::array rules = {
     Rule{"Add", judge_arithmetic},
     Rule{"Sub", judge_arithmetic},
     Rule{"Mul", judge_arithmetic},
+    Rule{"Div", judge_quotient},
+    Rule{"Where", judge_where},
     Rule{"Max", judge_extreme},
     Rule{"Min", judge_extreme},
-    Rule{"AveragePool", judge_average},
-    Rule{"GlobalAveragePool", judge_average},
-    Rule{"ReduceMean", judge_average},
+    Rule{"AveragePool", judge_own_grid},
+    Rule{"GlobalAveragePool", judge_own_grid},
+    Rule{"ReduceMean", judge_reduction},
+    Rule{"ReduceSum", judge_reduction},
     Rule{"Relu", judge_function},
     Rule{"Clip", judge_function},
     Rule{"LeakyRelu", judge_function},
@@ -203,6 +231,7 @@ constexpr std::array rules = {
     Rule{"Gather", judge_move},
     Rule{"Expand", judge_move},
     Rule{"Tile", judge_move},
+    Rule{"TopK", judge_move},
     Rule{"Concat", judge_concat},
     Rule{"ConvTranspose", judge_product},
 };
@@ -222,15 +251,33 @@ int output_channel_axis(const Node& node) {
   return node.is("Gemm") && node.attributes.integer("transB", 0) != 0 ? 0 : 1;
 }
 
+std::string unbounded_constant(const Graph& graph, const Node& node) {
+  for (const ValueId id : node.inputs) {
+    if (!is_float_constant(graph, id)) continue;
+    bool finite = true;  // without branches, since weights are many
+    for (const float x : graph.value(id).constant.data<float>())
+      finite = finite & (std::abs(x) <= std::numeric_limits<float>::max());
+    if (!finite)
+      return fmt::format("its constant '{}' holds infinities or NaN, which lie on no grid",
+                         graph.value(id).name);
+  }
+  return "";
+}
+
 Choice judge(const Graph& graph, const Node& node) {
   if (node.outputs.empty() || !is_float(graph, node.outputs[0])) return {};
   if (!node.domain.empty())
     return kept(fmt::format("operators of domain {} are not quantized", node.domain));
   for (const Rule& rule : rules) {
     if (rule.op != node.op) continue;
-    if (!node.has_input(0) || !is_float(graph, node.inputs[0]))
+    const std::size_t data = node.is("Where") ? 1 : 0;
+    if (!node.has_input(data) || !is_float(graph, node.inputs[data]))
       return kept("its input is not float");
-    return rule.judge(graph, node);
+    Choice choice = rule.judge(graph, node);
+    // Bounds of a Clip may be infinite.
+    if (!choice.role || choice.role == Role::function) return choice;
+    std::string reason = unbounded_constant(graph, node);
+    return reason.empty() ? choice : kept(std::move(reason));
   }
   return kept(fmt::format("nodes of {} are not quantized", node.op));
 }

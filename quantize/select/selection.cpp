@@ -23,6 +23,11 @@ Joins joins_of(const Node& node, Role role) {
   return passes_on || role == Role::rows || role == Role::part ? Joins::nothing : Joins::clamp;
 }
 
+bool reads_rows(const Node& node) {
+  return node.is("Softmax") || node.is("LogSoftmax") || node.is("LayerNormalization") ||
+         node.is("RMSNormalization");
+}
+
 class Selector {
  public:
   Selector(const Graph& graph, const std::set<std::string>& exclude)
@@ -32,7 +37,7 @@ class Selector {
         embeddings_(find_embeddings(graph)),
         input_(graph.values.size(), false),
         operand_(graph.values.size(), false),
-        normalized_(graph.values.size(), false),
+        row_of_floats_(graph.values.size(), false),
         by_rows_(graph.values.size(), false),
         product_(graph.values.size(), -1),
         joins_(graph.values.size(), Joins::nothing) {
@@ -66,8 +71,8 @@ class Selector {
   /// The operators that several nodes spell out, and by node which of them it belongs to (or -1).
   std::vector<Node> spelled_;
   std::vector<int> spelled_by_;
-  std::vector<bool> normalized_;  ///< by value: LayerNormalization reads it
-  std::vector<bool> by_rows_;     ///< by value: written by an operator of that role
+  std::vector<bool> row_of_floats_;  ///< by value: Softmax or LayerNormalization reads it
+  std::vector<bool> by_rows_;        ///< by value: written by an operator of that role
   /// By value: number of the node that writes it, for results of a product with its bias.
   std::vector<int> product_;
   /// By value: what the kernel that writes it may still take over.
@@ -91,9 +96,9 @@ bool Selector::is_bias_of_product(const Node& node, std::size_t operand) const {
          bias.size() <= product->size();
 }
 
-/// A product with one number behind the product of two activations.
+/// A product with one number, or a quotient by it, behind the product of two activations.
 bool Selector::scales_scores(const Node& node) const {
-  if (!node.is("Mul")) return false;
+  if (!node.is("Mul") && !node.is("Div")) return false;
   for (const std::size_t i : {0u, 1u})
     if (joins_[at(node.inputs[i])] == Joins::clamp_or_scale &&
         graph_.is_constant(node.inputs[1 - i]) &&
@@ -145,14 +150,15 @@ Choice Selector::choose(const Node& node) const {
   if (const std::optional<Role> role = absorbed(node)) return {role, "", {}};
   if (*choice.role == Role::product) return choice;
   if (is_row_operator(node)) return {Role::rows, "", {}};
-  if (*choice.role == Role::arithmetic) {
-    if (scales_scores(node))
-      return {std::nullopt, "it scales scores, of which a row is float in the cache anyway", {}};
-    if (normalized_[at(node.outputs[0])])
-      return {
-          std::nullopt, "its sum is normalized, of which a row is float in the cache anyway", {}};
-    choice.operands = rounded_terms(node);
-  }
+  const bool arithmetic = *choice.role == Role::arithmetic;
+  if (arithmetic && scales_scores(node))
+    return {std::nullopt, "it scales scores, of which a row is float in the cache anyway", {}};
+  if ((arithmetic || node.is("Where")) && row_of_floats_[at(node.outputs[0])])
+    return {std::nullopt,
+            "a Softmax or normalization reads its result, of which a row is float in the cache "
+            "anyway",
+            {}};
+  if (arithmetic) choice.operands = rounded_terms(node);
   for (const std::size_t i : choice.operands) {
     const ValueId id = node.inputs[i];
     if (graph_.is_constant(id) || input_[at(id)] || result_.from_integer[at(id)] ||
@@ -178,9 +184,8 @@ void Selector::find_spelled() {
     spelled_.push_back(node);
   }
   for (const Node& node : recognized.nodes)
-    if (node.is("LayerNormalization") && node.has_input(0) &&
-        at(node.inputs[0]) < normalized_.size())
-      normalized_[at(node.inputs[0])] = true;
+    if (reads_rows(node) && at(node.inputs[0]) < row_of_floats_.size())
+      row_of_floats_[at(node.inputs[0])] = true;
   for (const Node& node : graph_.nodes) {
     const auto found = node.sources.empty() ? whole_of.end() : whole_of.find(node.sources[0]);
     const bool alone = found == whole_of.end() ||
@@ -217,12 +222,14 @@ bool Selector::is_read_by_chosen(const Node& node) const {
 void Selector::drop_unread() {
   for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
     Choice& choice = result_.nodes[i];
+    const Node& node = graph_.nodes[i];
     const bool passes_on = choice.role == Role::function || choice.role == Role::move ||
                            choice.role == Role::concat || choice.role == Role::rows ||
-                           choice.role == Role::part;
-    if (!passes_on || is_read_by_chosen(graph_.nodes[i])) continue;
+                           choice.role == Role::part ||
+                           (choice.role == Role::own_grid && by_rows_[at(node.inputs[0])]);
+    if (!passes_on || is_read_by_chosen(node)) continue;
     choice = {std::nullopt, "no integer operator reads its result", {}};
-    for (const ValueId id : graph_.nodes[i].outputs)
+    for (const ValueId id : node.outputs)
       if (id != no_value) result_.from_integer[at(id)] = false;
   }
 }

@@ -21,15 +21,16 @@ namespace intact {
 enum class Role : std::uint8_t {
   product,     ///< Conv, Gemm, MatMul: constant weights, bias in the accumulator
   matrices,    ///< MatMul of two activations
-  arithmetic,  ///< Add, Sub, Mul
-  average,     ///< AveragePool, GlobalAveragePool, ReduceMean over the image, cubic Resize
+  arithmetic,  ///< Add, Sub, Mul, ...
+  own_grid,    ///< of one operand, on a grid of its own: averages, sums, normalizations of images,
+               ///< cubic Resize
   rows,        ///< Softmax, LayerNormalization, Gelu of a product, factors per channel behind them:
                ///< computed in float of what may have no grid, and read in float where that helps
   function,    ///< element by element, of one operand: a byte table
   part,        ///< of an operator that several nodes spell out, inside of which nothing is rounded
   move,  ///< the results are elements of the operand (MaxPool, Reshape, ...): one grid for both
   embedding,  ///< rows of a table of bytes, with one scale per column, that are read in float
-  concat,     ///< operands and result share one grid
+  concat,     ///< operands and result share one grid: Concat, Where
   clamp,      ///< Relu or Clip behind one of the others, which performs it
   bias,       ///< Add of a constant behind MatMul, which performs it
   recurrent,  ///< LSTM with constant weights that rounds its activations itself

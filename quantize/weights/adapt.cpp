@@ -45,6 +45,7 @@ class Adapter {
   Grid grid_of(ValueId input, const Tensor& sample) const {
     return plan_ ? plan_->grid(input) : activation_grid(min_max(sample.data<float>()));
   }
+  AdaptedWeights nearest(const Node& node) const;
   AdaptedWeights adapt(const Product& product) const;
   void change_means(const Product& product, AdaptedWeights& adapted) const;
   template <class Body>
@@ -69,6 +70,7 @@ Adapter::Adapter(const Graph& graph, const Selection& selection, const GridPlan*
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     if (selection.nodes[i].role != Role::product) continue;
     const Node& node = graph.nodes[i];
+    if (!has_layout(node)) continue;
     const WeightLayout layout = weight_layout(node, graph.value(node.inputs[1]).constant.shape());
     products_.push_back({static_cast<int>(i), layout, InputMoments(layout)});
     inputs_.push_back(node.inputs[0]);
@@ -101,23 +103,27 @@ void Adapter::observe(const CalibrationData& data, int samples) {
   }
 }
 
-AdaptedWeights Adapter::adapt(const Product& product) const {
-  const Node& node = this->node(product);
-  const Tensor& weights = this->weights(product);
-  const InputMoments& moments = product.moments;
+AdaptedWeights Adapter::nearest(const Node& node) const {
   const std::optional<int> axis =
       options_.per_channel ? std::optional<int>(output_channel_axis(node)) : std::nullopt;
-  const BiasOperand bias = bias_operand(graph_, selection_, consumers_, product.node);
   // Where the input's grid is found at run time, the bias stays float.
   std::span<const float> own_bias;
   if (plan_ && node.has_input(2)) own_bias = graph_.value(node.inputs[2]).constant.data<float>();
   const float input_scale = plan_ ? plan_->grid(node.inputs[0]).scale[0] : 1;
-  AdaptedWeights result{
-      quantize_weights(weights, axis, own_bias, input_scale, largest_weight(options_)), {}, {}};
+  return {quantize_weights(graph_.value(node.inputs[1]).constant, axis, own_bias, input_scale,
+                           largest_weight(options_)),
+          {},
+          {}};
+}
+
+AdaptedWeights Adapter::adapt(const Product& product) const {
+  const InputMoments& moments = product.moments;
+  AdaptedWeights result = nearest(node(product));
   if (moments.count() == 0) return result;
+  const BiasOperand bias = bias_operand(graph_, selection_, consumers_, product.node);
   const bool around_mean = bias.node >= 0;
-  result.weights.integers = round_by_moments(weights, product.layout, result.weights.grid, moments,
-                                             around_mean, largest_weight(options_));
+  result.weights.integers = round_by_moments(weights(product), product.layout, result.weights.grid,
+                                             moments, around_mean, largest_weight(options_));
   if (!around_mean) return result;
   change_means(product, result);
   return result;
@@ -163,6 +169,8 @@ std::vector<std::optional<AdaptedWeights>> Adapter::adapt() const {
     // Those that move on a grid now too: they do not when their readers stay float.
     if (selection_.nodes[i].role && embeddings.contains(node.outputs[0]))
       result[i] = quantize_table(graph_.value(node.inputs[0]).constant, options_);
+    else if (selection_.nodes[i].role == Role::product && !has_layout(node))
+      result[i] = nearest(node);
   }
   for_each_product([&](std::size_t i) {
     result[static_cast<std::size_t>(products_[i].node)] = adapt(products_[i]);

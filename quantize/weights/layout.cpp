@@ -5,6 +5,10 @@
 
 namespace intact {
 
+bool has_layout(const Node& node) {
+  return !node.is("ConvTranspose") || node.attributes.integer("group", 1) == 1;
+}
+
 WeightLayout weight_layout(const Node& node, const Shape& weights) {
   const auto extent = [&](std::size_t axis) { return static_cast<std::size_t>(weights[axis]); };
   std::size_t taps = 1;

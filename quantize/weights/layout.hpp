@@ -28,8 +28,10 @@ struct WeightLayout {
   std::size_t column() const { return same_columns ? depth : groups * depth; }
 };
 
-/// `node` is a Conv, a ConvTranspose without groups, a Gemm or a MatMul, with weights of this
-/// shape.
+/// False for a ConvTranspose in groups, whose matrices are not of this kind.
+bool has_layout(const Node& node);
+
+/// `node` is a Conv, ConvTranspose, Gemm or MatMul that has one, with weights of this shape.
 WeightLayout weight_layout(const Node& node, const Shape& weights);
 
 }  // namespace intact

@@ -1,4 +1,6 @@
 // Dynamic quantization: what is written, and that it computes what the float model does.
+#include <limits>
+
 #include "quantized.hpp"
 #include "tests/graph/evaluate.hpp"
 
@@ -64,6 +66,20 @@ TEST(QuantizeDynamic, Matrices) {
   EXPECT_EQ(graph.value(node_named(graph, "gemm").inputs[1]).constant.shape(), (Shape{24, 10}));
   EXPECT_TRUE(pair.report.notes.empty());
   EXPECT_LT(pair.difference({random_floats({3, 24}, 7)}), 0.05);
+}
+
+TEST(QuantizeDynamic, GemmOfEveryForm) {
+  ModelBuilder b;
+  const ValueId x = b.input("x", ElementType::f32, {6, 6});
+  const ValueId first = b.node(
+      "Gemm", "first",
+      {x, b.constant("w", random_floats({6, 6}, 1)), b.constant("c", random_floats({6, 6}, 2))},
+      {{"transA", std::int64_t{1}}, {"alpha", 0.5f}, {"beta", 2.0f}});
+  const DynamicPair pair(b.build({b.node(
+      "Gemm", "second", {first, b.constant("v", random_floats({6, 6}, 3)), x}, {{"beta", 0.5f}})}));
+  EXPECT_EQ(count(pair.graph(), "MatMulInteger"), 2u);
+  EXPECT_TRUE(pair.report.kept_float.empty());
+  EXPECT_LT(pair.difference({random_floats({6, 6}, 7)}), 0.05);
 }
 
 /// Two directions with a bias, and a product behind them.
@@ -155,17 +171,20 @@ TEST(QuantizeDynamic, WhatStaysFloatSaysWhy) {
   const ValueId x = b.input("x", ElementType::f32, {4, 4});
   const ValueId w = b.constant("w", random_floats({4, 4}, 1));
   const ValueId three = b.constant("three", random_floats({1, 4, 4}, 1));
+  Tensor unbounded = random_floats({4, 4}, 2);
+  unbounded.data<float>()[3] = std::numeric_limits<float>::infinity();
   const ValueId products[] = {
       b.node("MatMul", "activations", {x, x}),
       b.node("MatMul", "first_constant", {w, x}),
       b.node("MatMul", "batched", {x, three}),
-      b.node("Gemm", "turned", {x, w}, {{"transA", std::int64_t{1}}}),
+      b.node("MatMul", "infinite", {x, b.constant("infinities", unbounded)}),
   };
   const DynamicPair pair(b.build({products[0], products[1], products[2], products[3]}));
   EXPECT_EQ(kept_reason(pair.report, "activations"), "its weights are not constant");
   EXPECT_EQ(kept_reason(pair.report, "first_constant"), "its first operand is constant");
   EXPECT_EQ(kept_reason(pair.report, "batched"), "its weights are not a matrix");
-  EXPECT_EQ(kept_reason(pair.report, "turned"), "it transposes its first operand");
+  EXPECT_EQ(kept_reason(pair.report, "infinite"),
+            "its constant 'infinities' holds infinities or NaN, which lie on no grid");
   EXPECT_EQ(count(pair.graph(), "DynamicQuantizeLinear"), 0u);
   const auto quantized = [&] {
     TemporaryFolder folder;

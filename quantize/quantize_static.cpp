@@ -51,6 +51,15 @@ std::map<std::string, std::string> reasons_apart(const Graph& graph, const GridP
   return reasons;
 }
 
+void note_unused_ranges(const QuantizeOptions& options, QuantizeReport& report) {
+  for (const TensorReport& tensor : report.tensors)
+    if (tensor.follows && options.ranges.contains(tensor.name))
+      report.notes.push_back(
+          fmt::format("the range given for '{}' is not used: a Concat that is kept apart writes it, "
+                      "so that its range holds those of the operands",
+                      tensor.name));
+}
+
 /// Adds what clipping takes from means to what biases change; false when that is nothing.
 bool take_over_clipping(std::span<std::optional<AdaptedWeights>> weights) {
   bool any = false;
@@ -201,6 +210,7 @@ Graph StaticQuantizer::run(QuantizeReport& report) {
   }
   plan.set_ranges(graph_, ranges(selection, plan, collector));
   report.tensors = report_tensors(graph_, plan, collector.statistics());
+  note_unused_ranges(options_, report);
   exclude_heads(selection, plan);
   if (!trial_) {
     const Selection without_heads = select_operators(graph_, excluded_);

@@ -117,6 +117,14 @@ TEST(QuantizeConcat, SmallOperandKeepsItsGrid) {
   for (const TensorReport& tensor : pair.report.tensors)
     EXPECT_EQ(tensor.follows, tensor.name == "join.0") << tensor.name;
 
+  QuantizeOptions edited;
+  edited.ranges = pair.report.ranges();
+  edited.ranges["join.0"] = {0, 1};
+  const QuantizeReport again =
+      quantize_static(pair.float_path(), pair.folder / "again.onnx", data_of(samples), edited);
+  ASSERT_EQ(again.notes.size(), 1u);
+  EXPECT_TRUE(again.notes[0].starts_with("the range given for 'join.0' is not used: a Concat"));
+
   const Pair seen(model.build({last, joined}), samples);
   EXPECT_LT(differences(seen, samples, 1).second, 0.02);
 }

@@ -330,6 +330,8 @@ QuantizeReport quantize_dynamic(const std::filesystem::path& float_model,
       equalize(graph, samples, options.threads);
       smooth(graph, samples, options.threads);
     }
+  } else if (options.preprocess) {
+    smooth_normalizations(graph);
   }
   raise_opset(graph, needed_opset);
   QuantizeReport report;

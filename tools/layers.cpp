@@ -9,7 +9,7 @@
 namespace intact::tools {
 namespace {
 
-/// Axis of the channels by tensor name: lines of axis, space, name.
+/// Axis of the channels by tensor name, from the end where negative: lines of axis, space, name.
 std::map<std::string, int> scaled_channels(const ModelInfo& info) {
   std::map<std::string, int> axes;
   for (const auto& [key, text] : info.metadata) {
@@ -53,13 +53,14 @@ LayerComparison::LayerComparison(const std::filesystem::path& float_model,
     if (!in_twin.contains(tensor.name)) continue;
     const auto axis = axes.find(tensor.name);
     layers_.push_back({tensor, in_float.at(tensor.name), in_int8.at(tensor.name),
-                       axis == axes.end() ? -1 : axis->second});
+                       axis == axes.end() ? std::nullopt : std::optional<int>(axis->second)});
   }
 }
 
 void LayerComparison::add(Layer& layer, const Tensor& expected, const Tensor& given) const {
-  const auto axis = static_cast<std::size_t>(layer.axis);
-  const bool scaled = layer.axis >= 0 && axis < expected.shape().size();
+  const int rank = expected.rank(), given_axis = layer.axis.value_or(rank);
+  const auto axis = static_cast<std::size_t>(given_axis < 0 ? given_axis + rank : given_axis);
+  const bool scaled = axis < expected.shape().size();
   std::size_t channels = 1, inner = 1;
   if (scaled) {
     channels = static_cast<std::size_t>(expected.shape()[axis]);
@@ -103,7 +104,7 @@ std::vector<TensorNoise> LayerComparison::result() const {
           sums.floats - (sums.int8s > 0 ? sums.products * sums.products / sums.int8s : 0);
     }
     if (signal == 0) continue;
-    const bool scaled = layer.axis >= 0;
+    const bool scaled = layer.axis.has_value();
     result.push_back({layer.tensor.name, layer.tensor.node, layer.tensor.op,
                       decibels(signal, scaled ? about_factors : layer.noise), scaled});
   }

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,7 +40,7 @@ class LayerComparison {
   struct Layer {
     InnerTensor tensor;
     std::size_t in_float = 0, in_int8 = 0;  ///< places among the outputs
-    int axis = -1;                          ///< of the channels, where they have factors
+    std::optional<int> axis;                ///< of the channels, where they have factors
     std::vector<Sums> channels = {};        ///< one without factors
     double noise = 0;                       ///< sum (float - int8)^2
   };

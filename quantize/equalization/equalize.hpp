@@ -16,7 +16,7 @@ namespace intact {
 int equalize(Graph& graph, const CalibrationData& data, int threads);
 
 /// Notes in the graph's metadata, as "intact.scaled_channels", that the channels of the tensor,
-/// which lie along `axis`, are not what they were: a line of axis and name.
+/// which lie along `axis` (-1: the last one), are not what they were: a line of axis and name.
 void note_scaled_channels(Graph& graph, ValueId tensor, int axis);
 
 }  // namespace intact

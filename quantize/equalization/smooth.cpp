@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
@@ -20,6 +21,8 @@ constexpr std::array exponents = {0.25, 0.375, 0.5, 0.625, 0.75, 0.875};
 constexpr double worthwhile = 0.8;
 /// Channels and weights that are next to nothing count as this much.
 constexpr double smallest = 1e-5;
+/// Where what a normalization writes is taken to end, for want of samples.
+constexpr double deviations = 4;
 
 /// A tensor that products with constant weights read, channels along its last axis.
 struct Spot {
@@ -32,6 +35,8 @@ class Finder {
  public:
   explicit Finder(const Graph& graph) : graph_(graph), consumers_(graph.consumers()) {}
   std::vector<Spot> find() const;
+  /// Normalizations along the last axis with constant factors, as the file has them.
+  std::vector<Spot> find_normalizations() const;
 
  private:
   const std::vector<int>& consumers(ValueId id) const {
@@ -39,6 +44,7 @@ class Finder {
   }
   bool is_reader(const Node& node, ValueId id) const;
   bool is_own_normalization(const Node& node, const Spot& spot) const;
+  std::optional<Spot> spot_of(ValueId tensor, int writer) const;
 
   const Graph& graph_;
   std::vector<std::vector<int>> consumers_;
@@ -59,6 +65,18 @@ bool Finder::is_own_normalization(const Node& node, const Spot& spot) const {
          spot.readers.size() == consumers(spot.tensor).size() && !graph_.is_output(spot.tensor);
 }
 
+/// Nothing where no product reads the tensor.
+std::optional<Spot> Finder::spot_of(ValueId tensor, int writer) const {
+  Spot spot{tensor, {}, -1};
+  for (const int reader : consumers(tensor))
+    if (is_reader(graph_.nodes[static_cast<std::size_t>(reader)], tensor))
+      spot.readers.push_back(reader);
+  if (spot.readers.empty()) return std::nullopt;
+  if (is_own_normalization(graph_.nodes[static_cast<std::size_t>(writer)], spot))
+    spot.normalization = writer;
+  return spot;
+}
+
 std::vector<Spot> Finder::find() const {
   Graph recognized = graph_;
   recognize_operators(recognized);
@@ -66,18 +84,27 @@ std::vector<Spot> Finder::find() const {
   std::vector<Spot> spots;
   for (const Node& writer : recognized.nodes) {
     if (!writer.is("LayerNormalization") && !writer.is("Gelu")) continue;
-    Spot spot{writer.outputs[0], {}, -1};
     // The recognized graph may have values of its own.
-    const auto id = static_cast<std::size_t>(spot.tensor);
+    const auto id = static_cast<std::size_t>(writer.outputs[0]);
     if (id >= graph_.values.size() || !graph_.values[id].shape) continue;
-    for (const int reader : consumers(spot.tensor))
-      if (is_reader(graph_.nodes[static_cast<std::size_t>(reader)], spot.tensor))
-        spot.readers.push_back(reader);
-    if (spot.readers.empty()) continue;
-    const int own = producers[static_cast<std::size_t>(spot.tensor)];
-    if (is_own_normalization(graph_.nodes[static_cast<std::size_t>(own)], spot))
-      spot.normalization = own;
-    spots.push_back(std::move(spot));
+    if (auto spot = spot_of(writer.outputs[0], producers[id])) spots.push_back(std::move(*spot));
+  }
+  return spots;
+}
+
+std::vector<Spot> Finder::find_normalizations() const {
+  const auto is_vector = [&](ValueId id) {
+    return graph_.is_constant(id) && graph_.value(id).constant.type() == ElementType::f32 &&
+           graph_.value(id).constant.rank() == 1;
+  };
+  std::vector<Spot> spots;
+  for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+    const Node& node = graph_.nodes[i];
+    if (!node.is("LayerNormalization") || node.attributes.integer("axis", -1) != -1 ||
+        !is_vector(node.inputs.at(1)) || (node.has_input(2) && !is_vector(node.inputs[2])))
+      continue;
+    if (auto spot = spot_of(node.outputs[0], static_cast<int>(i)))
+      spots.push_back(std::move(*spot));
   }
   return spots;
 }
@@ -249,12 +276,25 @@ std::vector<TensorChannels> observe(const Graph& graph, std::span<const Spot> sp
   return statistics;
 }
 
-}  // namespace
+/// Of a normalization whose rows are normal, with the mean and deviation that it gives each
+/// channel.
+TensorChannels expected(const Graph& graph, const Node& normalization) {
+  const auto factors = graph.value(normalization.inputs[1]).constant.data<float>();
+  std::span<const float> means;
+  if (normalization.has_input(2))
+    means = graph.value(normalization.inputs[2]).constant.data<float>();
+  TensorChannels statistics{std::vector<ChannelStatistics>(factors.size()), 1};
+  for (std::size_t c = 0; c < factors.size(); ++c) {
+    const double mean = means.size() == factors.size() ? static_cast<double>(means[c]) : 0;
+    const double deviation = std::abs(static_cast<double>(factors[c]));
+    statistics.channels[c] = {std::min(0.0, mean - deviations * deviation),
+                              std::max(0.0, mean + deviations * deviation),
+                              mean * mean + deviation * deviation};
+  }
+  return statistics;
+}
 
-int smooth(Graph& graph, const CalibrationData& data, int threads) {
-  const std::vector<Spot> spots = Finder(graph).find();
-  if (spots.empty()) return 0;
-  const std::vector<TensorChannels> statistics = observe(graph, spots, data, threads);
+int apply(Graph& graph, std::span<const Spot> spots, std::span<const TensorChannels> statistics) {
   const std::vector<int> producers = graph.producers();
   Multiplications multiplications(graph);
   int count = 0;
@@ -268,14 +308,31 @@ int smooth(Graph& graph, const CalibrationData& data, int threads) {
       multiplications.add(spots[i], producers[static_cast<std::size_t>(spots[i].tensor)], factors);
       continue;
     }
-    note_scaled_channels(graph, spots[i].tensor,
-                         static_cast<int>(graph.value(spots[i].tensor).shape->size()) - 1);
+    note_scaled_channels(graph, spots[i].tensor, -1);
     Node& normalization = graph.nodes[static_cast<std::size_t>(spots[i].normalization)];
     for (std::size_t operand = 1; operand < normalization.inputs.size(); ++operand)
       if (normalization.has_input(operand)) smoother.divide(normalization.inputs[operand], factors);
   }
   multiplications.insert();
   return count;
+}
+
+}  // namespace
+
+int smooth(Graph& graph, const CalibrationData& data, int threads) {
+  const std::vector<Spot> spots = Finder(graph).find();
+  return spots.empty() ? 0 : apply(graph, spots, observe(graph, spots, data, threads));
+}
+
+int smooth_normalizations(Graph& graph) {
+  const std::vector<Spot> spots = Finder(graph).find_normalizations();
+  const std::vector<int> producers = graph.producers();
+  std::vector<TensorChannels> statistics;
+  for (const Spot& spot : spots) {
+    const auto writer = static_cast<std::size_t>(producers[static_cast<std::size_t>(spot.tensor)]);
+    statistics.push_back(expected(graph, graph.nodes[writer]));
+  }
+  return apply(graph, spots, statistics);
 }
 
 }  // namespace intact

@@ -15,4 +15,8 @@ namespace intact {
 /// pass over `data` if there is such a tensor. The number of tensors that were smoothed.
 int smooth(Graph& graph, const CalibrationData& data, int threads);
 
+/// The same without samples or shapes, behind LayerNormalization along the last axis alone: its
+/// rows are taken to be normal, so that its scale and bias tell the range of each channel.
+int smooth_normalizations(Graph& graph);
+
 }  // namespace intact

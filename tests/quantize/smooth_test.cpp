@@ -82,6 +82,24 @@ TEST(Smooth, MultipliesInFrontOfProductsWhereOthersReadTheTensorToo) {
   EXPECT_EQ(writer(after, node_named(after, "residual").inputs[1])->name, "norm");
 }
 
+/// What the normalization's own factors say of the channels is enough.
+TEST(Smooth, NeedsNoSamplesBehindNormalizations) {
+  for (const bool residual : {false, true}) {
+    const Graph before = encoder(50, residual);
+    Graph after = before;
+    EXPECT_EQ(smooth_normalizations(after), 1);
+    EXPECT_LT(difference(before, after), 1e-6);
+    const std::string writer_of_a = writer(after, node_named(after, "a").inputs[0])->name;
+    EXPECT_EQ(writer_of_a, residual ? "norm.0/smooth" : "norm");
+    QuantizeOptions without;
+    without.preprocess = false;
+    const double plain = DynamicPair(before, without).difference(rows()[0]);
+    EXPECT_LT(DynamicPair(before).difference(rows()[0]), 0.7 * plain);
+  }
+  Graph even = encoder(1, true);
+  EXPECT_EQ(smooth_normalizations(even), 0);
+}
+
 TEST(Smooth, LeavesEvenChannelsAlone) {
   const Graph before = encoder(1, true), after = smoothed(before, 0);
   EXPECT_EQ(after.nodes.size(), before.nodes.size());

@@ -141,7 +141,8 @@ FoldCase packed_case(const std::string& name, std::int64_t bits, std::int64_t de
 }
 
 std::vector<FoldCase> packed() {
-  return {packed_case("matmul_4_bits", 4, 48, false, true),
+  return {packed_case("matmul_2_bits", 2, 48, true, true),
+          packed_case("matmul_4_bits", 4, 48, false, true),
           packed_case("matmul_4_bits_zero_points", 4, 48, true, true),
           packed_case("matmul_4_bits_tail", 4, 40, true, true),
           packed_case("matmul_8_bits", 8, 48, false, true),

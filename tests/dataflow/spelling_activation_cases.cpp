@@ -292,12 +292,82 @@ std::vector<FoldCase> other_grids() {
       in_float(on("activation_per_channel", channels), "quantize it to 8 bits with one scale", 3)};
 }
 
+// --- rounding to a grid as other tools write it
+
+using Spell = std::function<ValueId(ModelBuilder&, const std::string&, ValueId)>;
+
+/// x -> spelled -> Conv with spelled weights -> spelled.
+FoldCase spelled_by(const std::string& name, const Spell& input, const Spell& weights,
+                    const Spell& output) {
+  return {name, [=](ModelBuilder& b) -> FoldModel {
+            const ValueId x = input(b, "in", b.input("image", f32, {1, 4, 6, 5}));
+            const ValueId w =
+                weights(b, "weights", b.constant("w", random_floats({6, 4, 3, 3}, 4, -0.5f, 0.5f)));
+            return {{output(b, "out", b.node("Conv", "conv", {x, w}))},
+                    {random_floats({1, 4, 6, 5}, 3, -2.4f, 2.4f)}};
+          }};
+}
+
+/// One scale, or one per output channel.
+Spell brevitas(float bits, bool is_signed, bool narrow, const std::vector<float>& scale) {
+  return [=](ModelBuilder& b, const std::string& name, ValueId x) {
+    const ValueId scales =
+        scale.size() == 1
+            ? b.scalar(name + ".scale", scale[0])
+            : b.constant(
+                  name + ".scale",
+                  Tensor::from<float>({static_cast<std::int64_t>(scale.size()), 1, 1, 1}, scale));
+    return b.node("Quant", name,
+                  {x, scales, b.scalar(name + ".zero", 0.0f), b.scalar(name + ".bits", bits)},
+                  {{"signed", std::int64_t{is_signed}},
+                   {"narrow", std::int64_t{narrow}},
+                   {"rounding_mode", std::string("ROUND")}},
+                  "onnx.brevitas");
+  };
+}
+
+Spell open_vino(std::int64_t levels, float low, float high) {
+  return [=](ModelBuilder& b, const std::string& name, ValueId x) {
+    const ValueId from = b.scalar(name + ".low", low), to = b.scalar(name + ".high", high);
+    return b.node("FakeQuantize", name, {x, from, to, from, to}, {{"levels", levels}},
+                  "org.openvinotoolkit");
+  };
+}
+
+template <class T>
+Spell quark(float scale, T zero_point) {
+  return [=](ModelBuilder& b, const std::string& name, ValueId x) {
+    const ValueId s = b.scalar(name + ".scale", scale), z = b.scalar(name + ".zero", zero_point);
+    const char* domain = "com.amd.quark";
+    const ValueId q = b.node("ExtendedQuantizeLinear", name + ".q", {x, s, z}, {}, domain);
+    return b.node("ExtendedDequantizeLinear", name + ".dq", {q, s, z}, {}, domain);
+  };
+}
+
+std::vector<FoldCase> other_tools() {
+  const Spell bytes = brevitas(8, false, false, {0.02f});
+  return {spelled_by("brevitas_8_bits", bytes, brevitas(8, true, true, {0.004f}), bytes),
+          spelled_by("brevitas_4_bit_weights", brevitas(8, true, false, {0.02f}),
+                     brevitas(4, true, true, spread_scales(6, 0.07f)),
+                     brevitas(8, true, false, {0.05f})),
+          // The clamp of the image to 4 bits has no operator on integers in front of it.
+          in_float(spelled_by("brevitas_4_bits", brevitas(4, false, false, {0.2f}),
+                              brevitas(4, true, true, {0.07f}), brevitas(6, true, true, {0.1f})),
+                   "input 'image' has no grid"),
+          spelled_by("open_vino_fake_quantize", open_vino(256, -2.56f, 2.54f),
+                     open_vino(255, -0.5f, 0.5f), open_vino(256, 0, 5.1f)),
+          spelled_by("quark_s8", quark(0.02f, std::int8_t{3}), quark(0.004f, std::int8_t{0}),
+                     quark(0.04f, std::int8_t{-7})),
+          spelled_by("quark_u16", quark(0.0001f, std::uint16_t{32000}),
+                     quark(0.004f, std::int8_t{0}), quark(0.0002f, std::uint16_t{30000}))};
+}
+
 }  // namespace
 
 std::vector<FoldCase> spelling_activation_cases() {
   std::vector<FoldCase> cases;
   for (const auto list :
-       {chains, copies, narrow_ranges, moves, reinterpretations, borders, other_grids})
+       {chains, copies, narrow_ranges, moves, reinterpretations, borders, other_grids, other_tools})
     append(cases, list());
   return cases;
 }

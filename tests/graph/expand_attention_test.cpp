@@ -176,6 +176,74 @@ TEST(ExpandAttention, PastKeysComeFirst) {
   expect_near(y[2], {2, 2, 4, 8});
 }
 
+/// One head of queries and keys of size 2, all alike, so that every visible key counts the same.
+struct Decoder {
+  Tensor q = Tensor(ElementType::f32, {1, 1, 4}), k = Tensor(ElementType::f32, {1, 1, 2});
+  Tensor past_k = Tensor(ElementType::f32, {1, 1, 3, 2}),
+         past_v = floats({1, 1, 3, 2}, {1, 2, 3, 6, 100, 100});
+  Tensor v = floats({1, 1, 2}, {5, 10});
+
+  std::vector<Tensor> run(FileOp op, std::int32_t total, std::int32_t length) const {
+    return op.all({q, k, v, past_k, past_v, int32s({1}, {length - 1}), int32s({}, {total})});
+  }
+};
+
+FileOp group_query(int outputs) {
+  return FileOp("GroupQueryAttention", outputs)
+      .in("com.microsoft")
+      .with("num_heads", 2)
+      .with("kv_num_heads", 1);
+}
+
+TEST(ExpandGroupQuery, NewRowsFollowThePast) {
+  // Two rows of the cache are in use, the third one is room for the new keys.
+  const Decoder d;
+  const auto y = d.run(group_query(3), 3, 3);
+  expect_near(y[0], {3, 6, 3, 6});  // both heads
+  EXPECT_EQ(y[2].shape(), (Shape{1, 1, 3, 2}));
+  expect_near(y[2], {1, 2, 3, 6, 5, 10});
+  expect_near(d.run(group_query(1).with("local_window_size", 2), 3, 3)[0], {4, 8, 4, 8});
+}
+
+TEST(ExpandGroupQuery, AFullCacheGrows) {
+  const Decoder d;
+  const auto y = d.run(group_query(3), 4, 4);
+  EXPECT_EQ(y[2].shape(), (Shape{1, 1, 4, 2}));
+  expect_near(y[0], {27.25, 29.5, 27.25, 29.5});
+}
+
+TEST(ExpandGroupQuery, PackedOperandsAndPositions) {
+  // Heads of q, k and v side by side; two positions, of which the first sees itself only.
+  const Tensor packed = floats({1, 2, 8}, {1, 0, 1, 0, 1, 0, 2, 4, 1, 0, 1, 0, 1, 0, 4, 8});
+  const auto run = [&](FileOp op, const Tensor& cosines, const Tensor& sines) {
+    return op.all(
+        {packed, none, none, none, none, int32s({1}, {1}), int32s({}, {2}), cosines, sines});
+  };
+  expect_near(run(group_query(1), none, none)[0], {2, 4, 2, 4, 3, 6, 3, 6});
+  // A quarter turn between the positions: the second query meets the first key at a right angle.
+  const Tensor cosines = floats({2, 1}, {1, 0}), sines = floats({2, 1}, {0, 1});
+  const double own = std::exp(1.0), weight = own / (own + 1);
+  const auto y = run(group_query(2).with("do_rotary", 1).with("scale", 1.0F), cosines, sines);
+  const double a = 2 + 2 * weight, b = 4 + 4 * weight;
+  expect_near(y[0], {2, 4, 2, 4, a, b, a, b});
+  expect_near(y[1], {1, 0, 0, 1});
+}
+
+TEST(ExpandGroupQuery, Refusals) {
+  const Decoder d;
+  const auto refusal = [&](FileOp op) { return error_of([&] { d.run(std::move(op), 3, 3); }); };
+  const auto expect = [](const std::string& text, const char* part) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  expect(refusal(group_query(1).with("kv_num_heads", 3)),
+         "num_heads is 2 and kv_num_heads 3; the second must divide the first");
+  expect(refusal(group_query(1).with("smooth_softmax", 1)), "smooth_softmax is not supported");
+  expect(error_of([&] {
+           group_query(1).all({d.q, d.k, d.v, d.past_k, none, int32s({1}, {2}), int32s({}, {3})});
+         }),
+         "past_key and past_value must be given together");
+}
+
 TEST(ExpandRotary, TurnsPairs) {
   // One position of a table with cosine 0 and sine 1: (a, b) becomes (-b, a).
   const Tensor cosines(ElementType::f32, {1, 2}), sines = floats({1, 2}, {1, 1});

@@ -239,12 +239,102 @@ TEST(MatMulNBits, RefusesWrongSizes) {
   };
   EXPECT_NE(refusal(4, 16, 9, none).find("K, N, bits and block_size make it 8 bytes (u8)"),
             std::string::npos);
-  EXPECT_NE(refusal(3, 16, 8, none).find("weights of 3 bits are not supported, only 4 and 8"),
+  EXPECT_NE(refusal(3, 16, 8, none).find("weights of 3 bits are not supported, only 2, 4 and 8"),
             std::string::npos);
   EXPECT_NE(refusal(4, 24, 8, none).find("block_size is 24; it must be a power of two"),
             std::string::npos);
-  EXPECT_NE(refusal(4, 16, 8, Tensor(ElementType::s32, {16})).find("g_idx is not supported"),
+  EXPECT_NE(refusal(4, 16, 8, Tensor(ElementType::s32, {15})).find("g_idx is s32 [15]"),
             std::string::npos);
+  EXPECT_NE(refusal(4, 16, 8, Tensor::from<std::int32_t>({16}, std::vector<std::int32_t>(16, 1)))
+                .find("g_idx contains 1; there are 1 blocks"),
+            std::string::npos);
+}
+
+TEST(MatMulNBits, TwoBits) {
+  Tensor a(ElementType::f32, {1, 16});
+  a.data<float>()[0] = 1;
+  a.data<float>()[3] = 10;
+  const auto product = [&](const Tensor& zero) {
+    return FileOp("MatMulNBits")
+        .in("com.microsoft")
+        .with("K", 16)
+        .with("N", 1)
+        .with("bits", 2)
+        .with("block_size", 16)(a, bytes({1, 1, 4}, {0xc1, 0, 0, 0}), floats({1}, {2}), zero);
+  };
+  expect_near(product(none), {2 * ((1 - 2) + 10 * (3 - 2))});
+  expect_near(product(bytes({1}, {1})), {2 * (10 * (3 - 1))});
+  // Zero points as reals, which need not be integers.
+  expect_near(product(floats({1}, {1})), {2 * (10 * (3 - 1))});
+  expect_near(product(floats({1}, {0.5F})), {2 * (0.5F + 10 * 2.5F)});
+}
+
+TEST(MatMulNBits, RowsInGroups) {
+  // Rows 2 k belong to group 1 and the others to group 0; all weights are 9 - 8.
+  std::vector<std::int32_t> groups(32);
+  Tensor a(ElementType::f32, {1, 32});
+  for (std::size_t k = 0; k < groups.size(); ++k) {
+    groups[k] = k % 2 == 0 ? 1 : 0;
+    a.data<float>()[k] = k % 2 == 0 ? 1.0F : 100.0F;
+  }
+  const auto product = [&] {
+    return FileOp("MatMulNBits")
+        .in("com.microsoft")
+        .with("K", 32)
+        .with("N", 1)
+        .with("block_size", 16)(a, bytes({1, 2, 8}, Bytes(16, 0x99)), floats({2}, {2, 3}), none,
+                                Tensor::from<std::int32_t>({32}, groups));
+  };
+  expect_near(product(), {16 * 100 * 2 + 16 * 1 * 3});
+  groups[0] = 0;  // no longer 16 rows each
+  expect_near(product(), {16 * 100 * 2 + 1 * 2 + 15 * 1 * 3});
+}
+
+TEST(GatherBlockQuantized, ScalesTheRowsThatItGathers) {
+  // Rows of 20 in blocks of 16: the second block is short.
+  Bytes table(3 * 10, 0x98);  // 8, 9, 8, 9, ...
+  table[2 * 10 + 9] = 0x7a;   // the last two of row 2: 10, 7
+  const Tensor scale = floats({3, 2}, {1, 2, 3, 4, 5, 6});
+  const auto gathered = [&](const Tensor& zero) {
+    return FileOp("GatherBlockQuantized")
+        .in("com.microsoft")
+        .with("block_size", 16)
+        .with("quantize_axis", 1)(bytes({3, 10}, table), int64s({1, 2}, {2, 0}), scale, zero);
+  };
+  const Tensor y = gathered(none);
+  ASSERT_EQ(y.shape(), (Shape{1, 2, 20}));
+  EXPECT_EQ(y.data<float>()[1], 5);
+  EXPECT_EQ(y.data<float>()[18], 12);
+  EXPECT_EQ(y.data<float>()[19], -6);
+  EXPECT_EQ(y.data<float>()[39], 2);
+  EXPECT_EQ(gathered(bytes({3, 1}, {0, 0, 0x90})).data<float>()[19], 6 * (7 - 9));
+  EXPECT_NE(error_of([&] {
+              FileOp("GatherBlockQuantized")
+                  .in("com.microsoft")
+                  .with("block_size", 16)
+                  .with("gather_axis", 1)(bytes({3, 10}, table), list({0}), scale);
+            }).find("only gather_axis 0 and blocks along the last axis are supported"),
+            std::string::npos);
+}
+
+TEST(MatMulBnb4, LooksUpItsReals) {
+  const auto product = [](int kind) {
+    return FileOp("MatMulBnb4")
+        .in("com.microsoft")
+        .with("K", 16)
+        .with("N", 1)
+        .with("block_size", 16)
+        .with("quant_type", kind)(
+            [] {
+              Tensor a(ElementType::f32, {1, 16});
+              a.data<float>()[0] = 1;
+              a.data<float>()[1] = 10;
+              return a;
+            }(),
+            bytes({8}, {0x3f, 0, 0, 0, 0, 0, 0, 0}), floats({1}, {2}));
+  };
+  expect_near(product(0), {2 * (1 + 10 * -0.25F)});
+  expect_near(product(1), {2 * (-0.39491749F + 10 * 1)});
 }
 
 TEST(Fused, MatMulWithBatchAxesInTheMiddle) {

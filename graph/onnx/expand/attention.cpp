@@ -183,6 +183,7 @@ constexpr ExpansionRule rules[] = {
     {"Attention", microsoft, expand_attention},
     {"QAttention", microsoft, expand_qattention},
     {"MultiHeadAttention", microsoft, expand_multi_head_attention},
+    {"GroupQueryAttention", microsoft, expand_group_query_attention},
     {"RotaryEmbedding", microsoft, expand_rotary_embedding},
 };
 

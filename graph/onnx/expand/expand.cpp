@@ -14,8 +14,9 @@ using Key = std::pair<std::string_view, std::string_view>;  // domain, operator
 
 std::map<Key, const ExpansionRule*> build_table() {
   std::map<Key, const ExpansionRule*> table;
-  for (const auto rules : {channels_last_rules(), quantized_rules(), integer_rules(), fused_rules(),
-                           normalization_rules(), attention_rules(), standard_rules()})
+  for (const auto rules : {standard_rules(), channels_last_rules(), quantized_rules(),
+                           integer_rules(), blocked_rules(), other_tool_rules(), fused_rules(),
+                           normalization_rules(), attention_rules()})
     for (const ExpansionRule& rule : rules) table.emplace(Key{rule.domain, rule.op}, &rule);
   return table;
 }

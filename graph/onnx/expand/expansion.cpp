@@ -11,9 +11,10 @@ namespace intact {
 namespace {
 
 /// Operators that later sets than 13 brought, or gave the form that expansions use.
-constexpr std::array<std::pair<std::string_view, int>, 7> versions = {{{"LayerNormalization", 17},
+constexpr std::array<std::pair<std::string_view, int>, 8> versions = {{{"LayerNormalization", 17},
                                                                        {"Gelu", 20},
                                                                        {"CastLike", 15},
+                                                                       {"TensorScatter", 24},
                                                                        {"GroupNormalization", 21},
                                                                        {"Trilu", 14},
                                                                        {"RMSNormalization", 23},

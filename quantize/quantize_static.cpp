@@ -225,7 +225,7 @@ Graph StaticQuantizer::run(QuantizeReport& report) {
     return finish(chosen, nearest.plan(chosen));
   };
   const std::optional<Goal> goal = goal_of(options_);
-  if (!goal) search.meet({sound_sqnr_db}, least_spared_db, spared_share);
+  if (!goal) search.spare({sound_sqnr_db}, least_spared_db, spared_share);
   Graph quantized =
       goal ? meet_goal(search, *goal, *trial_, finished) : finished(search.excluded());
   const Selection chosen = select_operators(graph_, search.excluded());

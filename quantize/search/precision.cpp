@@ -12,6 +12,8 @@ namespace intact {
 namespace {
 
 constexpr int ranking_samples = 4;
+/// Of the ranking, when several operators are left in float together.
+constexpr std::size_t most_parts = 16;
 /// After a gain like this, what the others would gain is another thing.
 constexpr double least_order_change_db = 3;
 
@@ -54,7 +56,7 @@ void PrecisionSearch::rank() {
       [](const GridReaders& a, const GridReaders& b) { return a.gain_db > b.gain_db; });
 }
 
-bool PrecisionSearch::meet(const Goal& goal, double least_gain_db, double largest_share) {
+Agreement PrecisionSearch::spare(const Goal& goal, double least_gain_db, double largest_share) {
   Agreement now = agreement(excluded_);
   if (!goal.met_by(now) && ranking_.empty()) rank();
   while (!goal.met_by(now) && taken_ < ranking_.size()) {
@@ -72,7 +74,29 @@ bool PrecisionSearch::meet(const Goal& goal, double least_gain_db, double larges
     now = then;
     if (other_order && !goal.met_by(now)) rank();
   }
-  return goal.met_by(now);
+  return now;
+}
+
+bool PrecisionSearch::meet(const Goal& goal) {
+  for (;;) {
+    const Agreement now = spare(goal, least_gain_db, 1);
+    if (goal.met_by(now)) return true;
+    if (!spare_together(now)) return false;
+  }
+}
+
+bool PrecisionSearch::spare_together(const Agreement& now) {
+  rank();
+  for (std::size_t parts = 1; parts <= most_parts; ++parts) {
+    std::set<std::string> more = excluded_;
+    for (std::size_t i = 0; i < (ranking_.size() * parts + most_parts - 1) / most_parts; ++i)
+      more.insert(ranking_[i].nodes.begin(), ranking_[i].nodes.end());
+    if (!(agreement(more).sqnr_db >= now.sqnr_db + least_gain_db)) continue;
+    excluded_ = std::move(more);
+    rank();
+    return true;
+  }
+  return false;
 }
 
 void PrecisionSearch::report_gains(QuantizeReport& report) const {

@@ -64,10 +64,13 @@ class PrecisionSearch {
         progress_(progress),
         threads_(threads) {}
 
-  /// Excludes more readers, those first that gain most, until a trial meets the goal: each gains at
-  /// least `least_gain_db`, and all together have at most `largest_share` of the multiply-adds.
-  /// False when there are no more. Another call goes on.
-  bool meet(const Goal& goal, double least_gain_db, double largest_share);
+  /// Excludes readers, those first that gain most, until a trial meets the goal: each gains at
+  /// least `least_gain_db`, and all together have at most `largest_share` of the multiply-adds. How
+  /// well the model then agrees. Another call goes on.
+  Agreement spare(const Goal& goal, double least_gain_db, double largest_share);
+  /// Excludes readers until a trial meets the goal, several at once where none gains alone. False
+  /// when that does not help either. Another call goes on.
+  bool meet(const Goal& goal);
 
   const std::set<std::string>& excluded() const { return excluded_; }
   /// What each operator gained when it was ranked last, and which stay float for it.
@@ -78,6 +81,8 @@ class PrecisionSearch {
     return trial_.run(model_.quantized(excluded), most_samples);
   }
   void rank();
+  /// Where each grid hides what the others cost: the fewest of the ranking that together gain.
+  bool spare_together(const Agreement& now);
 
   const MixedModel& model_;
   const std::set<std::string> excluded_before_;
@@ -103,7 +108,7 @@ template <class Finish>
 Graph meet_goal(PrecisionSearch& search, const Goal& goal, const Trial& trial,
                 const Finish& finish) {
   for (Goal wanted = goal;;) {
-    const bool more = search.meet(wanted, least_gain_db, 1);
+    const bool more = search.meet(wanted);
     Graph quantized = finish(search.excluded());
     if (!more) return quantized;
     const Agreement reached = trial.run(quantized);

@@ -78,13 +78,13 @@ TEST(MixedPrecision, SparesWhatCostsLittleWithoutBeingAsked) {
   }
 }
 
-TEST(MixedPrecision, SaysHowFarItCameWhereTheTargetIsOutOfReach) {
+TEST(MixedPrecision, SparesSeveralWhereNoneGainsAlone) {
   QuantizeOptions options = as_it_stands();
   options.target_sqnr_db = 500;
   const QuantizeReport report = Pair(model_with_a_weak_spot(), images_of(3), options).report;
-  EXPECT_LT(*report.sqnr_db, 500);
-  ASSERT_EQ(report.notes.size(), 1u);
-  EXPECT_NE(report.notes[0].find("the target of 500.0 dB"), std::string::npos) << report.notes[0];
+  EXPECT_GE(*report.sqnr_db, 500) << "the float model";
+  EXPECT_TRUE(report.quantized.empty());
+  EXPECT_TRUE(report.notes.empty());
 }
 
 TEST(MixedPrecision, GoalMayBeTheShareOfChangedClasses) {
@@ -113,7 +113,7 @@ TEST(MixedPrecision, InDynamicMode) {
   EXPECT_TRUE(node_named(graph, "wide").is("Conv"));
   EXPECT_EQ(count(graph, "ConvInteger"), 2u);
   options.target_sqnr_db = 500;
-  EXPECT_EQ(report().notes.size(), 2u) << "ConvInteger, and the target";
+  EXPECT_TRUE(report().quantized.empty());
 }
 
 }  // namespace

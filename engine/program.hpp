@@ -186,7 +186,9 @@ struct RowOperation {
   kernels::RowScale scale = kernels::RowScale::none;
   float factor = 1;
   bool has_addend = false;  ///< the last input, broadcast to x along all axes but the last
-  FloatChain chain;         ///< behind floats
+  kernels::RowAddend addend_use = kernels::RowAddend::sum;
+  float replacement = 0;
+  FloatChain chain;  ///< behind floats
 };
 
 /// Element (r, c) of matrix m is at first[m] + r * row + c * column; in elements.

@@ -8,6 +8,7 @@
 #include "core/checked.hpp"
 #include "engine/lower/lowering.hpp"
 #include "engine/lower/uses.hpp"
+#include "graph/reals.hpp"
 
 namespace intact {
 namespace {
@@ -59,6 +60,7 @@ class Builder {
         return absorb_scale(writer, *binary) || absorb_addend(writer, *binary);
       if (const auto* table = std::get_if<TableOperation>(&kind))
         return absorb_table(writer, *table);
+      if (std::holds_alternative<SelectOperation>(kind)) return absorb_mask(writer);
       if (std::holds_alternative<DequantizeOperation>(kind)) return absorb_conversion(writer);
       if (std::holds_alternative<ActivationMatMulOperation>(kind)) absorb_product(writer);
     }
@@ -104,6 +106,57 @@ class Builder {
       return true;
     }
     return false;
+  }
+
+  /// Where with a number: the condition, as ones and zeros, takes the place of an addend.
+  bool absorb_mask(std::size_t writer) {
+    if (row().scale != kernels::RowScale::none || row().has_addend || row().rows > most_listed_rows)
+      return false;
+    const std::vector<TensorId> inputs = program_.operations[writer].inputs;
+    const StoredTensor condition = program_.tensor(inputs[0]);
+    if (!is_plain(condition) || condition.shape.empty() ||
+        condition.shape.back() != program_.tensor(source()).shape.back())
+      return false;
+    for (const std::size_t i : {1u, 2u}) {
+      const std::optional<float> replacement = number(program_.tensor(inputs[i]));
+      if (!replacement || !fits(inputs[3 - i])) continue;
+      row().has_addend = true;
+      row().addend_use =
+          i == 1 ? kernels::RowAddend::replaces_at_one : kernels::RowAddend::replaces_at_zero;
+      row().replacement = *replacement;
+      take(writer, inputs[3 - i]);
+      const TensorId mask = numbers_of(condition, inputs[0], writer);
+      uses_.remove(program_, index_);
+      operation().inputs.push_back(mask);
+      uses_.add(program_, index_);
+      return true;
+    }
+    return false;
+  }
+
+  /// A condition as ones and zeros; where it is not constant, the emptied operation at `place`
+  /// makes them.
+  TensorId numbers_of(const StoredTensor& condition, TensorId id, std::size_t place) {
+    StoredTensor numbers = condition;
+    numbers.name += " as numbers";
+    numbers.type = ElementType::f32;
+    numbers.root = no_tensor;
+    numbers.offset = 0;
+    const bool constant = condition.constant.defined();
+    if (constant) numbers.constant = convert(condition.constant, ElementType::f32);
+    program_.tensors.push_back(numbers);
+    const auto result = static_cast<TensorId>(program_.tensors.size() - 1);
+    if (constant) return result;
+    Operation cast;
+    cast.kind = CastOperation{};
+    cast.inputs = {id};
+    cast.outputs = {result};
+    cast.name = numbers.name;
+    cast.op = "Cast";
+    cast.precision = Precision::shape;
+    program_.operations[place] = std::move(cast);
+    uses_.add(program_, place);
+    return result;
   }
 
   bool absorb_table(std::size_t writer, const TableOperation& table) {

@@ -42,6 +42,10 @@ void Uses::remove(const Program& program, std::size_t operation) {
 }
 
 void Uses::add(const Program& program, std::size_t operation) {
+  writers.resize(program.tensors.size());
+  readers.resize(program.tensors.size());
+  for (std::size_t i = shared.size(); i < program.tensors.size(); ++i)
+    shared.push_back(program.tensors[i].constant.defined());
   for (const TensorId id : program.operations[operation].inputs)
     readers[at(id)].push_back(static_cast<int>(operation));
   for (const TensorId id : program.operations[operation].outputs)

@@ -17,6 +17,7 @@ struct Uses {
   int writer_of_single_use(TensorId id) const;
 
   void remove(const Program& program, std::size_t operation);
+  /// Tensors that are new to the program are known from then on.
   void add(const Program& program, std::size_t operation);
   /// The tensor has become a view.
   void add_view(const Program& program, TensorId id);

@@ -39,6 +39,8 @@ RowStage::RowStage(StepContext& context, const RowOperation& row, const Shape& s
   args_.repeat = row.repeat;
   args_.scale = row.scale;
   args_.factor = row.factor;
+  args_.addend_use = row.addend_use;
+  args_.replacement = row.replacement;
   args_.output = kernels::Element::f32;
   args_.dst_pitch = row.length;
   if (dst != no_tensor) {

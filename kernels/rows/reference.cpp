@@ -20,7 +20,10 @@ float element(const RowArgs& args, std::int64_t row, std::int64_t i) {
   float x = loaded(args, row * args.src_pitch + i);
   if (args.scale == RowScale::multiply) x *= args.factor;
   if (args.scale == RowScale::divide) x /= args.factor;
-  return args.addend ? x + args.addend[args.addend_row[row] + i] : x;
+  if (args.addend == nullptr) return x;
+  const float addend = args.addend[args.addend_row[row] + i];
+  if (args.addend_use == RowAddend::sum) return x + addend;
+  return (addend == 0) == (args.addend_use == RowAddend::replaces_at_zero) ? args.replacement : x;
 }
 
 void write(const RowArgs& args, std::int64_t row, std::int64_t i, float y) {

@@ -53,6 +53,8 @@ constexpr float least_exponent = -87.0f;
 
 /// What happens to an element between loading and the function.
 enum class RowScale : std::uint8_t { none, multiply, divide };
+/// What the addend does: it is added, or is 0 or 1 and tells which elements are replaced.
+enum class RowAddend : std::uint8_t { sum, replaces_at_zero, replaces_at_one };
 
 struct RowArgs {
   RowFunction function = RowFunction::softmax;
@@ -64,11 +66,13 @@ struct RowArgs {
   std::int32_t src_zero_point = 0;
   const float* table = nullptr;  ///< u8: x = table[q] instead, 256 entries
   /// Then x = x * factor or x / factor, then x = x + addend[addend_row[r] + i] for row r, where
-  /// there is an addend.
+  /// there is an addend, or x = replacement where that addend says so.
   RowScale scale = RowScale::none;
   float factor = 1;
   const float* addend = nullptr;
   const std::int64_t* addend_row = nullptr;  ///< [rows]
+  RowAddend addend_use = RowAddend::sum;
+  float replacement = 0;
   Element output = Element::u8;
   void* dst = nullptr;
   std::ptrdiff_t dst_pitch = 0;

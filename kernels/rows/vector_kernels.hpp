@@ -113,6 +113,7 @@ template <class Load, class Add>
   const float* const addend = args.addend ? args.addend + args.addend_row[row] : nullptr;
   const Floats factor = constant(args.factor);
   const FactorQuotient quotient(args.factor);
+  const Floats replacement = constant(args.replacement);
   const auto prepared = [&](std::int64_t i, int count) __attribute__((always_inline)) {
     Floats x = load_lanes(row * args.src_pitch + i, count);
     if (args.scale == RowScale::multiply) x = x * factor;
@@ -120,7 +121,13 @@ template <class Load, class Add>
     if (addend != nullptr) {
       Floats y;
       load_first(y, addend + i, count);
-      x = x + y;
+      if (args.addend_use == RowAddend::sum) {
+        x = x + y;
+      } else {
+        const Mask ones = less(constant(0), y);
+        x = args.addend_use == RowAddend::replaces_at_zero ? select(ones, x, replacement)
+                                                           : select(ones, replacement, x);
+      }
     }
     store(args.scratch + i, x);
     return x;

@@ -249,6 +249,21 @@ void add_cases(std::vector<FoldCase>& cases, const std::string& type) {
       13);
 }
 
+/// Rows of a table with a scale each, rounded to one grid for a product.
+FoldModel embedding_with_row_scales(ModelBuilder& b) {
+  const ValueId scale = b.constant("s", random_floats({50}, 6, 0.005f, 0.015f));
+  const ValueId table = b.node("DequantizeLinear", "table",
+                               {b.constant("t", random_integers<std::int8_t>({50, 24}, 5)), scale},
+                               {{"axis", std::int64_t{0}}});
+  const ValueId at = b.input("at", ElementType::s64, {2, 7});
+  const ValueId x = b.node("Gather", "gather", {table, at});
+  const ValueId y =
+      b.node("MatMul", "product",
+             {b.round("x", x, 0.0131f, std::uint8_t{127}), grid_weights(b, "w", {24, 16})});
+  const Integers rows = {3, 0, 49, -1, 7, 7, 20, 31, 48, -50, 2, 5, 11, 13};
+  return {{b.round("y", y, 0.021f, std::uint8_t{120})}, {Tensor::from<std::int64_t>({2, 7}, rows)}};
+}
+
 }  // namespace
 
 std::vector<FoldCase> selection_cases() {
@@ -261,6 +276,8 @@ std::vector<FoldCase> selection_cases() {
   add("embedding_dequantized_behind", Scales::behind_gather);
   add("embedding_columns_behind", Scales::of_columns_behind);
   add("embedding_columns_before", Scales::of_columns_before);
+  cases.push_back({"selection_embedding_with_row_scales", embedding_with_row_scales, 17, 1, 1e-5,
+                   false, "is a float constant; quantized with one scale"});
   return cases;
 }
 

@@ -1,7 +1,9 @@
 // Encoders: attention with grids where exporters and quantizers put them, activations and
 // normalizations that a file spells out.
 #include <cmath>
+#include <limits>
 #include <numbers>
+#include <optional>
 
 #include "fold_case.hpp"
 #include "tests/engine/model_run.hpp"
@@ -27,6 +29,9 @@ struct Attention {
   std::string scale = "Div";  ///< "", "Mul" or "Div"; "roots": of both operands
   Shape mask = {2, 1, 1, 10};
   bool mask_is_expanded = false;
+  /// Instead of adding the mask, Where puts this number in the place of what it hides.
+  std::optional<float> replacement = {};
+  bool mask_is_constant = false, mask_hides = true;
   bool transposed_keys = true;  ///< k comes as [.., columns, depth]
   bool grid_on_product = false, grid_on_scaled = false, grid_on_masked = false;
 };
@@ -44,6 +49,26 @@ Tensor mask_of(const Shape& shape) {
   for (std::size_t i = 0; i < static_cast<std::size_t>(mask.size()); i += 3)
     mask.data<float>()[i] = -10000.0f;
   return mask;
+}
+
+/// Which scores are hidden, or which are not.
+Tensor condition_of(const Shape& shape, bool hides) {
+  const Tensor mask = mask_of(shape);
+  Tensor condition(ElementType::boolean, shape);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(mask.size()); ++i)
+    condition.data<bool>()[i] = (mask.data<float>()[i] < -1000) == hides;
+  return condition;
+}
+
+template <class T>
+ValueId replaced(ModelBuilder& b, const Attention<T>& a, ValueId x, FoldModel& model) {
+  const Tensor condition = condition_of(a.mask, a.mask_hides);
+  if (!a.mask_is_constant) model.inputs.push_back(condition);
+  const ValueId hidden = a.mask_is_constant ? b.constant("mask", condition)
+                                            : b.input("mask", ElementType::boolean, a.mask);
+  const ValueId number = b.scalar("replacement", *a.replacement);
+  return b.node("Where", "masked",
+                a.mask_hides ? std::vector{hidden, number, x} : std::vector{hidden, x, number});
 }
 
 template <class T>
@@ -65,7 +90,9 @@ ValueId scores(ModelBuilder& b, const Attention<T>& a, FoldModel& model) {
   if (!a.scale.empty() && a.scale != "roots")
     x = b.node(a.scale, "scale", {x, b.scalar("factor", factor)});
   if (a.grid_on_scaled) x = b.round("scaled", x, 0.037f, T(a.k.zero_point));
-  if (!a.mask.empty()) {
+  if (a.replacement) {
+    x = replaced(b, a, x, model);
+  } else if (!a.mask.empty()) {
     ValueId mask = b.input("mask", ElementType::f32, a.mask);
     model.inputs.push_back(mask_of(a.mask));
     if (a.mask_is_expanded)
@@ -272,6 +299,30 @@ std::vector<FoldCase> transformer_cases() {
                  [](AU& a) {
                    a.scale = "roots";
                    a.mask = {};
+                 }),
+      changed<U>("attention_where_infinite",
+                 [](AU& a) {
+                   a.replacement = -std::numeric_limits<float>::infinity();
+                   a.mask = {1, 1, 10, 10};
+                   a.mask_is_constant = true;
+                 }),
+      changed<S>("attention_where_finite",
+                 [](AS& a) {
+                   a.replacement = -1e4f;
+                   a.mask = {2, 1, 1, 10};
+                 }),
+      changed<U>("attention_where_not_hidden",
+                 [](AU& a) {
+                   a.replacement = -0.7f;
+                   a.mask = {10, 10};
+                   a.mask_hides = false;
+                   a.scale = "roots";
+                 }),
+      changed<U>("attention_where_grids",
+                 [](AU& a) {
+                   a.replacement = -3.0f;
+                   a.grid_on_product = a.grid_on_scaled = true;
+                   a.mask_is_constant = true;
                  }),
       changed<U>("attention_expanded_mask", [](AU& a) { a.mask_is_expanded = true; }),
       changed<U>("attention_without_mask", [](AU& a) { a.mask = {}; }),

@@ -76,24 +76,35 @@ struct Problem {
 struct Before {
   RowScale scale = RowScale::none;
   bool addend = false, table = false;
+  RowAddend use = RowAddend::sum;
 };
 constexpr Before all_before[] = {{RowScale::multiply, false, false},
                                  {RowScale::divide, true, false},
                                  {RowScale::none, true, true},
                                  {RowScale::multiply, true, true},
-                                 {RowScale::divide, false, true}};
+                                 {RowScale::divide, false, true},
+                                 {RowScale::multiply, true, false, RowAddend::replaces_at_zero},
+                                 {RowScale::none, true, true, RowAddend::replaces_at_one}};
 
 struct Prepared {
-  Buffer<float> addend, table{256, 21};
+  Buffer<float> addend, mask, table{256, 21};
   std::int64_t rows[count] = {};
 
-  explicit Prepared(std::int64_t length) : addend(static_cast<std::size_t>(3 * length), 20) {
+  explicit Prepared(std::int64_t length)
+      : addend(static_cast<std::size_t>(3 * length), 20),
+        mask(static_cast<std::size_t>(3 * length), 22) {
     for (std::int64_t r = 0; r < count; ++r) rows[r] = r * 2 % 3 * length;
+    for (std::int64_t i = 0; i < 3 * length; ++i) mask.data()[i] = i * i % 3 == 0 ? 0.0f : 1.0f;
+  }
+  const float* addends(const Before& before) {
+    return before.use == RowAddend::sum ? addend.data() : mask.data();
   }
   void set(const Before& before, RowArgs& args) {
     args.scale = before.scale;
     args.factor = 2.7f;
-    if (before.addend) args.addend = addend.data(), args.addend_row = rows;
+    if (before.addend) args.addend = addends(before), args.addend_row = rows;
+    args.addend_use = before.use;
+    args.replacement = -7.5f;
     if (before.table) args.table = table.data();
   }
 };
@@ -173,7 +184,11 @@ TEST(Rows, ScaleAndAddendEqualTheSameDoneBefore) {
                         : static_cast<float>(q - fused.args.src_zero_point) * fused.args.src_scale;
           if (before.scale == RowScale::multiply) x *= 2.7f;
           if (before.scale == RowScale::divide) x /= 2.7f;
-          if (before.addend) x += prepared.addend.data()[prepared.rows[r] + i];
+          const float addend = prepared.addends(before)[prepared.rows[r] + i];
+          if (before.use != RowAddend::sum)
+            x = (addend == 0) == (before.use == RowAddend::replaces_at_zero) ? -7.5f : x;
+          else if (before.addend)
+            x += addend;
           plain.floats.data()[at] = x;
         }
       const RowKernel& kernel = rows_kernels().back();

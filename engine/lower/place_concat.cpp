@@ -68,7 +68,8 @@ bool place(Program& program, Uses& uses, std::size_t index) {
   const TensorId source = operation.inputs[0], target = operation.outputs[0];
   const int writer = uses.writer_of_single_use(source);
   const bool into_slot = copy->extents == program.tensor(source).shape &&
-                         copy->extents != program.tensor(target).shape;
+                         copy->extents != program.tensor(target).shape &&
+                         element_count(copy->extents) > 0;
   if (writer < 0 || !into_slot) return false;
   const StoredTensor& whole = program.tensor(target);
   StoredTensor slot = program.tensor(source);

@@ -127,5 +127,22 @@ TEST(Concat, OfDequantizedTensorsInRowsFirst) {
                     {random_floats({2, 8, 6, 6}, 7), random_floats({2, 8, 6, 6}, 8)}, 0.0301);
 }
 
+/// What RotaryEmbedding leaves alone is nothing where all channels are turned.
+TEST(Concat, OfAPartWithoutElements) {
+  Branches m;
+  for (const bool on_grid : {false, true}) {
+    const std::string name = on_grid ? "grid" : "float";
+    const ValueId sizes = m.builder.vector<std::int64_t>(name + ".sizes", {6, 0});
+    const ValueId part = m.builder.node("Split", name + ".split", {on_grid ? m.x : m.input, sizes},
+                                        {{"axis", std::int64_t{3}}}, "", 2);
+    const ValueId turned = m.builder.node("Relu", name + ".relu", {part});
+    const ValueId y =
+        m.builder.node("Concat", name + ".concat", {turned, part + 1}, {{"axis", std::int64_t{3}}});
+    m.builder.graph().outputs.push_back(y);
+  }
+  const std::vector<ValueId> outputs = m.builder.graph().outputs;
+  m.check(outputs, 0.0101);
+}
+
 }  // namespace
 }  // namespace intact::testing

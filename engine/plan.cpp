@@ -25,6 +25,8 @@ constexpr Pass shaped_passes[] = {
     {"recognize_operators", recognize_operators},
     {"pull_factors", pull_factors},
     {"replace_trilu", replace_trilu},
+    {"split_products", split_products},  // along axes that are known by now
+    {"hoist_functions", hoist_functions},
     {"hoist_rounds", hoist_rounds},
     {"remove_dead_code", remove_dead_code},
     {"propagate_grids", propagate_grids},

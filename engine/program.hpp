@@ -43,7 +43,7 @@ struct StoredTensor {
   std::optional<Grid> grid;  ///< as the file says
   Shape shape;               ///< logical, in the order of the graph
   Layout layout = Layout::plain;
-  Tensor constant;    ///< defined for constants (plain layout)
+  Tensor constant;    ///< defined for constants: the elements in the order of `layout`
   bool sums = false;  ///< of products that the operator which reads them completes: no activation
   /// A view of another tensor, `offset` elements into it; else no_tensor.
   TensorId root = no_tensor;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/lower/reasons.hpp"
+#include "intact/cpu.hpp"
 
 namespace intact {
 namespace {
@@ -65,6 +66,28 @@ std::optional<Layout> layout_in_order(const Shape& shape, const AxisOrder& order
   for (const Layout layout : {Layout::plain, Layout::channels_last})
     if (without_single(shape, memory_order(shape.size(), layout)) == wanted) return layout;
   return std::nullopt;
+}
+
+void copy_now(const kernels::CopyArgs& copy) {
+  const auto kernels = kernels::copy_kernels();
+  std::find_if(kernels.begin(), kernels.end(), [](const kernels::CopyKernel& kernel) {
+    return cpu_supports(kernel.isa);
+  })->run(copy, {});
+}
+
+Tensor relaid_elements(const StoredTensor& from, const std::vector<std::int64_t>& strides) {
+  Tensor result(from.type, from.shape);
+  const auto own = from.strides();
+  kernels::CopyArgs copy;
+  copy.rank = static_cast<int>(own.size());
+  std::copy(from.shape.begin(), from.shape.end(), copy.extents.begin());
+  std::copy(own.begin(), own.end(), copy.src_strides.begin());
+  std::copy(strides.begin(), strides.end(), copy.dst_strides.begin());
+  copy.element_bytes = static_cast<int>(element_size(from.type));
+  copy.src = from.constant.raw();
+  copy.dst = result.raw();
+  copy_now(copy);
+  return result;
 }
 
 TensorId arranged_bytes(Lowering& lowering, ValueId id, const AxisOrder& order) {

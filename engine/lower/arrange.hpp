@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/lower/lowering.hpp"
+#include "kernels/layout/layout.hpp"
 
 namespace intact {
 
@@ -17,6 +18,11 @@ AxisOrder order_with_inner(std::size_t rank, const AxisOrder& last);
 /// The layout whose elements lie in this order; axes of one element do not count. Absent when no
 /// layout does.
 std::optional<Layout> layout_in_order(const Shape& shape, const AxisOrder& order);
+
+/// Copies now, with the fastest kernel that the CPU has.
+void copy_now(const kernels::CopyArgs& copy);
+/// The elements of the constant `from` in the order of another layout.
+Tensor relaid_elements(const StoredTensor& from, const std::vector<std::int64_t>& strides);
 
 /// The value as bytes of its grid, or as floats, in this order: as it is stored, or as a copy whose
 /// shape is permuted.

@@ -10,10 +10,8 @@ namespace {
 
 /// Rows of the same length, one behind the other.
 bool same_rows(const StoredTensor& a, const StoredTensor& b) {
-  const auto plain = [](const StoredTensor& t) {
-    return t.layout == Layout::plain && t.dense() && t.pitch_elements == 0 && !t.shape.empty();
-  };
-  return plain(a) && plain(b) && a.type == b.type && a.grid == b.grid &&
+  const auto dense = [](const StoredTensor& t) { return t.dense() && !t.shape.empty(); };
+  return dense(a) && dense(b) && a.type == b.type && a.grid == b.grid &&
          a.channels() == b.channels() && a.rows() == b.rows();
 }
 
@@ -30,7 +28,7 @@ bool writes_rows(const OperationKind& kind) {
 }  // namespace
 
 void join_views(Program& program) {
-  const Uses uses(program);
+  Uses uses(program);
   const auto at = [](TensorId id) { return static_cast<std::size_t>(id); };
   std::vector<int> views(program.tensors.size(), 0);
   for (const StoredTensor& tensor : program.tensors)
@@ -51,6 +49,7 @@ void join_views(Program& program) {
     const auto id = static_cast<TensorId>(&view - program.tensors.data());
     std::replace(writer.outputs.begin(), writer.outputs.end(), source, id);
     view.root = no_tensor;
+    uses.writers[at(id)] = uses.writers[at(source)];
   }
 }
 

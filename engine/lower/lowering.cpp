@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/lower/arrange.hpp"
 #include "engine/lower/reasons.hpp"
 #include "engine/lower/tables.hpp"
 #include "engine/lower/uses.hpp"
@@ -173,7 +174,16 @@ TensorId Lowering::relaid(TensorId source, Layout layout) {
   const StoredTensor from = program_.tensor(source);
   if (from.layout == layout || from.shape.size() < 3) return source;
   const TensorId target = new_tensor(from.name, from.type, from.shape, layout, from.grid);
-  if (same_order(from.shape) && from.dense() && !from.constant.defined()) {
+  if (from.constant.defined()) {
+    const auto strides = program_.tensor(target).strides();
+    std::string key = weights_.identity(from.constant);
+    extend_key(key, fmt::format("layout {}", static_cast<int>(layout)));
+    extend_key(key, from.shape);
+    program_.tensor(target).constant =
+        weights_.tensor(key, [&] { return relaid_elements(from, strides); });
+    return target;
+  }
+  if (same_order(from.shape) && from.dense()) {
     program_.tensor(target).root = source;
     return target;
   }

@@ -5,29 +5,25 @@
 #include <numeric>
 
 #include "core/checked.hpp"
+#include "engine/lower/arrange.hpp"
 #include "engine/lower/integer_product.hpp"
-#include "intact/cpu.hpp"
-#include "kernels/layout/layout.hpp"
 
 namespace intact {
 
 ProductWeights transposed(const ProductWeights& weights, std::int64_t k, std::int64_t n) {
-  return weights.rearranged(
-      fmt::format("transposed {}x{}", k, n), [k, n](const ProductWeights::Values& given) {
-        ProductWeights::Values result(given.size());
-        kernels::CopyArgs copy;
-        copy.rank = 2;
-        copy.extents = {n, k};
-        copy.src_strides = {1, n};
-        copy.dst_strides = {k, 1};
-        copy.src = given.data();
-        copy.dst = result.data();
-        const auto kernels = kernels::copy_kernels();
-        std::find_if(kernels.begin(), kernels.end(), [](const kernels::CopyKernel& kernel) {
-          return cpu_supports(kernel.isa);
-        })->run(copy, {});
-        return result;
-      });
+  return weights.rearranged(fmt::format("transposed {}x{}", k, n),
+                            [k, n](const ProductWeights::Values& given) {
+                              ProductWeights::Values result(given.size());
+                              kernels::CopyArgs copy;
+                              copy.rank = 2;
+                              copy.extents = {n, k};
+                              copy.src_strides = {1, n};
+                              copy.dst_strides = {k, 1};
+                              copy.src = given.data();
+                              copy.dst = result.data();
+                              copy_now(copy);
+                              return result;
+                            });
 }
 
 namespace {

@@ -47,16 +47,25 @@ bool keeps_form(const Lowering& lowering, const Node& node) {
   return x.type == y.type && (!y.grid || y.grid == x.grid);
 }
 
+/// Joins or splits pixels: channels stay the innermost axis of a channels-last tensor.
+bool keeps_channels(const Shape& from, const Shape& to) {
+  return from.size() > 2 && to.size() > 2 && from[0] == to[0] && from[1] == to[1];
+}
+
 bool lower_reshape(Lowering& lowering, const Node& node) {
   if (lowering.is_constant(node.inputs[0])) return false;
   TensorId source = moved(lowering, node, 0);
-  if (lowering.program().tensor(source).layout == Layout::channels_last) {
+  Layout layout = lowering.program().tensor(source).layout;
+  if (layout == Layout::channels_last &&
+      !keeps_channels(lowering.shape(node.inputs[0]), lowering.shape(node.outputs[0]))) {
     const ValueId id = node.inputs[0];
     source = lowering.program().tensor(source).type == ElementType::f32
                  ? lowering.real(id, Layout::plain)
                  : lowering.bytes(id, Layout::plain);
+    layout = Layout::plain;
   }
   StoredTensor view = output_like(lowering, node, lowering.program().tensor(source));
+  view.layout = layout;
   view.root = source;
   add_moved(lowering, node, std::move(view));
   lowering.note_removed(node, "a view of its input");

@@ -28,6 +28,7 @@ constexpr std::array passes = {
     Pass{"propagate_grids", propagate_grids},
     // No Round stands between what only moves data any more.
     Pass{"fold_space_to_depth", fold_space_to_depth},
+    Pass{"split_products", split_products},
     Pass{"canonicalize_subgraphs", canonicalize_subgraphs},
 };
 

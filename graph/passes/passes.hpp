@@ -28,6 +28,7 @@ void fold_bias(Graph& graph);  ///< Add of a constant per channel into the convo
 void fold_batch_normalization(Graph& graph);  ///< into the Conv, ConvTranspose or Gemm before it
 void fold_pad(Graph& graph);             ///< Pad with the real zero into the Conv or pool behind it
 void fold_space_to_depth(Graph& graph);  ///< blocks of pixels as channels into the Conv behind them
+void split_products(Graph& graph);       ///< products behind which stands a Split of channels
 void remove_identities(Graph& graph);    ///< Identity, Dropout, Cast to the same type, ...
 void remove_dead_code(Graph& graph);     ///< nodes that no output needs
 void inline_branches(Graph& graph);      ///< If with a constant condition
@@ -42,6 +43,8 @@ void recognize_operators(Graph& graph);
 void drop_expands(Graph& graph);
 /// Numbers by which operands of a MatMul are multiplied, behind it; needs shapes.
 void pull_factors(Graph& graph);
+/// Element-wise operators of results on grids in front of Reshape, Transpose, ...; needs shapes.
+void hoist_functions(Graph& graph);
 /// Round in front of Reshape, Transpose, ...; needs shapes.
 void hoist_rounds(Graph& graph);
 /// Trilu of reals with known shape: Where with a constant condition, so that zeros lie on the grid.

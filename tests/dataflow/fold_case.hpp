@@ -61,5 +61,7 @@ std::vector<FoldCase> behind_cases();
 std::vector<FoldCase> logic_cases();
 std::vector<FoldCase> einsum_cases();
 std::vector<FoldCase> spelled_norm_cases();
+std::vector<FoldCase> moved_cases();
+std::vector<FoldCase> gate_cases();
 
 }  // namespace intact::testing

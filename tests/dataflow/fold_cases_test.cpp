@@ -45,6 +45,8 @@ std::vector<FoldCase> all_cases() {
   add(logic_cases());
   add(einsum_cases());
   add(spelled_norm_cases());
+  add(moved_cases());
+  add(gate_cases());
   return all;
 }
 

@@ -38,10 +38,10 @@ void run_region(std::span<const std::unique_ptr<Step>> steps, const Frame& frame
   run_parallel(threads, [&](Part part, Barrier& barrier) {
     for (const auto& step : steps) {
       const double begin = part.index == 0 ? recorder.now() : 0;
-      const auto together = [&](void (Step::*phase)(const Frame&, Part) const) {
+      for (int phase = 0; phase < step->phases(); ++phase) {
         if (!failed.load(std::memory_order_acquire)) {
           try {
-            ((*step).*phase)(frame, part);
+            step->run_phase(phase, frame, part);
           } catch (...) {
             const std::lock_guard lock(mutex);
             if (!failure) failure = std::current_exception();
@@ -49,9 +49,7 @@ void run_region(std::span<const std::unique_ptr<Step>> steps, const Frame& frame
           }
         }
         barrier.wait();
-      };
-      if (step->prepares) together(&Step::prepare);
-      together(&Step::run);
+      }
       if (part.index == 0) recorder.add(*step, begin);
     }
   });
@@ -67,8 +65,8 @@ void execute(std::span<const std::unique_ptr<Step>> steps, const Frame& frame, i
   for (std::size_t i = 0; i < steps.size();) {
     if (threads == 1 || steps[i]->brings_threads) {
       const double begin = recorder.now();
-      if (steps[i]->prepares) steps[i]->prepare(frame, {});
-      steps[i]->run(frame, {});
+      for (int phase = 0; phase < steps[i]->phases(); ++phase)
+        steps[i]->run_phase(phase, frame, {});
       recorder.add(*steps[i], begin);
       ++i;
       continue;

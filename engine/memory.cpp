@@ -60,12 +60,18 @@ class Placement {
     life.last = std::max(life.last, time);
   }
 
+  void touch(const Operation& operation, int time) {
+    for (const TensorId id : operation.inputs) touch(id, time);
+    for (const TensorId id : operation.outputs) touch(id, time);
+  }
+
   void measure() {
     const int count = static_cast<int>(program_.operations.size());
     for (int i = 0; i < count; ++i) {
       const Operation& operation = program_.operations[static_cast<std::size_t>(i)];
-      for (const TensorId id : operation.inputs) touch(id, i);
-      for (const TensorId id : operation.outputs) touch(id, i);
+      touch(operation, i);
+      if (const auto* group = std::get_if<GroupOperation>(&operation.kind))
+        for (const Operation& part : group->parts) touch(part, i);
     }
     for (const TensorId id : program_.outputs) touch(id, count);
     for (std::size_t i = 0; i < lifetimes_.size(); ++i)
@@ -79,7 +85,7 @@ class Placement {
       return input == 1 && conv->residual.has_value();
     // A chain stores results before it has read all of its operands.
     const auto chained = [](const auto& kind) {
-      if constexpr (requires { kind.chain; }) return !kind.chain.links.empty();
+      if constexpr (requires { kind.chain; }) return !kind.chain.empty();
       return false;
     };
     if (std::visit(chained, operation.kind)) return false;

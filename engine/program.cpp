@@ -30,6 +30,19 @@ std::vector<std::int64_t> StoredTensor::strides() const {
   return result;
 }
 
+const FloatChain* chain_of(const OperationKind& kind) {
+  return std::visit(
+      []<class Kind>(const Kind& own) -> const FloatChain* {
+        if constexpr (std::is_same_v<Kind, ActivationMatMulOperation>)
+          return &own.product.chain;
+        else if constexpr (requires { own.chain; })
+          return &own.chain;
+        else
+          return nullptr;
+      },
+      kind);
+}
+
 std::int32_t StoredTensor::zero_point() const {
   return stored_zero_point(*grid);
 }

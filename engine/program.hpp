@@ -130,8 +130,19 @@ struct FloatChain {
     std::vector<Operand> operands;
     TensorId output = no_tensor;  ///< where the result is stored, if anyone else reads it
   };
+  /// Sums of a value over each `window` pixels, for every channel: exact ones, which the threads
+  /// add to `sums` (f64, [batch][channels]) in any order.
+  struct Sum {
+    int value = 0;
+    double unit = 1;  ///< kernels::ExactSumArgs
+    std::int64_t window = 1;
+    TensorId sums = no_tensor;
+  };
   TensorId product = no_tensor;  ///< where the product itself is stored, likewise
-  std::vector<Link> links;       ///< empty: no chain
+  std::vector<Link> links;
+  std::vector<Sum> sums;
+  TensorId like = no_tensor;  ///< shape and layout of all values
+  bool empty() const { return links.empty() && sums.empty(); }
 };
 
 /// A chain behind nothing. Inputs: its stored operands. Outputs: what it stores.
@@ -264,9 +275,10 @@ struct CopyOperation {
 /// The high and the low bytes of words apart. Inputs: x. Outputs: both, in its layout.
 struct SplitOperation {};
 
-/// Float convolution through oneDNN. Inputs: activation.
+/// Float convolution, or transposed one, through oneDNN. Inputs: activation.
 struct FloatConvOperation {
   kernels::ConvShape shape;
+  bool transposed = false;  ///< weights are [in_channels, out_channels / groups, d, h, w] then
   std::array<std::int64_t, 3> pad_end = {0, 0, 0};
   Tensor weights;  ///< [out_channels, in_channels / groups, d, h, w], f32
   Tensor bias;     ///< [out_channels] or undefined
@@ -282,7 +294,7 @@ struct FloatMatMulOperation {
   float lower = -__builtin_inff(), upper = __builtin_inff();
 };
 
-/// Products of float matrices, neither of them weights, one per matrix of the output. Inputs: a, b.
+/// Products of float matrices, one per matrix of the output. Inputs: a, b, which may be constant.
 struct FloatProductOperation {
   std::int64_t rows = 0, columns = 0, depth = 0;
   Matrices a, b, dst;  ///< one per matrix of the output each; dst.column is 1
@@ -379,12 +391,26 @@ struct TopBytesOperation {
 struct FloatReduceOperation {
   kernels::Reduction function = kernels::Reduction::sum;
   std::int64_t batch = 1, window = 1, channels = 1;
+  double unit = 0;  ///< of a mean whose sum is exact (kernels::ExactSumArgs); 0: none
+};
+
+/// Means from such sums. Inputs: sums (f64).
+struct MeanOperation {
+  std::int64_t window = 1;
 };
 
 /// The reference evaluation of a node on plain tensors: any operator without a kernel.
 struct ReferenceOperation {
   Node node;
   std::vector<int> operands;  ///< per node input: index into Operation::inputs, or -1 when absent
+};
+
+/// Operations that run as one step, because vectors of floats pass between them: numbers per
+/// channel, which stay in the cache. The operation's inputs and outputs are what else they read and
+/// write.
+struct Operation;
+struct GroupOperation {
+  std::vector<Operation> parts;  ///< execution order
 };
 
 using OperationKind =
@@ -395,7 +421,10 @@ using OperationKind =
                  FloatPoolOperation, FloatBinaryOperation, FloatUnaryOperation, RowOperation,
                  ResizeOperation, LstmOperation, ChainOperation, CompareOperation, SelectOperation,
                  CastOperation, GatherOperation, ArgExtremeOperation, TopBytesOperation,
-                 FloatReduceOperation, ReferenceOperation>;
+                 FloatReduceOperation, MeanOperation, GroupOperation, ReferenceOperation>;
+
+/// What an operation computes behind its own results; null for those that have no place for it.
+const FloatChain* chain_of(const OperationKind& kind);
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

@@ -36,6 +36,14 @@ class Step {
   /// What all threads must have done before any runs; only where `prepares`. The threads' scratch
   /// memory keeps what it leaves there.
   virtual void prepare(const Frame& /*frame*/, Part /*part*/) const {}
+  /// What runs one after the other: all threads complete a phase before any begins the next.
+  virtual int phases() const { return prepares ? 2 : 1; }
+  virtual void run_phase(int phase, const Frame& frame, Part part) const {
+    if (prepares && phase == 0)
+      prepare(frame, part);
+    else
+      run(frame, part);
+  }
 
   // What flow and profile show.
   std::string name, op, kernel, reason;

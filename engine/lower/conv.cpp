@@ -90,6 +90,13 @@ void lower_float_conv(Lowering& lowering, const Node& node, const SpatialGeometr
       {s.out_channels, s.group_in_channels(), s.kernel[0], s.kernel[1], s.kernel[2]});
   if (node.has_input(2)) conv.bias = lowering.real_constant_of(node.inputs[2]);
   const std::int64_t macs = multiply_adds(s);
+  if (s.taps() == 1 && s.groups == 1 && s.out_pixels() == s.batch &&
+      element_count(lowering.shape(x)) == s.batch * s.in_channels &&
+      lower_vector_product(lowering, node,
+                           {x, w, s.batch, s.in_channels, s.out_channels, true,
+                            node.has_input(2) ? node.inputs[2] : no_value, &node},
+                           Layout::channels_last, reason))
+    return;
   const TensorId input = lowering.real(x, Layout::channels_last);
   const Tail tail = lowering.take_float_tail(node);
   conv.lower = tail.lower;

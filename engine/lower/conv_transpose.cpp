@@ -1,11 +1,13 @@
-// ConvTranspose on byte grids. Output positions that are equal modulo the stride meet the same taps
-// of the kernel: each such phase is an ordinary convolution of stride 1. Every phase is computed
-// into a dense tensor of its own and copied to its positions; a single phase is the output itself.
+// ConvTranspose on grids of 8 and 16 bits. Output positions that are equal modulo the stride meet
+// the same taps of the kernel: each such phase is an ordinary convolution of stride 1. Every phase
+// is computed into a dense tensor of its own and copied to its positions; a single phase is the
+// output itself.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <numeric>
 
+#include "core/checked.hpp"
 #include "engine/lower/integer_product.hpp"
 
 namespace intact {
@@ -143,7 +145,9 @@ std::vector<ConvOperation> convolutions(const Lowering& lowering, const Node& no
         [phase, shape = product.shape, whole](const ProductWeights::Values& weights) {
           return weights_of(phase, shape, whole, weights);
         });
-    std::optional<ConvOperation> conv = convolution_of(lowering, node, product, reason);
+    std::optional<ConvOperation> conv = lowering.on_word_grid(whole.activation)
+                                            ? word_convolution(lowering, product, reason)
+                                            : convolution_of(lowering, node, product, reason);
     if (!conv) return {};
     result.push_back(std::move(*conv));
   }
@@ -164,10 +168,24 @@ CopyOperation spread(const Program& program, const Phase& phase, const SpatialGe
   return copy;
 }
 
+/// One phase of the result, which the operation writes to `part`.
+Operation& emit_phase(Lowering& lowering, const Node& node, const IntegerProduct& whole,
+                      const Tail& tail, ConvOperation conv, TensorId part) {
+  if (!lowering.on_word_grid(whole.activation)) {
+    const TensorId input = lowering.bytes(whole.activation, Layout::channels_last);
+    return lowering.emit(node, tail, std::move(conv), {input}, part);
+  }
+  const Shape shape = lowering.program().tensor(part).shape;
+  const TensorId sum =
+      emit_word_sum(lowering, node, whole, std::move(conv), shape, Layout::channels_last);
+  return lowering.emit(node, tail, scales_of(lowering, whole), {sum}, part);
+}
+
 void emit_phases(Lowering& lowering, const Node& node, const SpatialGeometry& geometry,
-                 const std::vector<Phase>& phases, std::vector<ConvOperation> convs) {
-  const TensorId input = lowering.bytes(node.inputs[0], Layout::channels_last);
-  const Tail tail = lowering.take_tail(node);
+                 const std::vector<Phase>& phases, const IntegerProduct& whole_product,
+                 std::vector<ConvOperation> convs) {
+  const bool words = lowering.on_word_grid(whole_product.activation);
+  const Tail tail = words ? Lowering::no_tail(node) : lowering.take_tail(node);
   const TensorId output = lowering.result_tensor(tail, Layout::channels_last);
   const StoredTensor whole = lowering.program().tensor(output);
   for (std::size_t i = 0; i < phases.size(); ++i) {
@@ -180,8 +198,8 @@ void emit_phases(Lowering& lowering, const Node& node, const SpatialGeometry& ge
       part = lowering.new_tensor(fmt::format("{} phase {}", whole.name, i), whole.type,
                                  std::move(shape), Layout::channels_last, whole.grid);
     }
-    Operation& conv = lowering.emit(node, tail, std::move(convs[i]), {input}, part);
-    conv.macs = phases[i].empty() ? 0 : macs;
+    Operation& conv = emit_phase(lowering, node, whole_product, tail, std::move(convs[i]), part);
+    if (!words) conv.macs = phases[i].empty() ? 0 : macs;
     if (phases.size() == 1) return;
     conv.name = fmt::format("{} phase {}", node.name, i);
     if (i > 0) conv.sources.clear();
@@ -190,6 +208,34 @@ void emit_phases(Lowering& lowering, const Node& node, const SpatialGeometry& ge
                    output)
         .sources.clear();
   }
+}
+
+/// Through oneDNN. False for outputs that reach so far beyond the last tap that it knows no such
+/// form.
+bool lower_float(Lowering& lowering, const Node& node, const kernels::ConvShape& shape,
+                 const std::string& reason) {
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::int64_t reach = (shape.kernel[i] - 1) * shape.dilation[i] + 1;
+    const std::int64_t full = (shape.in[i] - 1) * shape.stride[i] + reach;
+    const std::int64_t beyond = shape.out[i] + shape.pad_begin[i] - full;
+    if (shape.pad_begin[i] < 0 || beyond >= shape.stride[i]) return false;
+  }
+  FloatConvOperation conv;
+  conv.shape = shape;
+  conv.transposed = true;
+  conv.weights = lowering.real_constant_of(node.inputs[1]);
+  if (node.has_input(2)) conv.bias = lowering.real_constant_of(node.inputs[2]);
+  const std::int64_t macs = saturating_product({shape.batch, volume(shape.in), shape.in_channels,
+                                                shape.taps(), shape.out_channels / shape.groups});
+  const TensorId input = lowering.real(node.inputs[0], Layout::channels_last);
+  const Tail tail = lowering.take_float_tail(node);
+  conv.lower = tail.lower;
+  conv.upper = tail.upper;
+  const TensorId output = lowering.result_tensor(tail, Layout::channels_last);
+  Operation& operation = lowering.emit_float(node, tail, std::move(conv), {input}, output);
+  operation.macs = macs;
+  operation.reason = reason;
+  return true;
 }
 
 void lower_with_reason(Lowering& lowering, const Node& node, const std::string& reason) {
@@ -225,14 +271,12 @@ bool lower_conv_transpose(Lowering& lowering, const Node& node) {
         "its strides split the output into more than {} convolutions; strides whose product is "
         "smaller run on integers",
         most_phases);
-  else if (!lowering.on_byte_grid(node.inputs[0]))
-    reason = lowering.no_grid_reason(node, 0);
   else if (read_weights(lowering, node, w, 1, whole, reason))
     convs = convolutions(lowering, node, phases, whole, reason);
-  if (convs.empty())
+  if (convs.empty() && !lower_float(lowering, node, whole.shape, reason))
     lower_with_reason(lowering, node, reason);
-  else
-    emit_phases(lowering, node, geometry, phases, std::move(convs));
+  else if (!convs.empty())
+    emit_phases(lowering, node, geometry, phases, whole, std::move(convs));
   return true;
 }
 

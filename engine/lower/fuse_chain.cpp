@@ -4,6 +4,7 @@
 // bytes become a step of their own, tile by tile too. The operators keep their kernels and their
 // order, so no bit changes.
 #include <algorithm>
+#include <limits>
 
 #include "core/checked.hpp"
 #include "engine/lower/lowering.hpp"
@@ -38,7 +39,7 @@ FloatChain* chain_slot(OperationKind& kind) {
         }
       },
       kind);
-  return slot != nullptr && slot->links.empty() ? slot : nullptr;
+  return slot != nullptr && slot->empty() ? slot : nullptr;
 }
 
 /// Elements of the rows that an operation computes one behind the other; 0: those of its output.
@@ -101,7 +102,8 @@ class Builder {
         uses_(uses),
         first_(first),
         position_(first),
-        like_(program.tensor(program.operations[first].outputs[0])),
+        like_id_(program.operations[first].outputs[0]),
+        like_(program.tensor(like_id_)),
         behind_product_(takes_chain(program, program.operations[first])),
         values_{behind_product_ ? program.operations[first].outputs[0] : no_tensor} {}
 
@@ -109,9 +111,12 @@ class Builder {
   bool run() {
     if (!behind_product_ && !begin()) return false;
     for (std::size_t i = first_ + 1; i < program_.operations.size(); ++i)
-      if (std::find(absorbed_.begin(), absorbed_.end(), i) == absorbed_.end() && absorbable(i))
+      if (summable(i))
+        means_.push_back(i);
+      else if (std::find(absorbed_.begin(), absorbed_.end(), i) == absorbed_.end() && absorbable(i))
         absorb(i);
-    if (chain_.links.empty() || (!behind_product_ && !saves_floats())) return false;
+    if ((chain_.links.empty() && means_.empty()) || (!behind_product_ && !saves_floats()))
+      return false;
     commit();
     return true;
   }
@@ -185,7 +190,9 @@ class Builder {
     const Operation& writer = operation(writers(id)[0]);
     if (!is_link(writer.kind) || !has_all_channels(tensor)) return std::nullopt;
     for (const TensorId input : writer.inputs) {
-      if (value_of(input) >= 0 || !readable(input)) return std::nullopt;
+      if (value_of(input) >= 0) return std::nullopt;
+      if (second_product(input)) continue;
+      if (!readable(input)) return std::nullopt;
       if (!std::holds_alternative<FloatBinaryOperation>(writer.kind) &&
           !has_all_channels(program_.tensor(stored_form(input))))
         return std::nullopt;
@@ -229,7 +236,9 @@ class Builder {
     if (!is_link(next.kind) || !matches(program_.tensor(next.outputs[0]))) return false;
     bool reads_value = false, in_time = true;
     const auto check = [&](TensorId id) {
-      in_time = in_time && available(stored_form(id), position_);
+      const auto second = second_product(id);
+      const TensorId read = second ? operation(*second).inputs[0] : stored_form(id);
+      in_time = in_time && available(read, position_);
     };
     for (const TensorId id : next.inputs) {
       if (value_of(id) >= 0) {
@@ -237,8 +246,8 @@ class Builder {
         reads_value = true;
         continue;
       }
-      if (const auto second = second_product(id)) {
-        in_time = in_time && available(operation(*second).inputs[0], position_);
+      if (second_product(id)) {
+        check(id);
         continue;
       }
       if (!readable(id)) return false;
@@ -248,6 +257,16 @@ class Builder {
         check(id);
     }
     return reads_value && (in_time || could_move_to(i));
+  }
+
+  /// A mean of one of the chain's values whose sums may come in any order: the convolution's step
+  /// can add them up.
+  bool summable(std::size_t i) const {
+    const auto* reduce = std::get_if<FloatReduceOperation>(&operation(i).kind);
+    return reduce != nullptr && reduce->unit != 0 && value_of(operation(i).inputs[0]) >= 0 &&
+           std::holds_alternative<ConvOperation>(operation(first_).kind) &&
+           reduce->channels == like_.channels() && reduce->batch * reduce->window == like_.rows() &&
+           reduce->window < std::numeric_limits<int>::max();
   }
 
   /// The first link of a chain behind nothing.
@@ -326,8 +345,28 @@ class Builder {
   bool is_stored(TensorId id) const {
     if (uses_.wanted[static_cast<std::size_t>(program_.root(id))]) return true;
     return std::any_of(readers(id).begin(), readers(id).end(), [&](std::size_t reader) {
-      return std::find(absorbed_.begin(), absorbed_.end(), reader) == absorbed_.end();
+      return std::find(absorbed_.begin(), absorbed_.end(), reader) == absorbed_.end() &&
+             std::find(means_.begin(), means_.end(), reader) == means_.end();
     });
+  }
+
+  /// The mean reads sums that the chain adds up.
+  void take_sum(std::size_t i, Operation& step) {
+    Operation& mean = program_.operations[i];
+    const auto reduce = std::get<FloatReduceOperation>(mean.kind);
+    StoredTensor sums;
+    sums.name = program_.tensor(mean.inputs[0]).name + " summed";
+    sums.type = ElementType::f64;
+    sums.shape = {reduce.batch, reduce.channels};
+    sums.sums = true;
+    program_.tensors.push_back(std::move(sums));
+    const auto id = static_cast<TensorId>(program_.tensors.size() - 1);
+    chain_.sums.push_back({value_of(mean.inputs[0]), reduce.unit, reduce.window, id});
+    step.outputs.push_back(id);
+    mean.kind = MeanOperation{reduce.window};
+    mean.inputs = {id};
+    mean.precision = Precision::int8;
+    mean.reason.clear();
   }
 
   void take_second(Operation& step) {
@@ -360,6 +399,8 @@ class Builder {
       for (const FloatChain::Operand& operand : link.operands)
         if (operand.stored != no_tensor) step.inputs.push_back(operand.stored);
     }
+    for (const std::size_t i : means_) take_sum(i, step);
+    chain_.like = like_id_;
     for (const std::size_t i : absorbed_) {
       if (i == first_) continue;
       Operation& next = program_.operations[i];
@@ -378,11 +419,13 @@ class Builder {
   const MemoryUses& uses_;
   std::size_t first_;
   std::size_t position_;  ///< where the chain runs
+  TensorId like_id_;
   StoredTensor like_;
   bool behind_product_;
   std::vector<TensorId> values_;  ///< the product or no_tensor, then the result of each link
   std::vector<std::size_t> absorbed_;
-  std::size_t second_ = 0;  ///< the second product; 0: none
+  std::vector<std::size_t> means_;  ///< operations whose sums the chain adds up
+  std::size_t second_ = 0;          ///< the second product; 0: none
   FloatChain chain_;
 };
 

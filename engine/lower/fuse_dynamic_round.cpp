@@ -28,7 +28,7 @@ Operation* product_before(Program& program, const Uses& uses, TensorId floats, T
   if (from.layout != to.layout || from.shape != to.shape) return nullptr;
   Operation& operation = program.operations[static_cast<std::size_t>(writers[0])];
   const auto* conv = std::get_if<ConvOperation>(&operation.kind);
-  const bool fits = conv != nullptr && !conv->round && conv->chain.links.empty() &&
+  const bool fits = conv != nullptr && !conv->round && conv->chain.empty() &&
                     conv->stage.output == kernels::Output::f32 &&
                     (conv->bias_apart || conv->float_bias.empty());
   return fits ? &operation : nullptr;

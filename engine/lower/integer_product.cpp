@@ -136,7 +136,8 @@ bool channel_fits(const ConvOperation& conv, std::size_t c, std::int64_t depth,
   return true;
 }
 
-/// With any bytes as weights, `depth` of them.
+}  // namespace
+
 bool fits_any_weights(const ConvOperation& conv, std::int64_t depth, std::string& reason) {
   constexpr std::int64_t most_terms = std::int64_t{1} << 31;  // magnitudes stay within 64 bits
   depth = std::min(depth, most_terms);
@@ -144,8 +145,6 @@ bool fits_any_weights(const ConvOperation& conv, std::int64_t depth, std::string
     if (!channel_fits(conv, c, depth, 128 * depth, reason)) return false;
   return true;
 }
-
-}  // namespace
 
 Tail product_tail(const Lowering& lowering, const Node& last, const IntegerProduct& product) {
   if (product.addend != no_value) return Lowering::no_tail(last);
@@ -206,7 +205,8 @@ void find_residual(const Lowering& lowering, const Node& node, const Node& last,
   product.residual = other;
 }
 
-/// Copies the bytes of a matrix [K, M] as [M, K].
+}  // namespace
+
 TensorId transposed_bytes(Lowering& lowering, const Node& node, TensorId from) {
   const StoredTensor& source = lowering.program().tensor(from);
   const std::int64_t k = source.shape[0], m = source.shape[1];
@@ -223,6 +223,8 @@ TensorId transposed_bytes(Lowering& lowering, const Node& node, TensorId from) {
   operation.sources.clear();
   return to;
 }
+
+namespace {
 
 /// The addend times its factor, as floats.
 TensorId scaled_addend(Lowering& lowering, const Node& node, const IntegerProduct& product) {
@@ -353,76 +355,15 @@ std::optional<ConvOperation> convolution_of(const Lowering& lowering, const Node
   return conv;
 }
 
-namespace {
-
-/// The product of one plane of the activation's bytes, times `factor`, as floats.
-TensorId plane_product(Lowering& lowering, const Node& node, const IntegerProduct& product,
-                       ConvOperation conv, Layout layout, int which) {
-  TensorId plane =
-      lowering.plane(product.activation, product.transposed ? Layout::plain : layout, which);
-  conv.src_zero_point = lowering.program().tensor(plane).zero_point();
-  if (product.transposed) plane = transposed_bytes(lowering, node, plane);
-  const float factor = which == 1 ? 256.0f : 1.0f;
-  conv.multiplier.assign(static_cast<std::size_t>(conv.shape.out_channels), factor);
-  const std::int64_t macs = multiply_adds(conv.shape);
-  const TensorId sum =
-      lowering.new_tensor(fmt::format("{} of {} bytes", node.name, which == 1 ? "high" : "low"),
-                          ElementType::f32, lowering.shape(node.outputs[0]), layout);
-  Operation& operation = lowering.emit(node, std::move(conv), {plane}, sum);
-  operation.macs = macs;
-  operation.sources.clear();
-  return sum;
-}
-
-/// The scales and the bias that turn the sum of both planes into reals.
-AffineOperation scales_of(const Lowering& lowering, const IntegerProduct& product) {
-  const float scale_x = lowering.value(product.activation).grid->scale[0];
-  AffineOperation affine;
-  for (const float scale_w : product.weight_scale)
-    affine.factor.push_back(scale_x * scale_w * product.factor);
-  affine.addend.assign(affine.factor.size(), -0.0f);
-  if (product.bias != no_value) {
-    const Tensor bias = real_constant(lowering.value(product.bias));
-    for (std::size_t c = 0; c < affine.addend.size(); ++c)
-      affine.addend[c] = bias.data<float>()[bias.size() == 1 ? 0 : c] * product.bias_factor;
-  }
-  affine.stage.output = kernels::Output::f32;
-  return affine;
-}
-
-/// Of an activation on a 16-bit grid: one product for its high bytes and one for its low ones.
-bool lower_word_product(Lowering& lowering, const Node& node, const Node& last,
-                        IntegerProduct& product, Layout layout, std::string& reason) {
-  ConvOperation conv;
-  conv.shape = product.shape;
-  conv.weights = std::move(product.weights);
-  conv.weight_zero_point = product.weight_zero_point;
-  conv.stage.output = kernels::Output::f32;
-  conv.bias.assign(static_cast<std::size_t>(conv.shape.out_channels), 0);
-  conv.multiplier.assign(conv.bias.size(), 1.0f);
-  if (!accumulator_fits(lowering, conv, reason)) return false;
-  const Layout plane_layout = product.transposed ? Layout::plain : layout;
-  for (const int which : {1, 0}) lowering.plane(product.activation, plane_layout, which);
-  const TensorId high = plane_product(lowering, node, product, conv, layout, 1);
-  const TensorId low = plane_product(lowering, node, product, std::move(conv), layout, 0);
-  const TensorId sum = lowering.new_tensor(node.name + " of words", ElementType::f32,
-                                           lowering.shape(node.outputs[0]), layout);
-  Operation& addition =
-      lowering.emit(node, FloatBinaryOperation{kernels::FloatBinary::add}, {high, low}, sum);
-  addition.op = "Add";
-  addition.sources.clear();
-  AffineOperation affine = scales_of(lowering, product);
-  if (product.addend != no_value) {
-    emit_with_addend(lowering, node, product, std::move(affine), {sum}, 0);
-    return true;
-  }
+void emit_float_result(Lowering& lowering, const Node& node, const Node& last,
+                       const IntegerProduct& product, AffineOperation affine, TensorId sum,
+                       Layout layout) {
+  if (product.addend != no_value)
+    return emit_with_addend(lowering, node, product, std::move(affine), {sum}, 0);
   Tail tail = lowering.take_float_tail(last);
   affine.stage = lowering.stage_of(tail);
   emit_with_tail(lowering, node, last, std::move(tail), std::move(affine), {sum}, layout, 0);
-  return true;
 }
-
-}  // namespace
 
 bool lower_integer_product(Lowering& lowering, const Node& node, const Node& last,
                            IntegerProduct& product, Layout layout, std::string& reason) {

@@ -71,6 +71,47 @@ bool lower_activation_product(Lowering& lowering, const Node& node, const Node& 
                               IntegerProduct& product, ValueId second,
                               ActivationMatMulOperation matmul, std::string& reason);
 
+/// A few rows of floats times a constant matrix on a grid, which the file left without a grid of
+/// their own: [rows, depth] x [depth, columns].
+struct VectorProduct {
+  ValueId x = no_value, weights = no_value;
+  std::int64_t rows = 0, depth = 0, columns = 0;
+  bool transposed = false;     ///< weights are [columns, depth]
+  ValueId bias = no_value;     ///< constant, one element per column
+  const Node* last = nullptr;  ///< the node itself, or the Add behind it that the bias comes from
+};
+/// Emits it with the clamps behind it in our own float kernels, which may share a step with other
+/// operations. False for many rows, for x on a grid, and for weights without one.
+bool lower_vector_product(Lowering& lowering, const Node& node, const VectorProduct& product,
+                          Layout layout, const std::string& reason);
+
+/// What is left of a product of tensors on 16-bit grids when its sums are floats: scales, bias, and
+/// the addend or the clamps behind `last`.
+void emit_float_result(Lowering& lowering, const Node& node, const Node& last,
+                       const IntegerProduct& product, AffineOperation affine, TensorId sum,
+                       Layout layout);
+
+/// One product for the high bytes of an activation on a 16-bit grid and one for its low ones.
+bool lower_word_product(Lowering& lowering, const Node& node, const Node& last,
+                        IntegerProduct& product, Layout layout, std::string& reason);
+/// Their common form, without planes; nothing, with the reason, where a sum could overflow.
+std::optional<ConvOperation> word_convolution(const Lowering& lowering, IntegerProduct& product,
+                                              std::string& reason);
+/// Emits both products and their sum, a float tensor of this shape.
+TensorId emit_word_sum(Lowering& lowering, const Node& node, const IntegerProduct& product,
+                       ConvOperation conv, const Shape& shape, Layout layout);
+/// The scales and the bias that turn such a sum into reals.
+AffineOperation scales_of(const Lowering& lowering, const IntegerProduct& product);
+/// The matrix product of two activations of which at least one lies on a 16-bit grid: the products
+/// of their planes.
+bool lower_word_activations(Lowering& lowering, const Node& node, const Node& last,
+                            IntegerProduct& product, ValueId second,
+                            const ActivationMatMulOperation& matmul, std::string& reason);
+
+/// Copies the bytes of a matrix [K, M] as [M, K].
+TensorId transposed_bytes(Lowering& lowering, const Node& node, TensorId from);
+/// With any bytes as weights, `depth` of them; else the reason.
+bool fits_any_weights(const ConvOperation& conv, std::int64_t depth, std::string& reason);
 /// False, with the reason, when the accumulator of a channel, or its rescaled value, could
 /// overflow.
 bool accumulator_fits(const Lowering& lowering, const ConvOperation& conv, std::string& reason);

@@ -576,8 +576,9 @@ Program lower(const Graph& graph, bool fusion, WeightCache& weights) {
         {"join_views", join_views},       {"compose_tables", compose_tables},
         {"fuse_residual", fuse_residual}, {"fuse_dynamic_round", fuse_dynamic_round},
         {"fuse_rows", fuse_rows},         {"fuse_attention", fuse_attention},
-        {"split_copies", split_copies},   {"fuse_chain", fuse_chain},
-        {"place_concat", place_concat},
+        {"split_copies", split_copies},   {"repeat_products", repeat_products},
+        {"fuse_chain", fuse_chain},       {"place_concat", place_concat},
+        {"group_vectors", group_vectors},
     };
     for (const ProgramPass& pass : passes) pass.run(program);
   }

@@ -117,11 +117,11 @@ std::int64_t matrices_of(const Shape& out) {
   return matrices;
 }
 
-/// Both operands on byte grids, neither of them a matrix of weights.
+/// Both operands on grids of 8 or 16 bits, neither of them a matrix of weights.
 bool lower_activations(Lowering& lowering, const Node& node, const Product& operands,
                        std::string& reason) {
   for (std::size_t i = 0; i < 2; ++i)
-    if (!lowering.on_byte_grid(i == 0 ? operands.a : operands.b)) {
+    if (!lowering.on_stored_grid(i == 0 ? operands.a : operands.b)) {
       reason = lowering.no_grid_reason(node, i);
       return false;
     }
@@ -156,6 +156,9 @@ bool lower_activations(Lowering& lowering, const Node& node, const Product& oper
   product.shape.out_channels = out.back();
   product.shape.in = product.shape.out = {1, 1, rows};
   const Node* last = following_bias(lowering, node, out.back(), product);
+  if (lowering.on_word_grid(operands.a) || lowering.on_word_grid(operands.b))
+    return lower_word_activations(lowering, node, last ? *last : node, product, operands.b, matmul,
+                                  reason);
   return lower_activation_product(lowering, node, last ? *last : node, product, operands.b,
                                   std::move(matmul), reason);
 }
@@ -259,6 +262,13 @@ bool lower_float(Lowering& lowering, const Node& node, Product operands,
   if (operands.bias == no_value && matmul.alpha == 1.0f)
     if (const Node* add = bias_addition(lowering, node, matmul.out.back(), operands.bias))
       last = add;
+  if (matmul.alpha == 1.0f && matmul.b.size() == 2 && lowering.is_constant(operands.b) &&
+      !operands.transpose_a &&
+      lower_vector_product(lowering, node,
+                           {operands.a, operands.b, element_count(matmul.out) / matmul.out.back(),
+                            k, matmul.out.back(), operands.transpose_b, operands.bias, last},
+                           Layout::plain, reason))
+    return true;
   if (operands.bias != no_value)
     matmul.bias = lowering.real_constant_of(operands.bias).reshaped({matmul.out.back()});
   const std::vector<TensorId> inputs = {lowering.real(operands.a, Layout::plain),

@@ -31,6 +31,7 @@ bool writes_with_pitch(const Program& program, const Operation& operation,
          !std::holds_alternative<ArgExtremeOperation>(operation.kind) &&
          !std::holds_alternative<TopBytesOperation>(operation.kind) &&
          !std::holds_alternative<FloatReduceOperation>(operation.kind) &&
+         !std::holds_alternative<MeanOperation>(operation.kind) &&
          !std::holds_alternative<CastOperation>(operation.kind) &&
          !std::holds_alternative<ReferenceOperation>(operation.kind);
 }

@@ -99,6 +99,26 @@ bool lower_integer_pool(Lowering& lowering, const Node& node, const Pool& pool) 
   return true;
 }
 
+/// The mean of a whole image of floats that were computed from integers: an exact sum, which the
+/// product before it can add up.
+bool lower_exact_mean(Lowering& lowering, const Node& node, const Pool& pool) {
+  const ValueId x = node.inputs[0];
+  const Shape& shape = lowering.shape(x);
+  const Shape& out = lowering.shape(node.outputs[0]);
+  if (node.is("AveragePool") || !pool.average || shape[1] == 1 ||
+      element_count(out) != shape[0] * shape[1])
+    return false;
+  const std::int64_t window = element_count(shape) / element_count(out);
+  const double unit = exact_unit(lowering, x, window);
+  if (unit == 0) return false;
+  const TensorId input = lowering.real(x, Layout::channels_last);
+  const TensorId output = lowering.result_tensor(Lowering::no_tail(node), Layout::channels_last);
+  lowering.emit_float(
+      node, FloatReduceOperation{kernels::Reduction::mean, shape[0], window, shape[1], unit},
+      {input}, output);
+  return true;
+}
+
 /// A last window of ceil_mode that hangs over the declared padding: oneDNN would count it as
 /// padding.
 bool reaches_beyond_padding(const FloatPoolOperation& pool) {
@@ -120,6 +140,7 @@ bool lower_pool(Lowering& lowering, const Node& node) {
     return true;
   if (lowering.value(x).type != ElementType::f32 || lowering.value(node.outputs[0]).grid)
     return false;
+  if (lower_exact_mean(lowering, node, pool)) return true;
   FloatPoolOperation operation;
   operation.average = pool.average;
   operation.count_include_pad = pool.count_include_pad;

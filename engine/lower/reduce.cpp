@@ -4,7 +4,9 @@
 #include "engine/lower/reduce.hpp"
 
 #include <algorithm>
+#include <cmath>
 
+#include "engine/lower/magnitude.hpp"
 #include "graph/ops/checks.hpp"
 
 namespace intact {
@@ -104,6 +106,15 @@ bool average_fits(const Grid& grid, std::int64_t window, std::int64_t terms, con
   return !tail.grid || most * (grid.scale[0] / tail.grid->scale[0]) < largest_rescaled;
 }
 
+double exact_unit(const Lowering& lowering, ValueId x, std::int64_t window) {
+  const auto bound = Magnitudes(lowering).bound(x);
+  if (!bound || window < 1) return 0;
+  constexpr int bits = 50;
+  constexpr double least = 1e-200;  // far from subnormal numbers
+  const double most = std::max(*bound, least) * static_cast<double>(window);
+  return std::ldexp(1.0, std::ilogb(most) + 1 - bits);
+}
+
 std::optional<AxisOrder> reduced_axes(const Lowering& lowering, const Node& node) {
   std::vector<std::int64_t> given = node.attributes.integers("axes");
   if (node.has_input(1)) {
@@ -142,10 +153,11 @@ bool lower_float_reduce(Lowering& lowering, const Node& node) {
   const TensorId input = arranged_real(lowering, x, reduction.order);
   const ArrangedResult output =
       arranged_result(lowering, Lowering::no_tail(node), reduction.result);
-  lowering.emit_float(node,
-                      FloatReduceOperation{float_function(node), reduction.batch, reduction.window,
-                                           reduction.channels},
-                      {input}, output.written);
+  FloatReduceOperation operation{float_function(node), reduction.batch, reduction.window,
+                                 reduction.channels};
+  if (node.is("ReduceMean") && reduction.channels > 1)
+    operation.unit = exact_unit(lowering, x, reduction.window);
+  lowering.emit_float(node, operation, {input}, output.written);
   output.finish(lowering);
   return true;
 }

@@ -20,4 +20,8 @@ bool average_fits(const Grid& grid, std::int64_t window, std::int64_t terms, con
 /// none.
 std::optional<AxisOrder> reduced_axes(const Lowering& lowering, const Node& node);
 
+/// The unit of exact sums of `window` elements of the float tensor `x` (kernels::ExactSumArgs); 0
+/// where it is not computed from grids, or nothing is known about its magnitude.
+double exact_unit(const Lowering& lowering, ValueId x, std::int64_t window);
+
 }  // namespace intact

@@ -65,7 +65,7 @@ class ActivationMatMulStep : public Step {
       block_at_ = places.take(static_cast<std::size_t>(block_rows_ * block_pitch_) * sizeof(float));
     }
     if (const FloatChain& chain = matmul_.product.chain; !chain.links.empty()) {
-      chain_.emplace(context, chain, operation);
+      chain_.emplace(context, chain);
       chain_at_ = places.take(chain_->scratch_bytes());
     }
     scratch_bytes = places.end();

@@ -3,6 +3,7 @@
 #include "engine/steps/chain.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <numeric>
 
 #include "engine/steps/real_form.hpp"
@@ -23,6 +24,8 @@ std::vector<int> last_reads(const FloatChain& chain) {
     for (const FloatChain::Operand& operand : chain.links[i].operands)
       if (operand.stored == no_tensor && operand.value != FloatChain::second_product)
         last[static_cast<std::size_t>(operand.value)] = static_cast<int>(i);
+  for (const FloatChain::Sum& sum : chain.sums)
+    last[static_cast<std::size_t>(sum.value)] = static_cast<int>(chain.links.size());
   return last;
 }
 
@@ -45,9 +48,9 @@ class Buffers {
 
 }  // namespace
 
-TileChain::TileChain(StepContext& context, const FloatChain& chain, const Operation& operation)
+TileChain::TileChain(StepContext& context, const FloatChain& chain)
     : program_(context.program),
-      out_(context.program.tensor(operation.outputs[0])),
+      out_(context.program.tensor(chain.like)),
       unary_(select_kernel(kernels::float_unary_kernels(), context.isa)),
       binary_(select_kernel(kernels::float_binary_kernels(), context.isa)),
       quantize_(select_kernel(kernels::quantize_kernels(), context.isa)),
@@ -60,7 +63,8 @@ TileChain::TileChain(StepContext& context, const FloatChain& chain, const Operat
                            })),
       word_table_(select_kernel(kernels::word_table_kernels(), context.isa)),
       byte_binary_(select_kernel(kernels::byte_binary_kernels(), context.isa)),
-      affine_(select_kernel(kernels::affine_kernels(), context.isa)) {
+      affine_(select_kernel(kernels::affine_kernels(), context.isa)),
+      exact_sum_(select_kernel(kernels::exact_sum_kernels(), context.isa)) {
   place_values(chain);
   if (chain.product != no_tensor) product_ = stored(chain.product);
   for (const Link& link : links_)
@@ -131,12 +135,14 @@ void TileChain::place_values(const FloatChain& chain) {
     values[i + 1] = link.result;
     links_.push_back(std::move(link));
   }
+  for (const FloatChain::Sum& sum : chain.sums)
+    sums_.push_back({values[static_cast<std::size_t>(sum.value)], sum.unit, sum.window, sum.sums});
   buffers_ = buffers.count();
 }
 
 ChainedRows::ChainedRows(StepContext& context, const FloatChain& chain, const Operation& operation,
                          std::int64_t rows, std::int64_t length)
-    : chain_(context, chain, operation),
+    : chain_(context, chain),
       rows_(rows),
       length_(length),
       unit_(rows_of_pixels(length, chain_.columns())) {
@@ -197,6 +203,34 @@ void BoundChain::run_links(const kernels::Tile& tile) const {
     kernels::Tile part = tile;
     if (link.result.one_row) part.rows = 1;
     std::visit([&](const auto& kind) { apply(kind, link, part); }, link.kind);
+  }
+  for (const TileChain::Sum& sum : chain_.sums_) add_up(sum, tile);
+}
+
+/// Sums of doubles that are exact: other threads may add theirs in between.
+void BoundChain::add_up(const TileChain::Sum& sum, const kernels::Tile& tile) const {
+  constexpr std::int64_t most = 256;
+  const Rows from = rows_of(sum.value, tile);
+  double* const sums = frame_.at<double>(sum.sums);
+  for (std::int64_t row = 0; row < tile.rows;) {
+    const std::int64_t image = (tile.pixel + row) / sum.window;
+    const std::int64_t rows =
+        std::min(tile.rows - row, (image + 1) * sum.window - tile.pixel - row);
+    for (std::int64_t column = 0; column < tile.columns; column += most) {
+      double own[most] = {};
+      kernels::ExactSumArgs args;
+      args.rows = rows;
+      args.channels = std::min(most, tile.columns - column);
+      args.src = from.data + row * from.pitch + column;
+      args.src_pitch = from.pitch;
+      args.unit = sum.unit;
+      args.sums = own;
+      chain_.exact_sum_.run(args);
+      double* const to = sums + image * chain_.columns() + tile.channel + column;
+      for (std::int64_t c = 0; c < args.channels; ++c)
+        std::atomic_ref(to[c]).fetch_add(own[c], std::memory_order_relaxed);
+    }
+    row += rows;
   }
 }
 
@@ -372,7 +406,7 @@ namespace {
 class ChainStep : public Step {
  public:
   ChainStep(StepContext& context, const Operation& operation, FloatChain& chain)
-      : chain_(context, chain, operation) {
+      : chain_(context, chain) {
     const StoredTensor& out = context.program.tensor(operation.outputs[0]);
     pixels_ = out.rows();
     channels_ = out.channels();

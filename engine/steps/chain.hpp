@@ -10,13 +10,14 @@
 #include "engine/pixel_walk.hpp"
 #include "engine/step.hpp"
 #include "kernels/quantize/quantize.hpp"
+#include "kernels/reduce/exact_sum.hpp"
 
 namespace intact {
 
 /// The chain of one step, prepared once.
 class TileChain {
  public:
-  TileChain(StepContext& context, const FloatChain& chain, const Operation& operation);
+  TileChain(StepContext& context, const FloatChain& chain);
   std::size_t scratch_bytes() const;
   Isa isa() const { return unary_.isa; }
   /// Elements of a pixel.
@@ -43,12 +44,20 @@ class TileChain {
     Place result;
   };
 
+  struct Sum {
+    Place value;
+    double unit = 1;
+    std::int64_t window = 1;
+    TensorId sums = no_tensor;
+  };
+
   Place stored(TensorId id) const;
   void place_values(const FloatChain& chain);
 
   const Program& program_;
   StoredTensor out_;  ///< what all results look like
   std::vector<Link> links_;
+  std::vector<Sum> sums_;
   std::optional<Place> product_;  ///< where the product itself is stored
   int buffers_ = 1;
   std::int64_t period_ = 0;  ///< tiles are cut at multiples of it; 0: nowhere
@@ -62,6 +71,7 @@ class TileChain {
   const kernels::WordTableKernel& word_table_;
   const kernels::ByteBinaryKernel& byte_binary_;
   const kernels::AffineKernel& affine_;
+  const kernels::ExactSumKernel& exact_sum_;
 };
 
 /// The chain with the memory of one inference and one thread. `pixel` and `channel`: what the
@@ -81,6 +91,7 @@ class BoundChain : public kernels::TileStage {
     int step = 1;
   };
   void run_links(const kernels::Tile& tile) const;
+  void add_up(const TileChain::Sum& sum, const kernels::Tile& tile) const;
   // One link on as many rows as its result has.
   void apply(const FloatUnaryOperation&, const Link&, const kernels::Tile&) const;
   void apply(const FloatBinaryOperation&, const Link&, const kernels::Tile&) const;

@@ -70,7 +70,7 @@ ConvStep::ConvStep(StepContext& context, const Operation& operation, const ConvO
   kernel = chosen.name;
   isa = chosen.isa;
   kernel_scratch_ = (chosen.scratch_bytes(conv.shape) + 63) / 64 * 64;
-  if (!conv.chain.links.empty()) chain_.emplace(context, conv.chain, operation);
+  if (!conv.chain.empty()) chain_.emplace(context, conv.chain);
   scratch_bytes = kernel_scratch_ + (chain_ ? chain_->scratch_bytes() : 0);
 }
 

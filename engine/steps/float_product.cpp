@@ -37,7 +37,11 @@ class FloatProductStep : public Step {
     kernel = multiply_.name;
     isa = multiply_.isa;
     if (!product_.attention) {
-      scratch_bytes = packed_bytes(std::min(product_.columns, most_columns), product_.depth);
+      if (const StoredTensor& b = context.program.tensor(b_);
+          b.constant.defined() && matrices() == 1)
+        pack_constant(context, b.constant);
+      else
+        scratch_bytes = packed_bytes(std::min(product_.columns, most_columns), product_.depth);
       return;
     }
     const FloatProductOperation::Attention& attention = *product_.attention;
@@ -86,18 +90,40 @@ class FloatProductStep : public Step {
   }
 
   void run_product(const Frame& frame, Part part) const {
-    float* const packed = scratch_at(frame, part, 0);
     const std::int64_t blocks = (product_.columns + most_columns - 1) / most_columns;
     divide(blocks, part,
            [&](std::int64_t matrix, std::int64_t block, std::int64_t begin, std::int64_t end) {
              const std::int64_t column = block * most_columns;
              const std::int64_t columns = std::min(product_.columns - column, most_columns);
-             pack(frame.at<float>(b_), product_.b, matrix, column, columns, product_.depth, packed);
+             const float* const packed = packed_block(frame, part, matrix, column, columns);
              Operands operands = operands_of(frame, matrix, begin);
              operands.dst = frame.at<float>(dst_) + at(product_.dst, matrix, begin) + column;
              operands.dst_pitch = product_.dst.row;
              multiply(operands, end - begin, columns, product_.depth, packed);
            });
+  }
+
+  /// All blocks of a constant matrix, once.
+  void pack_constant(StepContext& context, const Tensor& constant) {
+    std::string key = context.weights.identity(constant);
+    extend_key(key, fmt::format("float panels {} {} {} {}", product_.columns, product_.depth,
+                                product_.b.row, product_.b.column));
+    constant_ =
+        context.weights.get(key, packed_bytes(product_.columns, product_.depth), [&](void* to) {
+          for (std::int64_t column = 0; column < product_.columns; column += most_columns)
+            pack(constant.data<float>().data(), product_.b, 0, column,
+                 std::min(product_.columns - column, most_columns), product_.depth,
+                 static_cast<float*>(to) + column * product_.depth);
+        });
+  }
+
+  /// Columns [column, column + columns) of the second operand as panels.
+  const float* packed_block(const Frame& frame, Part part, std::int64_t matrix, std::int64_t column,
+                            std::int64_t columns) const {
+    if (constant_) return reinterpret_cast<const float*>(constant_.get()) + column * product_.depth;
+    float* const packed = scratch_at(frame, part, 0);
+    pack(frame.at<float>(b_), product_.b, matrix, column, columns, product_.depth, packed);
+    return packed;
   }
 
   void run_attention(const Frame& frame, Part part) const {
@@ -170,6 +196,7 @@ class FloatProductStep : public Step {
   const kernels::CopyKernel& copy_;
   FloatProductOperation product_;
   std::optional<RowStage> rows_;
+  WeightCache::Block constant_;  ///< the second operand, packed
   TensorId a_, b_, dst_, second_ = no_tensor;
   std::int64_t block_rows_ = 0;
   std::size_t values_at_ = 0, block_at_ = 0, rows_at_ = 0;

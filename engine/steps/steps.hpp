@@ -39,6 +39,8 @@ std::unique_ptr<Step> make(StepContext&, const Operation&, GatherOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ArgExtremeOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, TopBytesOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, FloatReduceOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, MeanOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, GroupOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ReferenceOperation&);
 
 /// The first kernel of a list that the cap and the CPU admit and that `accepts` takes.

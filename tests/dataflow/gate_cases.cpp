@@ -1,5 +1,6 @@
-// Products whose channels are taken apart without a Round in between: gates of two halves, queries,
-// keys and values. Each part is a product of its own.
+// Gates. Of two halves: products whose channels are taken apart without a Round in between, as are
+// queries, keys and values; each part is a product of its own. Of channels: squeeze-and-excite with
+// Rounds at some places only; its vectors stay inside of one step.
 #include "fold_case.hpp"
 #include "tests/engine/model_run.hpp"
 
@@ -45,8 +46,7 @@ Whole scaled_per_channel(ModelBuilder& b) {
                             b.constant("w.z", Tensor(ElementType::s8, {32}))},
                            {{"axis", std::int64_t{0}}});
   const ValueId y = b.node("Conv", "conv", {x, w});
-  return {b.node("Mul", "scale", {y, b.constant("f", random_floats({32, 1}, 5))}), 1,
-          random_integers<std::int8_t>(shape, 3)};
+  return {y, 1, random_integers<std::int8_t>(shape, 3)};
 }
 
 Whole matrix(ModelBuilder& b) {
@@ -144,14 +144,94 @@ constexpr Gate gates[] = {{"glu", glu},
                           {"three_parts", three_parts},
                           {"whole_is_read", whole_is_read}};
 
+/// Where a squeeze-and-excite has Rounds: bit 0 behind what it scales, then behind the mean, the
+/// first product, the second one, and the gate.
+constexpr int round_positions = 5;
+
+struct Squeeze {
+  const char* name;
+  const char* mean;        ///< the operator
+  const char* activation;  ///< behind the first product
+  const char* gate;
+  bool depthwise = false;
+};
+constexpr Squeeze squeezes[] = {{"mobile", "ReduceMean", "Relu", "HardSigmoid", true},
+                                {"efficient", "GlobalAveragePool", "HardSwish", "Sigmoid"}};
+
+ValueId mean_of(ModelBuilder& b, const char* op, ValueId x) {
+  if (std::string(op) == "GlobalAveragePool") return b.node(op, "squeeze", {x});
+  return b.node(op, "squeeze", {x}, {{"axes", Integers{2, 3}}});
+}
+
+FoldModel squeeze_and_excite(ModelBuilder& b, const Squeeze& squeeze, int rounds) {
+  const Shape shape = {2, 24, 6, 7};
+  const auto rounded = [&](int position, ValueId x, float scale, std::uint8_t zero_point) {
+    return (rounds >> position & 1) != 0
+               ? b.round("r" + std::to_string(position), x, scale, zero_point)
+               : x;
+  };
+  const ValueId x =
+      b.dequantize("x.dq", b.input("x", ElementType::u8, shape), 0.0213f, std::uint8_t{117});
+  const ValueId conv =
+      squeeze.depthwise ? b.node("Conv", "conv", {x, grid_weights(b, "w", {24, 1, 3, 3}, 1, 0.02f)},
+                                 {{"pads", Integers{1, 1, 1, 1}}, {"group", std::int64_t{24}}})
+                        : b.node("Conv", "conv", {x, grid_weights(b, "w", {24, 24, 1, 1})});
+  const ValueId y = rounded(0, b.node("HardSwish", "activation", {conv}), 0.027f, std::uint8_t{14});
+  const ValueId mean = rounded(1, mean_of(b, squeeze.mean, y), 0.011f, std::uint8_t{30});
+  const ValueId inner = b.node(
+      "Conv", "reduce",
+      {mean, grid_weights(b, "v", {8, 24, 1, 1}, 4), b.constant("a", random_floats({8}, 5))});
+  const ValueId active =
+      rounded(2, b.node(squeeze.activation, "inner", {inner}), 0.013f, std::uint8_t{29});
+  const ValueId outer = rounded(3,
+                                b.node("Conv", "expand",
+                                       {active, grid_weights(b, "u", {24, 8, 1, 1}, 6),
+                                        b.constant("e", random_floats({24}, 7))}),
+                                0.017f, std::uint8_t{119});
+  const ValueId gate = rounded(4, b.node(squeeze.gate, "gate", {outer}), 0.0041f, std::uint8_t{0});
+  const ValueId scaled = b.round("s", b.node("Mul", "scale", {y, gate}), 0.0207f, std::uint8_t{17});
+  const ValueId last = b.node("Conv", "last", {scaled, grid_weights(b, "t", {4, 24, 1, 1}, 8)});
+  return {{b.round("q", last, 0.061f, std::uint8_t{117})},
+          {random_integers<std::uint8_t>(shape, 3)}};
+}
+
+/// A classifier's head: the pool reads what nothing rounded.
+FoldModel mean_behind_product(ModelBuilder& b, bool activated) {
+  const Shape shape = {2, 24, 6, 7};
+  const ValueId x =
+      b.dequantize("x.dq", b.input("x", ElementType::u8, shape), 0.0213f, std::uint8_t{117});
+  const ValueId conv = b.node("Conv", "conv",
+                              {x, grid_weights(b, "w", {40, 24, 3, 3}, 1, 0.002f),
+                               b.constant("c", random_floats({40}, 2))});
+  const ValueId y = activated ? b.node("HardSwish", "activation", {conv}) : conv;
+  const ValueId mean =
+      b.round("m", b.node("GlobalAveragePool", "pool", {y}), 0.0041f, std::uint8_t{101});
+  const ValueId last = b.node("Conv", "last", {mean, grid_weights(b, "t", {10, 40, 1, 1}, 8)});
+  return {{b.round("q", last, 0.021f, std::uint8_t{117})},
+          {random_integers<std::uint8_t>(shape, 3)}};
+}
+
 }  // namespace
 
 std::vector<FoldCase> gate_cases() {
   std::vector<FoldCase> cases;
   for (const Gate& gate : gates)
-    for (const Product& product : products)
+    for (const Product& product : products) {
+      // The caller wants the channels first.
+      const bool copied = gate.build == whole_is_read &&
+                          (product.make == convolution || product.make == scaled_per_channel);
       cases.push_back({std::string("gate_") + gate.name + "_" + product.name,
-                       [&](ModelBuilder& b) { return gate.build(b, product); }});
+                       [&](ModelBuilder& b) { return gate.build(b, product); }, 17,
+                       copied ? 1 : 0});
+    }
+  for (const Squeeze& squeeze : squeezes)
+    for (int rounds = 0; rounds < 1 << round_positions; ++rounds)
+      cases.push_back(
+          {std::string("gate_squeeze_") + squeeze.name + "_rounds_" + std::to_string(rounds),
+           [&, rounds](ModelBuilder& b) { return squeeze_and_excite(b, squeeze, rounds); }});
+  for (const bool activated : {false, true})
+    cases.push_back({std::string("gate_mean_behind_") + (activated ? "activation" : "product"),
+                     [activated](ModelBuilder& b) { return mean_behind_product(b, activated); }});
   return cases;
 }
 

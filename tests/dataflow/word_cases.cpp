@@ -57,6 +57,50 @@ std::vector<FoldCase> convolutions() {
   };
 }
 
+Body transposed_conv(const Shape& weights, const Spelled& grid, const AttributeList& attributes) {
+  return [=](ModelBuilder& b, ValueId x) {
+    const ValueId bias = b.constant("b", random_floats({weights[1]}, 8));
+    return b.node("ConvTranspose", "conv", {x, stored(grid)(b, weights), bias}, attributes);
+  };
+}
+
+std::vector<FoldCase> transposed_convolutions() {
+  const Shape image = {2, 9, 5, 6};
+  const AttributeList doubling = {{"strides", std::vector<std::int64_t>{2, 2}}};
+  const AttributeList padded = {{"strides", std::vector<std::int64_t>{2, 2}},
+                                {"pads", std::vector<std::int64_t>{1, 1, 1, 1}},
+                                {"output_padding", std::vector<std::int64_t>{1, 1}}};
+  const Spelled w{s8, {0.006f}, {0}}, unsigned_w{u8, {0.006f}, {131}};
+  const Spelled y{u16, {0.0013f}, {32768}}, byte_y{u8, {0.3f}, {128}};
+  const Body doubled = transposed_conv({9, 12, 2, 2}, w, doubling);
+  return {
+      unary("conv_transpose", image, words, y, doubled),
+      unary("conv_transpose_zero_point", image, odd_words, y, doubled),
+      unary("conv_transpose_u8_weights", image, words, y,
+            transposed_conv({9, 12, 3, 3}, unsigned_w, padded)),
+      unary("conv_transpose_unit_stride", image, words, y,
+            transposed_conv({9, 12, 3, 3}, w, {})),
+      unary("conv_transpose_1d", {2, 9, 11}, words, y,
+            transposed_conv({9, 12, 4}, w, {{"strides", std::vector<std::int64_t>{2}}})),
+      unary("conv_transpose_relu", image, words, y, then(doubled, op("Relu"))),
+      unary("conv_transpose_to_bytes", image, words, byte_y, doubled),
+      unary("conv_transpose_of_bytes", image, bytes, y, doubled),
+  };
+}
+
+std::vector<FoldCase> products_of_activations() {
+  const Spelled y{u16, {0.00021f}, {31000}}, byte_y{u8, {0.04f}, {119}};
+  const Shape a = {2, 3, 7, 20}, b = {2, 3, 20, 9};
+  return {
+      binary("matmul_activations", "MatMul", a, words, b, words, y),
+      binary("matmul_activations_signed", "MatMul", a, signed_words, b, odd_words, y),
+      binary("matmul_activations_to_bytes", "MatMul", a, words, b, words, byte_y),
+      binary("matmul_activations_words_and_bytes", "MatMul", a, words, b, bytes, y),
+      binary("matmul_activations_bytes_and_words", "MatMul", a, bytes, b, odd_words, byte_y),
+      binary("matmul_activations_broadcast", "MatMul", a, words, {20, 9}, words, y),
+  };
+}
+
 FoldCase residual(const std::string& name, const Spelled& x_grid, const Spelled& r_grid) {
   FoldCase fold{
       "words_" + name, [=](ModelBuilder& b) {
@@ -324,7 +368,8 @@ FoldCase floats_around() {
 
 std::vector<FoldCase> word_cases() {
   std::vector<FoldCase> all;
-  for (const auto list : {convolutions, products, arithmetic, functions, moves, rows})
+  for (const auto list : {convolutions, transposed_convolutions, products, products_of_activations,
+                          arithmetic, functions, moves, rows})
     for (FoldCase& fold : list()) all.push_back(std::move(fold));
   all.push_back(integers_through("integers_through", words));
   all.push_back(integers_through("signed_integers_through", odd_words));

@@ -80,5 +80,48 @@ TEST(ConvTranspose, ManyPhasesStayFloat) {
                    "product is smaller run on integers");
 }
 
+TEST(ConvTranspose, FloatsAreThoseOfTheReference) {
+  using Integers = std::vector<std::int64_t>;
+  struct {
+    Shape x, weights;
+    AttributeList attributes;
+    std::int64_t groups = 1;
+    bool direct = true;  ///< not by the reference
+  } const forms[] = {
+      {{2, 6, 5, 4}, {6, 8, 2, 2}, {{"strides", Integers{2, 2}}}},
+      {{2, 6, 5, 4}, {6, 8, 3, 3}, {{"pads", Integers{1, 0, 1, 2}}}},
+      {{1, 6, 5, 4},
+       {6, 4, 3, 3},
+       {{"strides", Integers{2, 3}},
+        {"group", std::int64_t{2}},
+        {"pads", Integers{1, 1, 1, 1}},
+        {"output_padding", Integers{1, 2}}},
+       2},
+      {{1, 6, 5, 4}, {6, 8, 3, 2}, {{"dilations", Integers{2, 3}}}},
+      {{2, 6, 11}, {6, 8, 4}, {{"strides", Integers{2}}}},
+      {{1, 4, 3, 4, 5}, {4, 3, 2, 2, 2}, {{"strides", Integers{2, 1, 2}}}},
+      {{1, 4, 5, 4},
+       {4, 3, 2, 2},
+       {{"dilations", Integers{3, 3}}, {"output_padding", Integers{2, 2}}},
+       1,
+       false},
+  };
+  for (const auto& form : forms) {
+    ModelBuilder builder(17);
+    const ValueId x = builder.input("x", ElementType::f32, form.x);
+    const ValueId up =
+        builder.node("ConvTranspose", "up",
+                     {x, builder.constant("w", random_floats(form.weights, 1)),
+                      builder.constant("b", random_floats({form.weights[1] * form.groups}, 2))},
+                     form.attributes);
+    const Flow flow = expect_consistent(builder.build({builder.node("Relu", "relu", {up})}),
+                                        {random_floats(form.x, 3)}, 1e-5);
+    const bool direct = std::any_of(flow.nodes.begin(), flow.nodes.end(), [](const FlowNode& node) {
+      return node.kernel.find("onednn") != std::string::npos;
+    });
+    EXPECT_EQ(direct, form.direct) << to_string(form.weights);
+  }
+}
+
 }  // namespace
 }  // namespace intact::testing

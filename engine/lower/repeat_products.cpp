@@ -1,0 +1,101 @@
+// Where the mean of a product's floats scales the floats themselves (squeeze-and-excite without
+// Rounds in between), they are needed twice, the second time when all of them are known. The
+// product is computed twice then: once for the sums, once for what is made of it, and no float is
+// stored.
+#include <algorithm>
+#include <set>
+
+#include "engine/lower/lowering.hpp"
+#include "engine/lower/uses.hpp"
+
+namespace intact {
+namespace {
+
+/// The product and the functions behind it that write `floats`, in execution order; empty where
+/// something else writes it, or where anyone else reads a result in between.
+std::vector<std::size_t> product_of(const Program& program, const Uses& uses, TensorId floats) {
+  std::vector<std::size_t> operations;
+  for (TensorId id = floats;;) {
+    const auto& writers = uses.writers[static_cast<std::size_t>(id)];
+    if (writers.size() != 1 || uses.shared[static_cast<std::size_t>(id)]) return {};
+    if (id != floats && uses.readers[static_cast<std::size_t>(id)].size() != 1) return {};
+    const auto index = static_cast<std::size_t>(writers[0]);
+    operations.insert(operations.begin(), index);
+    const Operation& operation = program.operations[index];
+    if (const auto* conv = std::get_if<ConvOperation>(&operation.kind))
+      return conv->round || conv->scale_at_run_time ? std::vector<std::size_t>{} : operations;
+    const auto computed = [&](TensorId input) { return !program.tensor(input).constant.defined(); };
+    const bool function = std::holds_alternative<FloatUnaryOperation>(operation.kind) ||
+                          std::holds_alternative<FloatBinaryOperation>(operation.kind);
+    if (!function || std::count_if(operation.inputs.begin(), operation.inputs.end(), computed) != 1)
+      return {};
+    id = *std::find_if(operation.inputs.begin(), operation.inputs.end(), computed);
+  }
+}
+
+/// Whether operation `late` needs what operation `early` writes.
+bool depends_on(const Program& program, std::size_t late, std::size_t early) {
+  std::set<TensorId> needed;
+  const auto need = [&](const Operation& operation) {
+    for (const TensorId id : operation.inputs) needed.insert(program.root(id));
+  };
+  need(program.operations[late]);
+  for (std::size_t i = late; i-- > early;) {
+    const Operation& operation = program.operations[i];
+    const bool writes = std::any_of(
+        operation.outputs.begin(), operation.outputs.end(),
+        [&](TensorId id) { return id != no_tensor && needed.contains(program.root(id)); });
+    if (!writes) continue;
+    if (i == early) return true;
+    need(operation);
+  }
+  return false;
+}
+
+/// Lets the arithmetic that waits for the mean `mean` read a second product of its own.
+bool repeat(Program& program, std::size_t mean) {
+  const Uses uses(program);
+  const TensorId floats = program.operations[mean].inputs[0];
+  const std::vector<std::size_t> product = product_of(program, uses, floats);
+  std::vector<std::size_t> waiting;
+  for (const int reader : uses.readers[static_cast<std::size_t>(floats)])
+    if (const auto i = static_cast<std::size_t>(reader); i > mean && depends_on(program, i, mean)) {
+      if (!std::holds_alternative<FloatBinaryOperation>(program.operations[i].kind)) return false;
+      waiting.push_back(i);
+    }
+  if (product.empty() || waiting.empty()) return false;
+  std::vector<Operation> again;
+  TensorId from = no_tensor, to = no_tensor;
+  for (const std::size_t i : product) {
+    Operation copy = program.operations[i];
+    std::replace(copy.inputs.begin(), copy.inputs.end(), from, to);
+    from = copy.outputs[0];
+    program.tensors.push_back(StoredTensor(program.tensor(from)));
+    to = static_cast<TensorId>(program.tensors.size() - 1);
+    copy.outputs = {to};
+    copy.name += " again";
+    copy.sources.clear();
+    copy.macs = 0;  // the model has them once
+    again.push_back(std::move(copy));
+  }
+  for (const std::size_t i : waiting)
+    std::replace(program.operations[i].inputs.begin(), program.operations[i].inputs.end(), floats,
+                 to);
+  program.operations.insert(
+      program.operations.begin() + static_cast<std::ptrdiff_t>(product.back()) + 1, again.begin(),
+      again.end());
+  return true;
+}
+
+}  // namespace
+
+void repeat_products(Program& program) {
+  for (std::size_t i = 0; i < program.operations.size(); ++i) {
+    const auto* reduce = std::get_if<FloatReduceOperation>(&program.operations[i].kind);
+    if (reduce == nullptr || reduce->unit == 0) continue;
+    const std::size_t before = program.operations.size();
+    if (repeat(program, i)) i += program.operations.size() - before;
+  }
+}
+
+}  // namespace intact

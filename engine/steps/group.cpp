@@ -1,0 +1,52 @@
+// Operations that run as one step: the phases of each, one after the other.
+#include <algorithm>
+#include <string_view>
+
+#include "engine/steps/steps.hpp"
+
+namespace intact {
+namespace {
+
+class GroupStep : public Step {
+ public:
+  GroupStep(StepContext& context, GroupOperation& group) {
+    for (Operation& part : group.parts) {
+      parts_.push_back(make_step(context, part));
+      const Step& step = *parts_.back();
+      if (step.brings_threads)
+        throw Error("internal: '" + step.name + "' cannot run among others in one step");
+      for (int phase = 0; phase < step.phases(); ++phase) phases_.push_back({&step, phase});
+      scratch_bytes = std::max(scratch_bytes, step.scratch_bytes);
+      isa = std::max(isa, step.isa);
+      const std::string_view listed = kernel;
+      if (listed.find(step.kernel) == std::string_view::npos)
+        kernel += (kernel.empty() ? "" : " ") + step.kernel;
+    }
+  }
+
+  int phases() const override { return static_cast<int>(phases_.size()); }
+  void run_phase(int phase, const Frame& frame, Part part) const override {
+    const Phase& own = phases_[static_cast<std::size_t>(phase)];
+    own.step->run_phase(own.index, frame, part);
+  }
+  /// Only phase by phase.
+  void run(const Frame& frame, Part part) const override {
+    for (int phase = 0; phase < phases(); ++phase) run_phase(phase, frame, part);
+  }
+
+ private:
+  struct Phase {
+    const Step* step;
+    int index;
+  };
+  std::vector<std::unique_ptr<Step>> parts_;
+  std::vector<Phase> phases_;
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make(StepContext& context, const Operation&, GroupOperation& group) {
+  return std::make_unique<GroupStep>(context, group);
+}
+
+}  // namespace intact

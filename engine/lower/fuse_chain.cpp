@@ -259,12 +259,12 @@ class Builder {
     return reads_value && (in_time || could_move_to(i));
   }
 
-  /// A mean of one of the chain's values whose sums may come in any order: the convolution's step
-  /// can add them up.
+  /// A mean of one of the chain's values whose sums may come in any order: the step of a
+  /// convolution, or of a chain behind nothing, can add them up.
   bool summable(std::size_t i) const {
     const auto* reduce = std::get_if<FloatReduceOperation>(&operation(i).kind);
     return reduce != nullptr && reduce->unit != 0 && value_of(operation(i).inputs[0]) >= 0 &&
-           std::holds_alternative<ConvOperation>(operation(first_).kind) &&
+           (!behind_product_ || std::holds_alternative<ConvOperation>(operation(first_).kind)) &&
            reduce->channels == like_.channels() && reduce->batch * reduce->window == like_.rows() &&
            reduce->window < std::numeric_limits<int>::max();
   }
@@ -335,7 +335,7 @@ class Builder {
   /// Several operators that read bytes in one pass; or one, if a step of its own would have to make
   /// the bytes floats first.
   bool saves_floats() const {
-    if (chain_.links.size() > 1) return reads_bytes();
+    if (chain_.links.size() > 1 || !means_.empty()) return reads_bytes();
     return any_operand([](const FloatChain::Link& link, const StoredTensor& tensor) {
       return is_read(tensor) && std::holds_alternative<FloatBinaryOperation>(link.kind);
     });

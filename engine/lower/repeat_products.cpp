@@ -1,7 +1,7 @@
 // Where the mean of a product's floats scales the floats themselves (squeeze-and-excite without
 // Rounds in between), they are needed twice, the second time when all of them are known. The
-// product is computed twice then: once for the sums, once for what is made of it, and no float is
-// stored.
+// product, or the function of bytes, is computed twice then: once for the sums, once for what is
+// made of it, and no float is stored.
 #include <algorithm>
 #include <set>
 
@@ -11,8 +11,9 @@
 namespace intact {
 namespace {
 
-/// The product and the functions behind it that write `floats`, in execution order; empty where
-/// something else writes it, or where anyone else reads a result in between.
+/// The product, or the function of bytes, and the functions behind it that write `floats`, in
+/// execution order; empty where something else writes it, or where anyone else reads a result in
+/// between.
 std::vector<std::size_t> product_of(const Program& program, const Uses& uses, TensorId floats) {
   std::vector<std::size_t> operations;
   for (TensorId id = floats;;) {
@@ -22,6 +23,8 @@ std::vector<std::size_t> product_of(const Program& program, const Uses& uses, Te
     const auto index = static_cast<std::size_t>(writers[0]);
     operations.insert(operations.begin(), index);
     const Operation& operation = program.operations[index];
+    if (const auto* table = std::get_if<TableOperation>(&operation.kind))
+      return table->floats.empty() ? std::vector<std::size_t>{} : operations;
     if (const auto* conv = std::get_if<ConvOperation>(&operation.kind))
       return conv->round || conv->scale_at_run_time ? std::vector<std::size_t>{} : operations;
     const auto computed = [&](TensorId input) { return !program.tensor(input).constant.defined(); };

@@ -405,11 +405,10 @@ namespace {
 /// A chain behind nothing: tiles of its own.
 class ChainStep : public Step {
  public:
-  ChainStep(StepContext& context, const Operation& operation, FloatChain& chain)
-      : chain_(context, chain) {
-    const StoredTensor& out = context.program.tensor(operation.outputs[0]);
-    pixels_ = out.rows();
-    channels_ = out.channels();
+  ChainStep(StepContext& context, FloatChain& chain) : chain_(context, chain) {
+    const StoredTensor& like = context.program.tensor(chain.like);
+    pixels_ = like.rows();
+    channels_ = like.channels();
     scratch_bytes = chain_.scratch_bytes();
     isa = chain_.isa();
     kernel = fmt::format("tiles_{}", isa == Isa::scalar ? "reference" : isa_name(isa));
@@ -440,9 +439,8 @@ class ChainStep : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
-                           ChainOperation& chain) {
-  return std::make_unique<ChainStep>(context, operation, chain.chain);
+std::unique_ptr<Step> make(StepContext& context, const Operation&, ChainOperation& chain) {
+  return std::make_unique<ChainStep>(context, chain.chain);
 }
 
 }  // namespace intact

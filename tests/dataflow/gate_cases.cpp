@@ -145,8 +145,8 @@ constexpr Gate gates[] = {{"glu", glu},
                           {"whole_is_read", whole_is_read}};
 
 /// Where a squeeze-and-excite has Rounds: bit 0 behind what it scales, then behind the mean, the
-/// first product, the second one, and the gate.
-constexpr int round_positions = 5;
+/// first product, the second one, and the gate; last, in front of the activation of what it scales.
+constexpr int inner_rounds = 1 << 5, round_before_activation = inner_rounds;
 
 struct Squeeze {
   const char* name;
@@ -176,7 +176,9 @@ FoldModel squeeze_and_excite(ModelBuilder& b, const Squeeze& squeeze, int rounds
       squeeze.depthwise ? b.node("Conv", "conv", {x, grid_weights(b, "w", {24, 1, 3, 3}, 1, 0.02f)},
                                  {{"pads", Integers{1, 1, 1, 1}}, {"group", std::int64_t{24}}})
                         : b.node("Conv", "conv", {x, grid_weights(b, "w", {24, 24, 1, 1})});
-  const ValueId y = rounded(0, b.node("HardSwish", "activation", {conv}), 0.027f, std::uint8_t{14});
+  const ValueId convolved = rounded(5, conv, 0.023f, std::uint8_t{113});
+  const ValueId y =
+      rounded(0, b.node("HardSwish", "activation", {convolved}), 0.027f, std::uint8_t{14});
   const ValueId mean = rounded(1, mean_of(b, squeeze.mean, y), 0.011f, std::uint8_t{30});
   const ValueId inner = b.node(
       "Conv", "reduce",
@@ -224,8 +226,11 @@ std::vector<FoldCase> gate_cases() {
                        [&](ModelBuilder& b) { return gate.build(b, product); }, 17,
                        copied ? 1 : 0});
     }
+  std::vector<int> placements = {round_before_activation, round_before_activation + 6,
+                                 round_before_activation + 30};
+  for (int rounds = 0; rounds < inner_rounds; ++rounds) placements.push_back(rounds);
   for (const Squeeze& squeeze : squeezes)
-    for (int rounds = 0; rounds < 1 << round_positions; ++rounds)
+    for (const int rounds : placements)
       cases.push_back(
           {std::string("gate_squeeze_") + squeeze.name + "_rounds_" + std::to_string(rounds),
            [&, rounds](ModelBuilder& b) { return squeeze_and_excite(b, squeeze, rounds); }});

@@ -62,6 +62,12 @@ class Grouping {
   }
 
  private:
+  /// A product of two activations, whose reason to be float has to be seen.
+  bool multiplies_activations(const Operation& operation) const {
+    return std::holds_alternative<FloatProductOperation>(operation.kind) &&
+           !program_.tensor(operation.inputs[0]).constant.defined() &&
+           !program_.tensor(operation.inputs[1]).constant.defined();
+  }
   static std::vector<TensorId> touched(const Operation& operation) {
     std::vector<TensorId> ids = operation.inputs;
     ids.insert(ids.end(), operation.outputs.begin(), operation.outputs.end());
@@ -85,7 +91,7 @@ class Grouping {
     for (const auto* ids : {&program_.inputs, &program_.outputs})
       for (const TensorId id : *ids) vectors_[static_cast<std::size_t>(program_.root(id))] = false;
     for (const Operation& operation : program_.operations)
-      if (!shares_threads(operation.kind))
+      if (!shares_threads(operation.kind) || multiplies_activations(operation))
         for (const TensorId id : touched(operation))
           vectors_[static_cast<std::size_t>(program_.root(id))] = false;
   }

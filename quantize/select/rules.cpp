@@ -114,7 +114,17 @@ bool has_constant_axes(const Graph& graph, const Node& node) {
   return !node.has_input(1) || graph.is_constant(node.inputs[1]);
 }
 
+/// Mean squares, and means that are squared beside them: variances are small differences of them.
+bool belongs_to_variance(const Graph& graph, const Node& node) {
+  const ValueId x = node.inputs[0];
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& other) {
+    const bool squares = (other.is("Mul") && other.inputs[0] == other.inputs[1]) || other.is("Pow");
+    return squares && (other.outputs[0] == x || other.inputs[0] == x);
+  });
+}
+
 Choice judge_reduction(const Graph& graph, const Node& node) {
+  if (belongs_to_variance(graph, node)) return kept("a variance follows from it");
   if (!has_constant_axes(graph, node)) return kept("its axes are computed");
   return chosen(Role::own_grid, {0});
 }

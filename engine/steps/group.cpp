@@ -1,6 +1,5 @@
 // Operations that run as one step: the phases of each, one after the other.
 #include <algorithm>
-#include <string_view>
 
 #include "engine/steps/steps.hpp"
 
@@ -18,10 +17,8 @@ class GroupStep : public Step {
       for (int phase = 0; phase < step.phases(); ++phase) phases_.push_back({&step, phase});
       scratch_bytes = std::max(scratch_bytes, step.scratch_bytes);
       isa = std::max(isa, step.isa);
-      const std::string_view listed = kernel;
-      if (listed.find(step.kernel) == std::string_view::npos)
-        kernel += (kernel.empty() ? "" : " ") + step.kernel;
     }
+    kernel = fmt::format("vectors_{}", isa == Isa::scalar ? "reference" : isa_name(isa));
   }
 
   int phases() const override { return static_cast<int>(phases_.size()); }

@@ -22,7 +22,6 @@ namespace fs = std::filesystem;
 /// that the document is the same on every machine.
 std::string family_of(std::string kernel) {
   if (kernel.starts_with("onednn")) return "oneDNN";
-  if (kernel.find(' ') != std::string::npos) return "group";
   const std::string suffix = "_reference";
   if (kernel.ends_with(suffix)) kernel.erase(kernel.size() - suffix.size());
   return kernel;
@@ -257,7 +256,7 @@ the fold cases of `tests/dataflow`:
 - **types**: element types of the first operand that the reference evaluation was seen to take.
 - **int8**: kernel families that it runs on when its operands lie on 8- or 16-bit grids: the folders of `kernels/` and
   the lists in them. Several where forms differ; an operator that is computed by its neighbour's kernel (Relu
-  behind Conv) shows that one; `group` is a step of several kernels. `reference` here moves stored bytes without a kernel of its own.
+  behind Conv) shows that one. `reference` here moves stored bytes without a kernel of its own.
 - **other**: families for floats, and for integers that are no quantized numbers; `reference` is the plain
   evaluation of the definition, right but slow.
 - Operators that are rewritten when a file is read (`graph/onnx/expand`) have the types of what they become; their

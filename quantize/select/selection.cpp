@@ -32,6 +32,7 @@ class Selector {
  public:
   Selector(const Graph& graph, const std::set<std::string>& exclude)
       : graph_(graph),
+        recognized_(graph),
         exclude_(exclude),
         consumers_(graph.consumers()),
         embeddings_(find_embeddings(graph)),
@@ -49,7 +50,7 @@ class Selector {
  private:
   static std::size_t at(ValueId id) { return static_cast<std::size_t>(id); }
   bool is_excluded(const Node& node) const;
-  Choice choose(const Node& node) const;
+  Choice choose(const Graph& graph, const Node& node) const;
   void find_spelled();
   Choice choose_part(const Node& node, const Node& whole) const;
   std::optional<Role> absorbed(const Node& node) const;
@@ -63,6 +64,7 @@ class Selector {
   void move_embeddings();
 
   const Graph& graph_;
+  Graph recognized_;  ///< with operators that several nodes spell out as one
   const std::set<std::string>& exclude_;
   std::vector<std::vector<int>> consumers_;
   std::map<ValueId, int> embeddings_;
@@ -142,9 +144,10 @@ std::vector<std::size_t> Selector::rounded_terms(const Node& node) const {
   return {product(0) > product(1) ? 1U : 0U};
 }
 
-Choice Selector::choose(const Node& node) const {
+/// `graph`: graph_, or recognized_ for one of its nodes.
+Choice Selector::choose(const Graph& graph, const Node& node) const {
   if (embeddings_.contains(node.outputs[0]) && !is_excluded(node)) return {Role::embedding, "", {}};
-  Choice choice = judge(graph_, node);
+  Choice choice = judge(graph, node);
   if (!choice.role) return choice;
   if (is_excluded(node)) return {std::nullopt, "excluded", {}};
   if (const std::optional<Role> role = absorbed(node)) return {role, "", {}};
@@ -161,29 +164,29 @@ Choice Selector::choose(const Node& node) const {
   if (arithmetic) choice.operands = rounded_terms(node);
   for (const std::size_t i : choice.operands) {
     const ValueId id = node.inputs[i];
-    if (graph_.is_constant(id) || input_[at(id)] || result_.from_integer[at(id)] ||
+    if (graph.is_constant(id) || input_[at(id)] || result_.from_integer[at(id)] ||
         operand_[at(id)] || (choice.role == Role::move && embeddings_.contains(id)))
       continue;
     return {std::nullopt,
-            fmt::format("its operand '{}' is written by a float operator", graph_.value(id).name),
+            fmt::format("its operand '{}' is written by a float operator", graph.value(id).name),
             {}};
   }
   return choice;
 }
 
 void Selector::find_spelled() {
-  Graph recognized = graph_;
-  recognize_operators(recognized);
+  recognize_operators(recognized_);
+  joins_.resize(recognized_.values.size(), Joins::nothing);  // constants of its own come last
   std::map<std::string, int> whole_of;
   const auto is_known = [&](ValueId id) { return id == no_value || at(id) < graph_.values.size(); };
-  for (const Node& node : recognized.nodes) {
+  for (const Node& node : recognized_.nodes) {
     // Where other operators stand around the recognized one, the parts are judged.
     if (node.sources.size() < 2 || !is_known(node.inputs[0])) continue;
     for (const std::string& source : node.sources)
       whole_of[source] = static_cast<int>(spelled_.size());
     spelled_.push_back(node);
   }
-  for (const Node& node : recognized.nodes)
+  for (const Node& node : recognized_.nodes)
     if (reads_rows(node) && at(node.inputs[0]) < row_of_floats_.size())
       row_of_floats_[at(node.inputs[0])] = true;
   for (const Node& node : graph_.nodes) {
@@ -197,7 +200,7 @@ void Selector::find_spelled() {
 /// All nodes of an operator get the same answer, since their operands outside are known before the
 /// first of them.
 Choice Selector::choose_part(const Node& node, const Node& whole) const {
-  const Choice of_whole = choose(whole);
+  const Choice of_whole = choose(recognized_, whole);
   Choice part = of_whole;
   if (!of_whole.role) return part;
   if (node.outputs[0] != whole.outputs[0]) part.role = Role::part;
@@ -258,7 +261,7 @@ Selection Selector::run() {
   for (const Node& node : graph_.nodes) {
     const int spelled = spelled_by_[result_.nodes.size()];
     const Choice& choice = result_.nodes.emplace_back(
-        spelled < 0 ? choose(node)
+        spelled < 0 ? choose(graph_, node)
                     : choose_part(node, spelled_[static_cast<std::size_t>(spelled)]));
     if (!choice.role) continue;
     for (const std::size_t i : choice.operands) operand_[at(node.inputs[i])] = true;

@@ -23,7 +23,7 @@ void time(benchmark::State& state, const LstmKernel& kernel, Size size) {
   const std::vector<float> x(static_cast<std::size_t>(size.steps * size.input), 0.5f);
   std::vector<float> y(static_cast<std::size_t>(size.steps * size.hidden));
   std::vector<float> scratch(static_cast<std::size_t>(lstm_scratch(size.hidden)));
-  LstmSequence sequence;
+  FloatLstmSequence sequence;
   sequence.steps = size.steps;
   sequence.x = x.data();
   sequence.x_pitch = size.input;

@@ -110,6 +110,15 @@ TEST(QuantizeRules, ReductionsOverAnyAxes) {
     }
 }
 
+TEST(QuantizeRules, WhatVariancesFollowFromStaysFloat) {
+  const auto mean = [](ModelBuilder& b, const char* name, ValueId x) {
+    return b.node("ReduceMean", name, {x}, {{"axes", Integers{3}}});
+  };
+  Between([&](ModelBuilder& b, ValueId x) {
+    return mean(b, "it", b.node("Mul", "square", {x, x}));
+  }).expect_kept("a variance follows from it");
+}
+
 TEST(QuantizeRules, NormalizationsOfImages) {
   const auto vectors = [](ModelBuilder& b, ValueId x, std::int64_t size) {
     return std::vector<ValueId>{x, b.constant("scale", random_floats({size}, 3, 0.5f, 1)),

@@ -130,10 +130,18 @@ template <int width>
   return bytes;
 }
 
-/// Copies without touching what lies beyond `count`.
+/// Copies `count` bytes, at most `width`, and touches nothing beyond them.
+template <int width>
 [[gnu::always_inline]] inline void copy_bytes(std::uint8_t* to, const std::uint8_t* from,
                                               int count) {
-  for (int i = 0; i < count; ++i) to[i] = from[i];
+  if constexpr (width > 0) {
+    if ((count & width) != 0) {
+      __builtin_memcpy(to, from, width);
+      to += width;
+      from += width;
+    }
+    copy_bytes<width / 2>(to, from, count);
+  }
 }
 
 /// The quad's bytes of a residual, in packed order. Reads nothing outside [row][0, columns).
@@ -148,8 +156,8 @@ template <int width>
         reinterpret_cast<const __m128i*>(target.residual)));
   }
   for (int r = 0; r < target.rows; ++r)
-    copy_bytes(rows + r * width, target.residual + r * target.residual_pitch,
-               target.columns < width ? target.columns : width);
+    copy_bytes<width>(rows + r * width, target.residual + r * target.residual_pitch,
+                      target.columns < width ? target.columns : width);
   return swap_packed_and_rows<width>(_mm256_load_si256(reinterpret_cast<const __m256i*>(rows)));
 }
 
@@ -168,8 +176,8 @@ template <int width>
   alignas(32) std::uint8_t rows[32];
   _mm256_store_si256(reinterpret_cast<__m256i*>(rows), bytes);
   for (int r = 0; r < target.rows; ++r)
-    copy_bytes(to + r * target.dst_pitch, rows + r * width,
-               target.columns < width ? target.columns : width);
+    copy_bytes<width>(to + r * target.dst_pitch, rows + r * width,
+                      target.columns < width ? target.columns : width);
 }
 
 /// Four floats of one lane; fewer at the last channels.

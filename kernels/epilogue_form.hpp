@@ -36,6 +36,25 @@ enum class EpilogueForm : std::uint8_t {
   return epilogue.output == Output::f32 ? epilogue.bias_apart : epilogue.output != Output::u8;
 }
 
+/// Calls body.operator()<form>() for the form of the epilogue.
+template <class Body>
+[[gnu::always_inline]] static inline void with_form(const Epilogue& epilogue, const Body& body) {
+  switch (form_of(epilogue)) {
+    case EpilogueForm::bytes:
+      return body.template operator()<EpilogueForm::bytes>();
+    case EpilogueForm::table:
+      return body.template operator()<EpilogueForm::table>();
+    case EpilogueForm::residual:
+      return body.template operator()<EpilogueForm::residual>();
+    case EpilogueForm::floats:
+      return body.template operator()<EpilogueForm::floats>();
+    case EpilogueForm::range:
+      return body.template operator()<EpilogueForm::range>();
+    case EpilogueForm::quotient:
+      return body.template operator()<EpilogueForm::quotient>();
+  }
+}
+
 /// Where four accumulator vectors go: `rows` pixels of `columns` channels each.
 struct EpilogueTarget {
   void* dst = nullptr;  ///< first pixel, first channel; bytes or floats

@@ -1,14 +1,14 @@
 // Convolution tiles for AVX2. vpmaddubsw adds pairs of products in 16 bits and saturates: packing
 // keeps such sums, and those of two neighbouring groups, within 16 bits, and lists what it took
-// from the weights for a second product (rests.hpp). Matrices packed at run time are widened to 16
-// bits instead and multiplied with vpmaddwd, which is exact.
+// from the weights for a second product (rests.hpp). Panels for which that does not pay, and
+// matrices packed at run time, are words, multiplied with vpmaddwd, which is exact.
 #include "kernels/conv/avx2_tile.hpp"
 
 namespace intact::kernels {
 namespace {
 
 struct ChainProducts {
-  static constexpr int max_quads = 3, chain = chain_groups;
+  static constexpr int chain = chain_groups, group_bytes = 64;
   static constexpr bool keeps_rests = true;
   template <int groups>
   [[gnu::always_inline]] static void add(__m256i (&sums)[vectors], const std::uint8_t* row,
@@ -30,9 +30,18 @@ struct ChainProducts {
   }
 };
 
-/// Bytes 0 and 2, and 1 and 3, of each group of four as 16-bit pairs.
-struct WideProducts {
-  static constexpr int max_quads = 2, chain = 1;  // the widened weights need registers
+/// The weights stay in memory: compilers keep them in the registers of sums otherwise.
+[[gnu::always_inline]] inline __m256i multiply_words(__m256i x, const std::int8_t* weights) {
+  __m256i pairs;
+  asm("vpmaddwd %2, %1, %0"
+      : "=x"(pairs)
+      : "x"(x), "m"(*reinterpret_cast<const __m256i*>(weights)));
+  return pairs;
+}
+
+/// Bytes 0 and 2, and 1 and 3, of each group of four as pairs of words.
+struct WordProducts {
+  static constexpr int chain = 1, group_bytes = word_group_bytes;
   static constexpr bool keeps_rests = false;
   [[gnu::always_inline]] static void add(__m256i (&sums)[vectors], const std::uint8_t* row,
                                          const std::ptrdiff_t (&at)[1],
@@ -42,10 +51,8 @@ struct WideProducts {
                   odd = _mm256_srli_epi16(x, 8);
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v) {
-      const __m256i w = load(weights + 32 * v);
-      sums[v] = _mm256_add_epi32(
-          sums[v], _mm256_madd_epi16(even, _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8)));
-      sums[v] = _mm256_add_epi32(sums[v], _mm256_madd_epi16(odd, _mm256_srai_epi16(w, 8)));
+      add_32_bits(sums[v], multiply_words(even, weights + 32 * v));
+      add_32_bits(sums[v], multiply_words(odd, weights + 64 + 32 * v));
     }
   }
 };
@@ -53,7 +60,7 @@ struct WideProducts {
 }  // namespace
 
 void conv_tile_avx2_16(const ConvTile& tile) {
-  return tile.k_offsets != nullptr ? run_tile<ChainProducts>(tile) : run_tile<WideProducts>(tile);
+  return tile.k_offsets != nullptr ? run_tile<ChainProducts>(tile) : run_tile<WordProducts>(tile);
 }
 
 std::int32_t sum_bytes_avx2(const std::uint8_t* from, std::int64_t count) {

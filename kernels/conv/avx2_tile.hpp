@@ -1,11 +1,11 @@
-// Convolution tiles of 16 columns over vectors of 8 sums: blocks of up to 2, 4 or 6 rows. Written
-// once over `Products`, the way of multiplying bytes:
-//   max_quads                          pairs of rows in a block
+// Convolution tiles of 16 columns over vectors of 8 sums: blocks of 2, 4 or 6 rows, whose sums stay
+// in registers until the epilogue has made bytes of them. Written once over `Products`, the way of
+// multiplying bytes:
 //   keeps_rests                        expects weights as pack_rests leaves them
 //   chain                              k_groups multiplied at a time, but for the last of a tap
+//   group_bytes                        of the weights of a k_group
 //   add(sums, row, at, weights)        adds the products of a row, 4 bytes from each of `at` on,
-//   and
-//                                      both vectors of weights
+//                                      and both vectors of weights
 // Included by files compiled for AVX2 and up: intrinsics and internal linkage only.
 #pragma once
 
@@ -23,22 +23,25 @@ constexpr int width = 16, vectors = 2, rows_per_quad = 2;
   return _mm256_set1_epi32(value);
 }
 
-[[gnu::always_inline]] inline __m256i load(const std::int8_t* from) {
-  return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
+[[gnu::always_inline]] inline __m256i load(const void* from) {
+  return _mm256_load_si256(static_cast<const __m256i*>(from));
 }
 
 template <class Products, int quads, int groups>
 [[gnu::always_inline]] inline void multiply(
     const std::uint8_t* const* rows, const std::ptrdiff_t (&at)[groups], const std::int8_t* weights,
     __m256i (&accumulator)[quads * rows_per_quad][vectors]) {
-#pragma GCC unroll 6
-  for (int r = 0; r < quads * rows_per_quad; ++r)
+  unroll<0, quads * rows_per_quad>([&]<int r>() __attribute__((always_inline)) {
     Products::add(accumulator[r], rows[r], at, weights);
+  });
 }
 
-/// sum + x in the register of `sum`: compilers move the six sums of a loop to and fro otherwise.
+/// sum + x in the register of `sum`: compilers move the sums of a loop to and fro otherwise.
 [[gnu::always_inline]] inline void add_16_bits(__m256i& sum, __m256i x) {
   asm("vpaddw %1, %0, %0" : "+x"(sum) : "x"(x));
+}
+[[gnu::always_inline]] inline void add_32_bits(__m256i& sum, __m256i x) {
+  asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(x));
 }
 
 /// The products of rests, in runs of 16-bit sums.
@@ -78,42 +81,69 @@ template <int rows, bool cross_taps>
   }
 }
 
+/// A copy in memory, so that the sums themselves stay in registers.
+template <int rows>
+[[gnu::always_inline]] inline void copy_sums(const __m256i (&from)[rows][vectors],
+                                             __m256i (&to)[rows][vectors]) {
+  unroll<0, rows>([&]<int r>() __attribute__((always_inline)) {
+    to[r][0] = from[r][0];
+    to[r][1] = from[r][1];
+  });
+}
+
 template <EpilogueForm form>
-[[gnu::always_inline]] inline void finish_one(const __m256i (*rows)[vectors], const ConvTile& tile,
-                                              const EpilogueVectors& e, std::int64_t row) {
-  const __m256i accumulator[4] = {rows[0][0], rows[0][1], rows[1][0], rows[1][1]};
+[[gnu::always_inline]] inline void finish_one(const __m256i (&accumulator)[4], const ConvTile& tile,
+                                              const EpilogueVectors& e, std::int64_t row, int rows,
+                                              int columns) {
   EpilogueTarget target = tile.target;
   constexpr std::ptrdiff_t element = output_bytes(form);
   target.dst = static_cast<std::uint8_t*>(target.dst) + row * target.dst_pitch * element;
-  if (form == EpilogueForm::residual) target.residual += row * target.residual_pitch;
-  target.rows = tile.row_count - row < rows_per_quad ? 1 : rows_per_quad;
+  if constexpr (form == EpilogueForm::residual) target.residual += row * target.residual_pitch;
+  target.rows = rows;
+  target.columns = columns;
   finish_quad<form, width>(accumulator, tile.multiplier, tile.float_bias, e, target);
 }
 
+/// Where rows or columns end within the block.
 template <EpilogueForm form>
-void finish(const __m256i (*accumulator)[vectors], int quads, const ConvTile& tile,
-            const EpilogueVectors& e, std::int64_t row) {
-  for (int q = 0; q < quads; ++q)
-    finish_one<form>(accumulator + q * rows_per_quad, tile, e, row + q * rows_per_quad);
+[[gnu::noinline]] void finish_part(const __m256i (*sums)[vectors], int rows, const ConvTile& tile,
+                                   const EpilogueVectors& e, std::int64_t row) {
+  for (int r = 0; r < rows; r += rows_per_quad, sums += rows_per_quad) {
+    const __m256i quad[4] = {sums[0][0], sums[0][1], sums[1][0], sums[1][1]};
+    finish_one<form>(quad, tile, e, row + r, tile.row_count - row - r < rows_per_quad ? 1 : 2,
+                     tile.target.columns);
+  }
 }
 
-template <class Products, int quads>
-[[gnu::noinline]] void run_block(const ConvTile& tile, EpilogueForm form, const EpilogueVectors& e,
-                                 std::int64_t row) {
+template <EpilogueForm form, int rows>
+[[gnu::always_inline]] inline void finish(const __m256i (&accumulator)[rows][vectors],
+                                          const ConvTile& tile, const EpilogueVectors& e,
+                                          std::int64_t row) {
+  if (row + rows > tile.row_count || tile.target.columns < width) {
+    __m256i sums[rows][vectors];
+    copy_sums<rows>(accumulator, sums);
+    return finish_part<form>(sums, rows, tile, e, row);
+  }
+  unroll<0, rows / rows_per_quad>([&]<int q>() __attribute__((always_inline)) {
+    constexpr int r = q * rows_per_quad;
+    const __m256i quad[4] = {accumulator[r][0], accumulator[r][1], accumulator[r + 1][0],
+                             accumulator[r + 1][1]};
+    finish_one<form>(quad, tile, e, row + r, rows_per_quad, width);
+  });
+}
+
+template <class Products, EpilogueForm form, int quads>
+[[gnu::noinline]] void run_block(const ConvTile& tile, const EpilogueVectors& e, std::int64_t row) {
   constexpr int rows = quads * rows_per_quad;
   __m256i accumulator[rows][vectors];
-#pragma GCC unroll 12
-  for (int i = 0; i < rows * vectors; ++i) {
-    const auto vector = [&](const std::int32_t* from) {
-      return _mm256_load_si256(reinterpret_cast<const __m256i*>(from + i % vectors * 8));
-    };
-    __m256i& sum = accumulator[i / vectors][i % vectors];
-    sum = vector(tile.bias);
+  unroll<0, rows * vectors>([&]<int i>() __attribute__((always_inline)) {
+    constexpr int r = i / vectors, v = i % vectors;
+    accumulator[r][v] = load(tile.bias + 8 * v);
     if (tile.zero_point != nullptr)
-      sum = _mm256_sub_epi32(
-          sum, _mm256_mullo_epi32(vector(tile.zero_point),
-                                  _mm256_set1_epi32(tile.row_sums[row + i / vectors])));
-  }
+      accumulator[r][v] = _mm256_sub_epi32(
+          accumulator[r][v], _mm256_mullo_epi32(load(tile.zero_point + 8 * v),
+                                                _mm256_set1_epi32(tile.row_sums[row + r])));
+  });
   const std::int8_t* weights = tile.weights;
   const std::int32_t* k_offset = tile.k_offsets;
   const std::uint8_t* const* pixels = tile.rows + row;
@@ -125,53 +155,44 @@ template <class Products, int quads>
         for (std::ptrdiff_t& next : at) next = tile.src_offset + *k_offset++;
       multiply<Products, quads>(pixels, at, weights, accumulator);
       if constexpr (!Products::keeps_rests) at[0] += 4;
-      weights += Products::chain * width * 4;
+      weights += Products::chain * Products::group_bytes;
     }
     if (Products::chain > 1 && left > 0) {
       const std::ptrdiff_t last[1] = {tile.src_offset + *k_offset++};
       multiply<Products, quads>(pixels, last, weights, accumulator);
-      weights += width * 4;
+      weights += Products::group_bytes;
     }
   }
-  alignas(32) __m256i done[rows][vectors];  // a copy, so that the products stay in registers
-  for (int i = 0; i < rows * vectors; ++i)
-    done[i / vectors][i % vectors] = accumulator[i / vectors][i % vectors];
-  if constexpr (Products::keeps_rests) {
-    if (tile.rests[0].run_count + tile.rests[1].run_count > 0)
-      tile.tap_step != 0 ? add_rests<rows, true>(tile, row, done)
-                         : add_rests<rows, false>(tile, row, done);
+  if (Products::keeps_rests && tile.rests[0].run_count + tile.rests[1].run_count > 0) {
+    __m256i sums[rows][vectors];
+    copy_sums<rows>(accumulator, sums);
+    tile.tap_step != 0 ? add_rests<rows, true>(tile, row, sums)
+                       : add_rests<rows, false>(tile, row, sums);
+    copy_sums<rows>(sums, accumulator);
   }
-  switch (form) {
-    case EpilogueForm::bytes:
-      return finish<EpilogueForm::bytes>(done, quads, tile, e, row);
-    case EpilogueForm::table:
-      return finish<EpilogueForm::table>(done, quads, tile, e, row);
-    case EpilogueForm::residual:
-      return finish<EpilogueForm::residual>(done, quads, tile, e, row);
-    case EpilogueForm::floats:
-      return finish<EpilogueForm::floats>(done, quads, tile, e, row);
-    case EpilogueForm::range:
-      return finish<EpilogueForm::range>(done, quads, tile, e, row);
-    case EpilogueForm::quotient:
-      return finish<EpilogueForm::quotient>(done, quads, tile, e, row);
+  finish<form, rows>(accumulator, tile, e, row);
+}
+
+template <class Products, EpilogueForm form>
+void run_form(const ConvTile& tile, const EpilogueVectors& e) {
+  using Run = void (*)(const ConvTile&, const EpilogueVectors&, std::int64_t);
+  static constexpr int max_quads = 3;
+  static constexpr Run run[max_quads] = {run_block<Products, form, 1>, run_block<Products, form, 2>,
+                                         run_block<Products, form, 3>};
+  std::int64_t left = (tile.row_count + rows_per_quad - 1) / rows_per_quad;
+  std::int64_t blocks = (left + max_quads - 1) / max_quads;
+  for (std::int64_t row = 0; blocks > 0; --blocks) {
+    const std::int64_t count = (left + blocks - 1) / blocks;  // even heights
+    run[count - 1](tile, e, row);
+    row += count * rows_per_quad;
+    left -= count;
   }
 }
 
 template <class Products>
 void run_tile(const ConvTile& tile) {
-  using Run = void (*)(const ConvTile&, EpilogueForm, const EpilogueVectors&, std::int64_t);
-  static constexpr Run run[3] = {run_block<Products, 1>, run_block<Products, 2>,
-                                 run_block<Products, Products::max_quads>};
   const EpilogueVectors e = load_epilogue(*tile.epilogue);
-  const EpilogueForm form = form_of(*tile.epilogue);
-  std::int64_t left = (tile.row_count + rows_per_quad - 1) / rows_per_quad;
-  std::int64_t blocks = (left + Products::max_quads - 1) / Products::max_quads;
-  for (std::int64_t row = 0; blocks > 0; --blocks) {
-    const std::int64_t count = (left + blocks - 1) / blocks;  // even heights
-    run[count - 1](tile, form, e, row);
-    row += count * rows_per_quad;
-    left -= count;
-  }
+  with_form(*tile.epilogue, [&]<EpilogueForm form>() { run_form<Products, form>(tile, e); });
   e.range.join_into(tile.epilogue->range);
 }
 

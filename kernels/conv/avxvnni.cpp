@@ -5,7 +5,7 @@ namespace intact::kernels {
 namespace {
 
 struct VnniProducts {
-  static constexpr int max_quads = 3, chain = 1;
+  static constexpr int chain = 1, group_bytes = 64;
   static constexpr bool keeps_rests = false;
   [[gnu::always_inline]] static void add(__m256i (&sums)[vectors], const std::uint8_t* row,
                                          const std::ptrdiff_t (&at)[1],

@@ -261,13 +261,7 @@ class Run {
       tile.zero_point = packed_.zero_point + slot;
       tile.row_sums = sums_;
     }
-    const std::int32_t* const k_offsets =
-        packed_.k_offsets + slot / 16 * blocking_.taps * blocking_.k_groups;
-    if (packed_.header->in_chains && k_offsets[0] != no_chains) {
-      tile.k_offsets = k_offsets;
-      tile.rests = {rests_at(packed_, slot), rests_at(packed_, slot + 8)};
-      if (rests_cross_taps(blocking_)) tile.tap_step = blocking_.tap_step;
-    }
+    if (tiles_.keeps_rests) set_rests(tile, slot);
     tile.target = panel_target(args_, blocking_, panel, pixel, channel);
     tile.epilogue = &args_.epilogue;
     tile.ahead = &ahead_;
@@ -275,6 +269,21 @@ class Run {
       hand_over(tile, panel.tile, pixel, channel);
     else
       tiles_.run[panel.tile](tile);
+  }
+
+  /// Of the panel that starts at `slot`: what its tile multiplies besides the weights, or in their
+  /// place.
+  void set_rests(ConvTile& tile, std::int64_t slot) const {
+    const std::int32_t* const k_offsets =
+        packed_.k_offsets + slot / 16 * blocking_.taps * blocking_.k_groups;
+    const std::array<ConvRests, 2> rests = {rests_at(packed_, slot), rests_at(packed_, slot + 8)};
+    if (k_offsets[0] == no_chains) {
+      tile.weights = rests[0].weights;
+      return;
+    }
+    tile.k_offsets = k_offsets;
+    tile.rests = rests;
+    if (rests_cross_taps(blocking_)) tile.tap_step = blocking_.tap_step;
   }
 
   /// The panel in rectangles for the TileStage. Their heights suit all tiles' blocks of rows.

@@ -14,7 +14,9 @@ ConvKernel conv_reference();
 /// in an order of the panel's own. Packing keeps in a panel what bytes cannot push out of 16 bits,
 /// pair by pair of a column's weights and in the sum of a chain, and lists the rest of the weights
 /// per vector of 8 columns, in runs whose sums fit 16 bits as well. See rests.hpp.
-constexpr int chain_groups = 2;
+/// Panels with too many rests, and matrices packed at run time, are words of 16 bits instead:
+///   [tap][k_group][bytes 0 and 2, bytes 1 and 3][column][2]
+constexpr int chain_groups = 2, word_group_bytes = 128;
 struct ConvRestRun {
   std::int32_t tap = 0, count = 0;  ///< whose row pointers lead to `count` entries
 };

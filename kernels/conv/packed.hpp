@@ -50,7 +50,6 @@ struct PackedConvHeader {
   std::int32_t src_zero_point = 0;
   bool has_zero_points = false;
   bool is_constant = false;  ///< and what follows in memory is what later steps read
-  bool in_chains = false;    ///< the rests and k_offsets are there
 };
 /// The rests of one vector of 8 columns: where they start in the lists of all, and how many runs.
 struct PackedRests {

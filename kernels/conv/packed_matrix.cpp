@@ -6,6 +6,7 @@
 
 #include "kernels/conv/matrix_panel.hpp"
 #include "kernels/conv/packed.hpp"
+#include "kernels/conv/rests.hpp"
 #include "kernels/epilogue_reference.hpp"
 
 namespace intact::kernels {
@@ -96,6 +97,16 @@ void pack_channels(const ConvPanel& place, int lanes, const MatrixPanel& panel,
   }
 }
 
+/// Leaves words for a tile that reads chains or words.
+void widen_matrix_panel(const ConvBlocking& blocking, std::int64_t slot, PackedConv& packed) {
+  const std::int64_t groups = blocking.k_groups,
+                     entry = slot / 16 * groups * word_group_bytes / rest_bytes;
+  packed.k_offsets[slot / 16 * groups] = no_chains;
+  packed.rests[slot / 8] = packed.rests[slot / 8 + 1] = {0, entry, 0};
+  widen_panel(packed.weights + slot * blocking.column_bytes(), groups,
+              packed.rest_weights + entry * rest_bytes);
+}
+
 }  // namespace
 
 void pack_matrix(const ConvPacking& packing, const ConvShape& shape, const ConvWeights& weights,
@@ -127,6 +138,7 @@ void pack_matrix(const ConvPacking& packing, const ConvShape& shape, const ConvW
     panel.to = packed.weights + place.begin * blocking.column_bytes();
     alignas(64) std::int32_t sums[widest_panel];
     pack(panel, sums);
+    if (packing.keeps_rests) widen_matrix_panel(blocking, place.begin, packed);
     pack_channels(place, packing.lanes, panel, weights, sums, packed);
   }
 }

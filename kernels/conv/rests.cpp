@@ -144,6 +144,12 @@ class Lists {
     rests_ = packed_.rests + vector;
     *rests_ = {run_, entry_, 0};
   }
+  /// Makes room for `count` entries that no run has.
+  std::int8_t* skip(std::int64_t count) {
+    std::int8_t* const entries = packed_.rest_weights + entry_ * rest_bytes;
+    entry_ += count;
+    return entries;
+  }
   /// The next entries are reached from the row pointers of `tap`.
   void start_tap(std::int64_t tap) {
     tap_ = tap;
@@ -229,8 +235,8 @@ void pack_vector(const ConvBlocking& blocking, std::int8_t* weights, const std::
   }
 }
 
-/// Whether chains and their rests take less time than exact products. For a row and a vector an
-/// entry has 4 instructions, a run 7; that a group of exact products takes as long as 3 more than
+/// Whether chains and their rests take less time than words. For a row and a vector an
+/// entry has 4 instructions, a run 7; that a group of words takes as long as 3 more than
 /// one in a chain is what whole networks took least time with.
 bool chains_pay(std::int64_t groups, std::int64_t runs, std::int64_t entries) {
   return 4 * entries + 7 * runs <= 3 * panel_vectors * groups;
@@ -245,10 +251,10 @@ bool rests_cross_taps(const ConvBlocking& blocking) {
 
 void pack_rests(const ConvBlocking& blocking, PackedConv& packed) {
   static_assert(chain_groups == 2);
-  packed.header->in_chains = true;
   Lists lists(packed);
   const std::int64_t groups = blocking.taps * blocking.k_groups;
   std::vector<std::int8_t> original(static_cast<std::size_t>(groups * panel_bytes));
+  constexpr int word_entries = word_group_bytes / rest_bytes;
   for (std::int64_t panel = 0; panel < blocking.total_columns() / 16; ++panel) {
     std::int8_t* const weights = packed.weights + panel * groups * panel_bytes;
     std::int32_t* const k_offsets = packed.k_offsets + panel * groups;
@@ -262,9 +268,24 @@ void pack_rests(const ConvBlocking& blocking, PackedConv& packed) {
     }
     if (chains_pay(groups, lists.size().runs - before.runs, lists.size().entries - before.entries))
       continue;
-    std::copy_n(original.data(), original.size(), weights);
     k_offsets[0] = no_chains;
     lists.shrink(before);
+    for (int v = 0; v < panel_vectors; ++v) lists.start_vector(panel * panel_vectors + v);
+    widen_panel(original.data(), groups, lists.skip(word_entries * groups));
+  }
+}
+
+void widen_panel(const std::int8_t* from, std::int64_t groups, std::int8_t* to) {
+  constexpr int words = panel_bytes / 2;
+  for (; groups > 0; --groups, from += panel_bytes, to += word_group_bytes) {
+    std::array<std::int16_t, words> low, high;
+    std::memcpy(high.data(), from, panel_bytes);
+    for (int i = 0; i < words; ++i) {
+      low[i] = static_cast<std::int16_t>(static_cast<std::int16_t>(high[i] << 8) >> 8);
+      high[i] = static_cast<std::int16_t>(high[i] >> 8);
+    }
+    std::memcpy(to, low.data(), panel_bytes);
+    std::memcpy(to + panel_bytes, high.data(), panel_bytes);
   }
 }
 

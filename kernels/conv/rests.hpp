@@ -27,11 +27,14 @@ bool rests_cross_taps(const ConvBlocking& blocking);
 /// Orders and bounds the weights of packed panels of 16 columns for chains of 16-bit sums, and
 /// lists what that leaves. With a byte up to 255, sums stay within 16 bits where the positive
 /// weights add up to at most 128, and so do the negative ones. Panels of many large weights, whose
-/// rests would take longer than exact products, stay as they are; their k_offsets begin with
-/// no_chains.
+/// rests would take longer, are listed as words; their k_offsets begin with no_chains.
 void pack_rests(const ConvBlocking& blocking, PackedConv& packed);
 
-/// Of the vector of 8 columns that starts at `slot`.
+/// Writes a panel's groups of 64 bytes as words (kernels.hpp).
+void widen_panel(const std::int8_t* from, std::int64_t groups, std::int8_t* to);
+
+/// Of the vector of 8 columns that starts at `slot`; of panels without chains, `weights` are the
+/// words of both.
 ConvRests rests_at(const PackedConv& packed, std::int64_t slot);
 
 }  // namespace intact::kernels

@@ -83,24 +83,5 @@ EpilogueTarget target_at(const ConvShape& shape, const ConvArgs& args, long pixe
   return target;
 }
 
-/// Calls body.operator()<form>() for the form of the epilogue.
-template <typename Body>
-void with_form(const Epilogue& epilogue, Body body) {
-  switch (form_of(epilogue)) {
-    case EpilogueForm::bytes:
-      return body.template operator()<EpilogueForm::bytes>();
-    case EpilogueForm::table:
-      return body.template operator()<EpilogueForm::table>();
-    case EpilogueForm::residual:
-      return body.template operator()<EpilogueForm::residual>();
-    case EpilogueForm::floats:
-      return body.template operator()<EpilogueForm::floats>();
-    case EpilogueForm::range:
-      return body.template operator()<EpilogueForm::range>();
-    case EpilogueForm::quotient:
-      return body.template operator()<EpilogueForm::quotient>();
-  }
-}
-
 }  // namespace
 }  // namespace intact::kernels

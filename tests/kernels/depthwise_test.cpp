@@ -462,6 +462,12 @@ TEST(Depthwise, RowsLongerThanAStrip) {
           compare(make_shape(channels, {1, 9, width}, {1, kernel, kernel}, {1, stride, stride},
                              {0, 2, 3}, {0, 3, 2}),
                   {}, ++seed);
+  for (std::int64_t width : {79, 170, 200})
+    for (std::int64_t kernel : {2, 3, 8})
+      for (std::int64_t stride : {1, 2})
+        compare(make_shape(40, {1, 5, width}, {1, kernel, kernel}, {1, stride, stride}, {0, 1, 1},
+                           {0, 1, 1}),
+                {}, ++seed);
 }
 
 }  // namespace

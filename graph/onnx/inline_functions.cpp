@@ -116,6 +116,7 @@ class Inliner {
   void expand(onnx::GraphProto& graph) { expand(*graph.mutable_node()); }
 
   void expand(Nodes& nodes) {
+    ++depth_;
     Nodes expanded;
     for (auto& node : nodes) {
       const onnx::FunctionProto* function = function_of(node);
@@ -131,12 +132,16 @@ class Inliner {
       *expanded.Add() = std::move(node);
     }
     nodes = std::move(expanded);
+    --depth_;
   }
 
   /// The nodes that stand for the call, calls among them expanded.
   Nodes body_of(const onnx::NodeProto& call, const onnx::FunctionProto& function) {
     check(call, function);
     if (!running_.insert(&function).second) refuse(function, "calls itself");
+    constexpr int deepest_call = 64;  // deeper ones would only cost stack
+    if (depth_ > deepest_call)
+      refuse(function, "is called more than {} functions and subgraphs deep", deepest_call);
     Nodes body = function.node();
     constexpr std::int64_t most_nodes = 200'000;
     node_count_ += body.size();
@@ -233,6 +238,7 @@ class Inliner {
   std::map<std::string, std::int64_t> versions_;
   std::set<std::string> taken_;  ///< names of values
   std::set<const onnx::FunctionProto*> running_;
+  int depth_ = 0;  ///< of functions and subgraphs
   std::int64_t node_count_ = 0;
 };
 

@@ -172,5 +172,26 @@ TEST(Functions, RefusesModelsWithoutEnd) {
   EXPECT_NE(parse_error(model).find("stand for more than 200000 nodes"), std::string::npos);
 }
 
+/// Each function calls the one before it.
+onnx::ModelProto chained(int functions) {
+  onnx::ModelProto model = calling(("f" + std::to_string(functions - 1)).c_str());
+  for (int i = 0; i < functions; ++i) {
+    onnx::FunctionProto& f = add_function(model, ("f" + std::to_string(i)).c_str(), {"x"}, {"y"});
+    if (i == 0)
+      add_node(*f.mutable_node(), "Relu", {"x"}, {"y"});
+    else
+      add_node(*f.mutable_node(), ("f" + std::to_string(i - 1)).c_str(), {"x"}, {"y"}, "own");
+  }
+  return model;
+}
+
+TEST(Functions, RefusesChainsThatAreTooDeep) {
+  EXPECT_EQ(operators(parse(chained(64))), "Relu");
+  for (const int functions : {65, 60'000})
+    EXPECT_EQ(parse_error(chained(functions)),
+              "the model: the function 'f" + std::to_string(functions - 65) +
+                  "' is called more than 64 functions and subgraphs deep");
+}
+
 }  // namespace
 }  // namespace intact::testing

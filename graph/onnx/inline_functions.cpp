@@ -147,8 +147,8 @@ class Inliner {
     node_count_ += body.size();
     if (node_count_ > most_nodes)
       refuse(function, "and others stand for more than {} nodes", most_nodes);
-    std::map<std::string, std::string> names = operands(call, function);
-    const std::string prefix = free_prefix(call, body, names);
+    const std::map<std::string, std::string> names = operands(call, function);
+    const std::string prefix = free_prefix(call);
     std::map<std::string, onnx::AttributeProto> attributes;
     for (auto& attribute : default_attributes(function)) attributes[attribute.name()] = attribute;
     for (const auto& attribute : call.attribute()) attributes[attribute.name()] = attribute;
@@ -196,18 +196,12 @@ class Inliner {
   }
 
   /// What makes the function's own names differ from all others.
-  std::string free_prefix(const onnx::NodeProto& call, Nodes& body,
-                          const std::map<std::string, std::string>& operands) const {
+  std::string free_prefix(const onnx::NodeProto& call) {
     const std::string name = call.name().empty() ? call.op_type() : call.name();
-    for (int attempt = 1;; ++attempt) {
-      const std::string prefix = attempt == 1 ? name + "/" : fmt::format("{}_{}/", name, attempt);
-      bool is_free = true;
-      for (auto& node : body)
-        visit_names(node, [&](const std::string& inner) {
-          if (!inner.empty() && !operands.contains(inner) && taken_.contains(prefix + inner))
-            is_free = false;
-        });
-      if (is_free) return prefix;
+    for (int& attempts = attempts_[name];;) {
+      std::string prefix = ++attempts == 1 ? name + "/" : fmt::format("{}_{}/", name, attempts);
+      const auto next = taken_.lower_bound(prefix);
+      if (next == taken_.end() || !next->starts_with(prefix)) return prefix;
     }
   }
 
@@ -236,7 +230,8 @@ class Inliner {
   onnx::ModelProto& model_;
   std::map<FunctionKey, const onnx::FunctionProto*> functions_;
   std::map<std::string, std::int64_t> versions_;
-  std::set<std::string> taken_;  ///< names of values
+  std::set<std::string> taken_;          ///< names of values
+  std::map<std::string, int> attempts_;  ///< numbers behind the name of a call, tried so far
   std::set<const onnx::FunctionProto*> running_;
   int depth_ = 0;  ///< of functions and subgraphs
   std::int64_t node_count_ = 0;

@@ -172,6 +172,20 @@ TEST(Functions, RefusesModelsWithoutEnd) {
   EXPECT_NE(parse_error(model).find("stand for more than 200000 nodes"), std::string::npos);
 }
 
+TEST(Functions, ManyCallsOfOneNameTakeLinearTime) {
+  onnx::ModelProto model = calling("twice");
+  onnx::FunctionProto& twice = add_function(model, "twice", {"x"}, {"y"});
+  add_node(*twice.mutable_node(), "Relu", {"x"}, {"inner"});
+  add_node(*twice.mutable_node(), "Relu", {"inner"}, {"y"});
+  constexpr int count = 50'000;
+  for (int i = 1; i < count; ++i) {
+    onnx::NodeProto& node = *model.mutable_graph()->add_node();
+    node = model.graph().node(0);
+    node.set_output(0, "y" + std::to_string(i));
+  }
+  EXPECT_EQ(parse(model).nodes.back().name, "call_" + std::to_string(count) + "/Relu#2");
+}
+
 /// Each function calls the one before it.
 onnx::ModelProto chained(int functions) {
   onnx::ModelProto model = calling(("f" + std::to_string(functions - 1)).c_str());

@@ -15,7 +15,7 @@
 namespace intact {
 
 /// The type behind a TensorProto data type number, also of numbers newer than the packaged onnx.
-/// Throws Unsupported naming `where` for the others (8-bit floats, complex numbers, ...).
+/// Throws Unsupported naming `where` for the others (complex numbers, 4-bit floats, ...).
 ElementType element_type_from_onnx(int number, const std::string& where);
 
 /// Reads a tensor. `lifted`, when not null, holds the bytes of a raw_data field that was cut out of
@@ -29,7 +29,7 @@ int elements_per_byte(ElementType type);
 
 /// Name, type and shape.
 void describe_tensor(const Tensor& tensor, const std::string& name, onnx::TensorProto& proto);
-/// The same and the data in raw form; 4-bit elements are packed two per byte.
+/// The same and the data in raw form, elements_per_byte() of them in each byte.
 void tensor_to_proto(const Tensor& tensor, const std::string& name, onnx::TensorProto& proto);
 
 }  // namespace intact

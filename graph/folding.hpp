@@ -24,8 +24,8 @@ bool fold_node(Graph& graph, Node& node, std::int64_t max_elements);
 /// operator, or it is a Resize that takes the nearest element and fills nothing in.
 bool moves_data(const Node& node);
 
-/// Where, TensorScatter, and Scatter without a reduction: each output element is a copy of an element of one of
-/// several data inputs.
+/// Where, TensorScatter, and Scatter without a reduction: each output element is a copy of an
+/// element of one of several data inputs.
 bool mixes_data(const Node& node);
 
 /// Of a moving or mixing operator: the input holds elements that are copied, not conditions,

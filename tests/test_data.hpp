@@ -1,5 +1,5 @@
-// Files that are no part of the repository: real models and images. Tests on them skip when they are
-// not there, and say how to get them run.
+// Files that are no part of the repository: real models and images. Tests on them skip when they
+// are not there, and say how to get them run.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// Drops nodes that return their input: Identity, Dropout at inference, Cast and CastLike to the same
-// type, Transpose that keeps the order, Concat of one tensor.
+// Drops nodes that return their input: Identity, Dropout at inference, Cast and CastLike to the
+// same type, Transpose that keeps the order, Concat of one tensor.
 #include "graph/element_numbers.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"

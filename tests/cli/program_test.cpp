@@ -274,8 +274,10 @@ TEST(Quantize, what_does_not_fit_together_is_said) {
   for (const auto& [option, message] :
        {std::pair{std::string("--method=mse"), "--mode dynamic finds ranges at run time"},
         std::pair{ranges, "--mode dynamic finds ranges at run time"},
-        std::pair{std::string("--target-sqnr=20"), "--target-sqnr and --max-drop are measured on samples"},
-        std::pair{std::string("--max-drop=0"), "--target-sqnr and --max-drop are measured on samples"},
+        std::pair{std::string("--target-sqnr=20"),
+                  "--target-sqnr and --max-drop are measured on samples"},
+        std::pair{std::string("--max-drop=0"),
+                  "--target-sqnr and --max-drop are measured on samples"},
         std::pair{std::string("--symmetric"), "neither --activations s8 nor --symmetric"},
         std::pair{std::string("--effort=low"), "--effort needs --calibration"}})
     expect_error(run_program({"quantize", model, "-o", out, "--mode", "dynamic", option}), 1,

@@ -247,21 +247,23 @@ std::string opsets_text(const Definition& definition) {
 
 constexpr std::string_view introduction = R"(# Coverage of operators
 
-Written by `make coverage`; a test compares it with what the code does. Each operator of the registry, with what
-was found by planning the single-node cases of ONNX's own test data, as they are and with quantized operands, and
-the fold cases of `tests/dataflow`:
+Written by `make coverage`; a test compares it with what the code does. Each operator of the
+registry, with what was found by planning the single-node cases of ONNX's own test data, as they
+are and with quantized operands, and the fold cases of `tests/dataflow`:
 
-- **opsets**: operator set versions whose meaning is implemented. Files with older ones are raised when they are
-  read (`graph/onnx/upgrade.cpp`).
+- **opsets**: operator set versions whose meaning is implemented. Files with older ones are raised
+  when they are read (`graph/onnx/upgrade.cpp`).
 - **types**: element types of the first operand that the reference evaluation was seen to take.
-- **int8**: kernel families that it runs on when its operands lie on 8- or 16-bit grids: the folders of `kernels/` and
-  the lists in them. Several where forms differ; an operator that is computed by its neighbour's kernel (Relu
-  behind Conv) shows that one. `reference` here moves stored bytes without a kernel of its own.
-- **other**: families for floats, and for integers that are no quantized numbers; `reference` is the plain
-  evaluation of the definition, right but slow.
-- Operators that are rewritten when a file is read (`graph/onnx/expand`) have the types of what they become; their
-  kernels are those of the operator that keeps the node's name.
-- **free**: some form costs nothing at run time: a view, a slot of a Concat, folded when the model is planned.
+- **int8**: kernel families that it runs on when its operands lie on 8- or 16-bit grids: the folders
+  of `kernels/` and the lists in them. Several where forms differ; an operator that is computed by
+  its neighbour's kernel (Relu behind Conv) shows that one. `reference` here moves stored bytes
+  without a kernel of its own.
+- **other**: families for floats, and for integers that are no quantized numbers; `reference` is the
+  plain evaluation of the definition, right but slow.
+- Operators that are rewritten when a file is read (`graph/onnx/expand`) have the types of what they
+  become; their kernels are those of the operator that keeps the node's name.
+- **free**: some form costs nothing at run time: a view, a slot of a Concat, folded when the model
+  is planned.
 
 )";
 

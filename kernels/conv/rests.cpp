@@ -236,10 +236,12 @@ void pack_vector(const ConvBlocking& blocking, std::int8_t* weights, const std::
 }
 
 /// Whether chains and their rests take less time than words. For a row and a vector an
-/// entry has 4 instructions, a run 7; that a group of words takes as long as 2 more than
-/// one in a chain is what whole networks took least time with.
+/// entry has 4 instructions, a run 7. That a group of words takes as long as 2 more than one in a
+/// chain, and that having rests at all takes as long as 64, is what layers took least time with:
+/// sums go through memory, and branches miss.
 bool chains_pay(std::int64_t groups, std::int64_t runs, std::int64_t entries) {
-  return 4 * entries + 7 * runs <= 2 * panel_vectors * groups;
+  const std::int64_t rests = runs > 0 ? 4 * entries + 7 * runs + 64 : 0;
+  return rests <= 2 * panel_vectors * groups;
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include <immintrin.h>
 
+#include "kernels/byte_table_avx2.hpp"
 #include "kernels/epilogue_form.hpp"
 #include "kernels/reciprocal.hpp"
 #include "kernels/unroll.hpp"
@@ -103,14 +104,6 @@ struct EpilogueVectors {
   const __m256i bytes =
       _mm256_packus_epi16(_mm256_adds_epi16(low, zero_point), _mm256_adds_epi16(high, zero_point));
   return _mm256_min_epu8(_mm256_max_epu8(bytes, lower), upper);
-}
-
-/// AVX2 has no byte permutation across 256 entries; loads of single bytes beat sixteen pshufb.
-[[gnu::always_inline]] inline __m256i look_up(__m256i bytes, const std::uint8_t* table) {
-  alignas(32) std::uint8_t index[32];
-  _mm256_store_si256(reinterpret_cast<__m256i*>(index), bytes);
-  for (std::uint8_t& value : index) value = table[value];
-  return _mm256_load_si256(reinterpret_cast<const __m256i*>(index));
 }
 
 /// Bytes in packed order, minus zero_point, as floats: vector j of the quad.

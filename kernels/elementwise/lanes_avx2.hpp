@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/byte_table_avx2.hpp"
+
 namespace intact::kernels {
 namespace {
 
@@ -294,36 +296,14 @@ template <int count>
   return narrow(repeated, zero_point);
 }
 
-/// A table of 256 bytes as 16 registers of 16 entries, each xor-ed with the one before it in its
-/// half of the table.
 struct ByteTable {
-  __m256i difference[16];
+  const std::uint8_t* entries;
 };
 [[gnu::always_inline]] inline void load(ByteTable& table, const std::uint8_t* src) {
-  __m256i before = _mm256_setzero_si256();
-  for (int i = 0; i < 16; ++i) {
-    if (i == 8) before = _mm256_setzero_si256();
-    const __m256i entries = _mm256_broadcastsi128_si256(
-        _mm_loadu_si128(reinterpret_cast<const __m128i*>(src + 16 * i)));
-    table.difference[i] = _mm256_xor_si256(entries, before);
-    before = entries;
-  }
+  table.entries = src;
 }
-/// vpshufb yields 0 for a negative index. Index minus 16 * i is negative from the register after
-/// the right one on, so the xor over all i ends with the right register's entry.
 [[gnu::always_inline]] inline Bytes lookup(const ByteTable& table, Bytes index) {
-  const __m256i sixteen = _mm256_set1_epi8(16);
-  __m256i low = index.value;
-  __m256i high = _mm256_xor_si256(index.value, _mm256_set1_epi8(-128));
-  __m256i low_entry = _mm256_setzero_si256();
-  __m256i high_entry = _mm256_setzero_si256();
-  for (int i = 0; i < 8; ++i) {
-    low_entry = _mm256_xor_si256(low_entry, _mm256_shuffle_epi8(table.difference[i], low));
-    high_entry = _mm256_xor_si256(high_entry, _mm256_shuffle_epi8(table.difference[8 + i], high));
-    low = _mm256_subs_epi8(low, sixteen);
-    high = _mm256_subs_epi8(high, sixteen);
-  }
-  return {_mm256_xor_si256(low_entry, high_entry)};
+  return {kernels::look_up(index.value, table.entries)};
 }
 
 // --- lanes of 16 bytes, for transposes

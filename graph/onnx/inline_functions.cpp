@@ -45,6 +45,22 @@ void visit_names(onnx::NodeProto& node, const Visit& visit) {
   }
 }
 
+std::int64_t node_count(const Nodes& nodes);
+
+std::int64_t node_count(const onnx::AttributeProto& attribute) {
+  std::int64_t count = node_count(attribute.g().node());
+  for (const auto& graph : attribute.graphs()) count += node_count(graph.node());
+  return count;
+}
+
+/// With those in subgraphs.
+std::int64_t node_count(const Nodes& nodes) {
+  std::int64_t count = nodes.size();
+  for (const auto& node : nodes)
+    for (const auto& attribute : node.attribute()) count += node_count(attribute);
+  return count;
+}
+
 // Fields that came into the format later than the packaged classes.
 
 /// Contents of the fields with this number.
@@ -72,7 +88,6 @@ std::string text_of(const google::protobuf::Message& message, int number) {
   return texts.empty() ? "" : texts.back();
 }
 
-/// Attributes that a function has where a call gives none.
 std::vector<onnx::AttributeProto> default_attributes(const onnx::FunctionProto& function) {
   constexpr int attribute_proto = 11;
   std::vector<onnx::AttributeProto> attributes;
@@ -83,7 +98,10 @@ std::vector<onnx::AttributeProto> default_attributes(const onnx::FunctionProto& 
 
 class Inliner {
  public:
-  Inliner(const std::string& label, onnx::ModelProto& model) : label_(label), model_(model) {
+  Inliner(const std::string& label, onnx::ModelProto& model)
+      : label_(label),
+        model_(model),
+        most_bytes_((std::size_t{256} << 20) + 4 * model.ByteSizeLong()) {
     for (const auto& function : model.functions()) functions_[key_of(function)] = &function;
     for (const auto& import : model.opset_import())
       versions_[plain_domain(import.domain())] = import.version();
@@ -142,29 +160,38 @@ class Inliner {
     constexpr int deepest_call = 64;  // deeper ones would only cost stack
     if (depth_ > deepest_call)
       refuse(function, "is called more than {} functions and subgraphs deep", deepest_call);
+    spend(function, node_count(function.node()), function.ByteSizeLong());
     Nodes body = function.node();
-    constexpr std::int64_t most_nodes = 200'000;
-    node_count_ += body.size();
-    if (node_count_ > most_nodes)
-      refuse(function, "and others stand for more than {} nodes", most_nodes);
     const std::map<std::string, std::string> names = operands(call, function);
     const std::string prefix = free_prefix(call);
-    std::map<std::string, onnx::AttributeProto> attributes;
-    for (auto& attribute : default_attributes(function)) attributes[attribute.name()] = attribute;
-    for (const auto& attribute : call.attribute()) attributes[attribute.name()] = attribute;
+    Attributes attributes = defaults_of(function);
+    for (const auto& attribute : call.attribute()) attributes[attribute.name()] = &attribute;
     for (auto& node : body) {
-      set_attributes(node, attributes);
+      set_attributes(function, node, attributes);
       visit_names(node, [&](std::string& name) {
         if (name.empty()) return;
         const auto known = names.find(name);
         name = known == names.end() ? prefix + name : known->second;
+        spend(function, 0, name.size());
         taken_.insert(name);
       });
       node.set_name(prefix + (node.name().empty() ? node.op_type() : node.name()));
+      spend(function, 0, node.name().size());
     }
     expand(body);
     running_.erase(&function);
     return body;
+  }
+
+  /// Counts what a call copies, before it does: a small file must not ask for all memory.
+  void spend(const onnx::FunctionProto& function, std::int64_t nodes, std::size_t bytes) {
+    constexpr std::int64_t most_nodes = 200'000;
+    node_count_ += nodes;
+    byte_count_ += bytes;
+    if (node_count_ > most_nodes)
+      refuse(function, "and others stand for more than {} nodes", most_nodes);
+    if (byte_count_ > most_bytes_)
+      refuse(function, "and others stand for more than {} bytes", most_bytes_);
   }
 
   void check(const onnx::NodeProto& call, const onnx::FunctionProto& function) {
@@ -205,26 +232,47 @@ class Inliner {
     }
   }
 
+  using Attributes = std::map<std::string, const onnx::AttributeProto*>;
+
+  /// Attributes that the function has where a call gives none.
+  const Attributes& defaults_of(const onnx::FunctionProto& function) {
+    const auto [known, is_new] = defaults_.try_emplace(&function);
+    if (is_new) {
+      Defaults& defaults = known->second;
+      defaults.decoded = default_attributes(function);
+      for (const auto& attribute : defaults.decoded)
+        defaults.by_name[attribute.name()] = &attribute;
+    }
+    return known->second.by_name;
+  }
+
   /// Attributes that refer to those of the call or to defaults; they are left out where there are
   /// neither.
-  static void set_attributes(onnx::NodeProto& node,
-                             const std::map<std::string, onnx::AttributeProto>& given) {
+  void set_attributes(const onnx::FunctionProto& function, onnx::NodeProto& node,
+                      const Attributes& given) {
     google::protobuf::RepeatedPtrField<onnx::AttributeProto> attributes;
     for (auto& attribute : *node.mutable_attribute()) {
       if (attribute.has_g())
-        for (auto& inner : *attribute.mutable_g()->mutable_node()) set_attributes(inner, given);
+        for (auto& inner : *attribute.mutable_g()->mutable_node())
+          set_attributes(function, inner, given);
       if (attribute.ref_attr_name().empty()) {
         *attributes.Add() = std::move(attribute);
         continue;
       }
       const auto found = given.find(attribute.ref_attr_name());
       if (found == given.end()) continue;
+      spend(function, node_count(*found->second), found->second->ByteSizeLong());
       onnx::AttributeProto& value = *attributes.Add();
-      value = found->second;
+      value = *found->second;
       value.set_name(attribute.name());
     }
     *node.mutable_attribute() = std::move(attributes);
   }
+
+  struct Defaults {
+    std::vector<onnx::AttributeProto> decoded;
+    Attributes by_name;
+  };
 
   const std::string& label_;
   onnx::ModelProto& model_;
@@ -234,7 +282,9 @@ class Inliner {
   std::map<std::string, int> attempts_;  ///< numbers behind the name of a call, tried so far
   std::set<const onnx::FunctionProto*> running_;
   int depth_ = 0;  ///< of functions and subgraphs
+  std::map<const onnx::FunctionProto*, Defaults> defaults_;
   std::int64_t node_count_ = 0;
+  std::size_t byte_count_ = 0, most_bytes_;
 };
 
 }  // namespace

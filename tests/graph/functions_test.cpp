@@ -186,6 +186,60 @@ TEST(Functions, ManyCallsOfOneNameTakeLinearTime) {
   EXPECT_EQ(parse(model).nodes.back().name, "call_" + std::to_string(count) + "/Relu#2");
 }
 
+/// f stands for a node with 1 MiB, own or the call's, and is called often.
+TEST(Functions, RefusesTooManyBytes) {
+  const std::string long_text(std::size_t{1} << 20, 'a');
+  for (const bool of_call : {false, true}) {
+    onnx::ModelProto model = calling("g");
+    onnx::FunctionProto& f = add_function(model, "f", {"x"}, {"y"});
+    onnx::NodeProto& node = add_node(*f.mutable_node(), "Relu", {"x"}, {"y"});
+    onnx::FunctionProto& g = add_function(model, "g", {"x"}, {"y"});
+    for (int i = 0; i < 300; ++i)
+      refer(add_node(*g.mutable_node(), "f", {"x"}, {"y" + std::to_string(i)}, "own"), "text",
+            "text");
+    onnx::AttributeProto& text =
+        *(of_call ? *model.mutable_graph()->mutable_node(0) : node).add_attribute();
+    text.set_name("text");
+    text.set_type(onnx::AttributeProto::STRING);
+    text.set_s(long_text);
+    const std::string error = parse_error(model);
+    EXPECT_NE(error.find(of_call ? "the function 'g'" : "the function 'f'"), std::string::npos);
+    EXPECT_NE(error.find("and others stand for more than 2"), std::string::npos) << error;
+    EXPECT_NE(error.find(" bytes"), std::string::npos) << error;
+  }
+}
+
+/// Names count as well: each of the function's gets the call's in front.
+TEST(Functions, RefusesTooLongNames) {
+  onnx::ModelProto model = calling("f");
+  model.mutable_graph()->mutable_node(0)->set_name(std::string(std::size_t{1} << 17, 'a'));
+  onnx::FunctionProto& f = add_function(model, "f", {"x"}, {"y"});
+  for (int i = 0; i < 1500; ++i)
+    add_node(*f.mutable_node(), "Relu", {"x"}, {"y" + std::to_string(i)});
+  const std::string error = parse_error(model);
+  EXPECT_NE(error.find("the function 'f' and others stand for more than 2"), std::string::npos);
+  EXPECT_NE(error.find(" bytes"), std::string::npos) << error;
+}
+
+/// Each of 1000 calls stands for an If with 300 nodes in a branch.
+TEST(Functions, CountsNodesInSubgraphs) {
+  onnx::ModelProto model = calling("f");
+  onnx::FunctionProto& f = add_function(model, "f", {"x"}, {"y"});
+  onnx::NodeProto& node = add_node(*f.mutable_node(), "If", {"x"}, {"y"});
+  onnx::AttributeProto& branch = *node.add_attribute();
+  branch.set_name("then_branch");
+  branch.set_type(onnx::AttributeProto::GRAPH);
+  for (int i = 0; i < 300; ++i)
+    add_node(*branch.mutable_g()->mutable_node(), "Relu", {"x"}, {"y" + std::to_string(i)});
+  for (int i = 1; i < 1000; ++i) {
+    onnx::NodeProto& call = *model.mutable_graph()->add_node();
+    call = model.graph().node(0);
+    call.set_output(0, "y" + std::to_string(i));
+  }
+  EXPECT_EQ(parse_error(model),
+            "the model: the function 'f' and others stand for more than 200000 nodes");
+}
+
 /// Each function calls the one before it.
 onnx::ModelProto chained(int functions) {
   onnx::ModelProto model = calling(("f" + std::to_string(functions - 1)).c_str());

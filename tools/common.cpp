@@ -25,7 +25,7 @@ Shape parse_shape(const std::string& text, const std::string& whole) {
     const auto [stop, code] = std::from_chars(at, end, extent);
     const bool separated = stop == end || ((*stop == 'x' || *stop == ',') && stop + 1 != end);
     if (code != std::errc() || extent < 1 || !separated) {
-      throw Error(fmt::format("--shape {}: NAME=1x3x224x224 is expected", whole));
+      throw UsageError(fmt::format("--shape {}: NAME=1x3x224x224 is expected", whole));
     }
     shape.push_back(extent);
     at = stop == end ? end : stop + 1;

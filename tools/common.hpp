@@ -10,12 +10,19 @@
 #include <string>
 #include <vector>
 
+#include "intact/error.hpp"
 #include "intact/session.hpp"
 
 namespace intact::tools {
 
 /// Keeps the order in which fields are written.
 using Json = nlohmann::ordered_json;
+
+/// Arguments that cannot be right, whatever the files hold: exit code 2.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
 
 /// What main() calls after parsing; returns the exit code.
 using Action = std::function<int()>;

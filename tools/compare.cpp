@@ -23,16 +23,12 @@ struct Options {
 };
 
 std::unique_ptr<SampleSource> open_source(const Options& options) {
-  if (!options.inputs.empty() && options.random > 0) {
-    throw Error("--inputs and --random exclude each other");
-  }
   SessionOptions session_options;
   session_options.reference = true;  // only names and shapes are wanted
   const Session session = Session::load(options.float_model, session_options);
   if (!options.inputs.empty()) {
     return open_samples(options.inputs, session.inputs(), parse_preprocess(options.preprocess));
   }
-  if (options.random == 0) throw Error("give samples: --inputs PATH or --random N");
   return random_samples(options.random, session.inputs(), input_shapes(session, options.engine), 1);
 }
 
@@ -184,6 +180,10 @@ void write_chart(const std::string& path, const std::vector<Comparison>& compari
 }
 
 int compare(const Options& options) {
+  if (!options.inputs.empty() && options.random > 0)
+    throw UsageError("--inputs and --random exclude each other");
+  if (options.inputs.empty() && options.random == 0)
+    throw UsageError("give samples: --inputs PATH or --random N");
   const Labels labels = options.labels.empty() ? Labels() : Labels(options.labels);
   const auto source = open_source(options);
   const auto comparisons = compare_models(

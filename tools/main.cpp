@@ -45,7 +45,13 @@ int run_program(int argc, char** argv) {
                                  : error.what();
     return report(fmt::format("{} (see intact {}--help)", what, help), 2);
   }
-  return chosen();
+  try {
+    return chosen();
+  } catch (const UsageError& error) {
+    return report(fmt::format("{} (see intact {} --help)", error.what(),
+                              app.get_subcommands()[0]->get_name()),
+                  2);
+  }
 }
 
 }  // namespace

@@ -78,38 +78,44 @@ void print_report(const Options& options, const QuantizeReport& report) {
 }
 
 bool has_samples(const Options& options) {
-  if (!options.calibration.empty() && options.random != 0)
-    throw Error("give either --calibration PATH or --random N");
   return !options.calibration.empty() || options.random != 0;
 }
 
-QuantizeReport quantize_dynamic(const Options& options, const QuantizeOptions& quantize_options,
-                                const CalibrationData& samples) {
-  if (!options.ranges.empty() || !options.save_ranges.empty() || !options.method.empty()) {
-    throw Error(
+void check_usage_dynamic(const Options& options) {
+  if (!options.ranges.empty() || !options.save_ranges.empty() || !options.method.empty())
+    throw UsageError(
         "--mode dynamic finds ranges at run time: it takes neither --method, --ranges nor "
         "--save-ranges");
-  }
   if (options.activations != "u8" || options.symmetric)
-    throw Error(
+    throw UsageError(
         "--mode dynamic has activations as DynamicQuantizeLinear makes them: it takes neither "
         "--activations s8 nor --symmetric");
-  if (!samples && (options.target_sqnr || options.max_drop))
-    throw Error(
+  if (has_samples(options)) return;
+  if (options.target_sqnr || options.max_drop)
+    throw UsageError(
         "--target-sqnr and --max-drop are measured on samples: give either --calibration PATH or "
         "--random N");
-  if (!samples && !options.effort.empty())
-    throw Error(
+  if (!options.effort.empty())
+    throw UsageError(
         "--mode dynamic rounds weights for samples only: --effort needs --calibration PATH or "
         "--random N");
-  return intact::quantize_dynamic(options.model, options.output, quantize_options, samples);
+}
+
+/// Throws UsageError for options that do not fit together.
+void check_usage(const Options& options) {
+  if (!options.engine.isa.empty())
+    throw UsageError("--isa does not apply to quantize; set the variable INTACT_ISA");
+  if (!options.calibration.empty() && options.random != 0)
+    throw UsageError("give either --calibration PATH or --random N");
+  if (options.mode == "dynamic")
+    check_usage_dynamic(options);
+  else if (!has_samples(options) && options.ranges.empty())
+    throw UsageError("--mode static needs samples: give either --calibration PATH or --random N");
 }
 
 QuantizeReport quantize_static(const Options& options, QuantizeOptions quantize_options,
                                const CalibrationData& samples) {
   if (!options.ranges.empty()) quantize_options.ranges = read_ranges(options.ranges);
-  if (!samples && options.ranges.empty())
-    throw Error("--mode static needs samples: give either --calibration PATH or --random N");
   return intact::quantize_static(options.model, options.output, samples, quantize_options);
 }
 
@@ -150,9 +156,7 @@ void write_report(const std::string& path, const QuantizeReport& report,
 }
 
 int quantize(const Options& options) {
-  if (!options.engine.isa.empty()) {
-    throw Error("--isa does not apply to quantize; set the variable INTACT_ISA");
-  }
+  check_usage(options);
   QuantizeOptions quantize_options;
   quantize_options.method = parse_method(options.method);
   quantize_options.effort = options.effort == "low" ? Effort::low : Effort::normal;
@@ -177,9 +181,10 @@ int quantize(const Options& options) {
       progress->update(done);
     };
   }
-  const QuantizeReport report = options.mode == "dynamic"
-                                    ? quantize_dynamic(options, quantize_options, samples)
-                                    : quantize_static(options, quantize_options, samples);
+  const QuantizeReport report =
+      options.mode == "dynamic"
+          ? quantize_dynamic(options.model, options.output, quantize_options, samples)
+          : quantize_static(options, quantize_options, samples);
   print_worst(report);
   print_report(options, report);
   if (!options.save_ranges.empty()) write_ranges(options.save_ranges, report.ranges());

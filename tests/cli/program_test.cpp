@@ -153,7 +153,8 @@ TEST(Run, shapes_of_inputs_can_be_given) {
       run_program({"run", model, "--random", "1", "--shape", "image=3x1x16x16"});
   EXPECT_NE(result.out.find("[3,10]"), std::string::npos) << result.out << result.err;
   expect_error(run_program({"run", model, "--random", "1", "--shape", "y=1x2"}), 1, {"'image'"});
-  expect_error(run_program({"run", model, "--random", "1", "--shape", "image=1x"}), 1, {"--shape"});
+  expect_error(run_program({"run", model, "--random", "1", "--shape", "image=1x"}), 2,
+               {"--shape image=1x: NAME=1x3x224x224 is expected", "(see intact run --help)"});
 }
 
 /// Test images as files, with a labels file that knows their classes.
@@ -280,15 +281,17 @@ TEST(Quantize, what_does_not_fit_together_is_said) {
                   "--target-sqnr and --max-drop are measured on samples"},
         std::pair{std::string("--symmetric"), "neither --activations s8 nor --symmetric"},
         std::pair{std::string("--effort=low"), "--effort needs --calibration"}})
-    expect_error(run_program({"quantize", model, "-o", out, "--mode", "dynamic", option}), 1,
-                 {message});
+    expect_error(run_program({"quantize", model, "-o", out, "--mode", "dynamic", option}), 2,
+                 {message, "(see intact quantize --help)"});
   expect_error(run_program({"quantize", model, "-o", out, "--mode", "static", "--random", "2",
                             "--calibration", folder / "none"}),
-               1, {"either --calibration PATH or --random N"});
+               2, {"either --calibration PATH or --random N"});
+  expect_error(run_program({"quantize", model, "-o", out, "--mode", "dynamic", "--isa", "scalar"}),
+               2, {"INTACT_ISA"});
   expect_error(run_program({"quantize", model, "-o", out, "--mode", "static", "--method", "best",
                             "--random", "2"}),
                2, {"best"});
-  expect_error(run_program({"quantize", model, "-o", out, "--mode", "static"}), 1,
+  expect_error(run_program({"quantize", model, "-o", out, "--mode", "static"}), 2,
                {"--calibration", "--random"});
   expect_error(run_program({"quantize", model, "-o", out, "--mode", "static", "--calibration",
                             folder / "none"}),
@@ -402,8 +405,9 @@ TEST(Quantize, report_is_a_page_too) {
 }
 
 TEST(Compare, needs_samples) {
-  expect_error(run_program({"compare", model, model}), 1, {"--inputs", "--random"});
-  expect_error(run_program({"compare", model, model, "--random", "1", "--inputs", "x"}), 1,
+  expect_error(run_program({"compare", model, model}), 2,
+               {"--inputs", "--random", "(see intact compare --help)"});
+  expect_error(run_program({"compare", model, model, "--random", "1", "--inputs", "x"}), 2,
                {"exclude each other"});
   const ProgramResult same =
       run_program({"compare", model, model, "--random", "2", "--threads", "1"});

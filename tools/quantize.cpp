@@ -113,6 +113,18 @@ void check_usage(const Options& options) {
     throw UsageError("--mode static needs samples: give either --calibration PATH or --random N");
 }
 
+/// The float model, or its weights beside it under the usual names, must survive.
+void check_output(const Options& options) {
+  for (const std::string& output : {options.output, options.output + ".data"})
+    for (const std::string& input :
+         {options.model, options.model + ".data", options.model + "_data"}) {
+      std::error_code missing;
+      if (std::filesystem::equivalent(output, input, missing))
+        throw UsageError(
+            fmt::format("-o {} would overwrite {}; give another file", options.output, input));
+    }
+}
+
 QuantizeReport quantize_static(const Options& options, QuantizeOptions quantize_options,
                                const CalibrationData& samples) {
   if (!options.ranges.empty()) quantize_options.ranges = read_ranges(options.ranges);
@@ -157,6 +169,7 @@ void write_report(const std::string& path, const QuantizeReport& report,
 
 int quantize(const Options& options) {
   check_usage(options);
+  check_output(options);
   QuantizeOptions quantize_options;
   quantize_options.method = parse_method(options.method);
   quantize_options.effort = options.effort == "low" ? Effort::low : Effort::normal;

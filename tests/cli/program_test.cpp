@@ -299,6 +299,21 @@ TEST(Quantize, what_does_not_fit_together_is_said) {
   EXPECT_FALSE(std::filesystem::exists(out));
 }
 
+TEST(Quantize, does_not_overwrite_the_float_model) {
+  const TemporaryFolder folder;
+  const std::string own = folder / "m.onnx";
+  std::filesystem::copy_file(model, own);
+  std::filesystem::create_symlink("m.onnx", folder / "link.onnx");
+  for (const std::string& out : {own, folder / "./m.onnx", folder / "link.onnx"})
+    expect_error(run_program({"quantize", own, "-o", out, "--mode", "dynamic"}), 2,
+                 {"-o " + out, "would overwrite " + own});
+  write_file(own + ".data", "weights");
+  expect_error(run_program({"quantize", own, "-o", own + ".data", "--mode", "dynamic"}), 2,
+               {"would overwrite " + own + ".data"});
+  EXPECT_EQ(file_text(own), file_text(model));
+  EXPECT_EQ(file_text(own + ".data"), "weights");
+}
+
 TEST(Quantize, makes_a_dynamic_model_without_samples) {
   const TemporaryFolder folder;
   const std::string out = folder / "q.onnx";

@@ -44,8 +44,8 @@ void add_engine_flags(CLI::App& command, EngineFlags& flags) {
       ->check(CLI::IsMember({"scalar", "avx2", "avxvnni", "avx512vnni", "amx"}));
 }
 
-void add_shape_flag(CLI::App& command, EngineFlags& flags) {
-  command
+CLI::Option* add_shape_flag(CLI::App& command, EngineFlags& flags) {
+  return command
       .add_option("--shape", flags.shapes,
                   "Shape of an input with unknown extents: NAME=1x3x224x224")
       ->expected(1)

@@ -46,7 +46,7 @@ struct EngineFlags {
 /// --threads, --isa
 void add_engine_flags(CLI::App& command, EngineFlags& flags);
 /// --shape NAME=1x3x224x224
-void add_shape_flag(CLI::App& command, EngineFlags& flags);
+CLI::Option* add_shape_flag(CLI::App& command, EngineFlags& flags);
 SessionOptions session_options(const EngineFlags& flags);
 
 /// The model's input shapes: those given with --shape, else the declared ones with 1 for an unknown

@@ -216,13 +216,18 @@ void add_compare(CLI::App& app, Action& chosen) {
   CLI::App* command = app.add_subcommand("compare", "Measures int8 models against the float model");
   command->add_option("FLOAT", options->float_model, "Float ONNX file")->required();
   command->add_option("INT8", options->int8_models, "Int8 ONNX files")->required();
-  command->add_option("--inputs", options->inputs,
-                      "Samples: images, .npy, .npz, or folders of them");
-  command->add_option("--random", options->random, "N random samples")->check(CLI::PositiveNumber);
-  command->add_option("--labels", options->labels,
-                      "True classes: file<TAB>class<TAB>name, or one class per line");
-  command->add_option("--preprocess", options->preprocess,
-                      "none, unit (/255), imagenet, or a JSON file (default none)");
+  CLI::Option* inputs = command->add_option("--inputs", options->inputs,
+                                            "Samples: images, .npy, .npz, or folders of them");
+  CLI::Option* random = command->add_option("--random", options->random, "N random samples")
+                            ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--labels", options->labels,
+                   "True classes: file<TAB>class<TAB>name, or one class per line")
+      ->needs(inputs);
+  command
+      ->add_option("--preprocess", options->preprocess,
+                   "none, unit (/255), imagenet, or a JSON file (default none)")
+      ->needs(inputs);
   command->add_flag(
       "--per-layer", options->per_layer,
       "Signal to noise of each tensor inside, and where the first large error appears");
@@ -230,7 +235,7 @@ void add_compare(CLI::App& app, Action& chosen) {
   command->add_option("--chart", options->chart,
                       "Draw the table, and what --per-layer finds (SVG, or PNG for F.png)");
   add_engine_flags(*command, options->engine);
-  add_shape_flag(*command, options->engine);
+  add_shape_flag(*command, options->engine)->needs(random);
   command->callback([options, &chosen] { chosen = [options] { return compare(*options); }; });
 }
 

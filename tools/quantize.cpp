@@ -216,10 +216,12 @@ void add_quantize(CLI::App& app, Action& chosen) {
   command->add_option("--mode", options->mode, "static (QDQ) or dynamic (integer operators)")
       ->required()
       ->check(CLI::IsMember({"static", "dynamic"}));
-  command->add_option("--calibration", options->calibration,
-                      "Samples: images, .npy, .npz, or folders of them");
-  command->add_option("--preprocess", options->preprocess,
-                      "none, unit (/255), imagenet, or a JSON file (default none)");
+  CLI::Option* calibration = command->add_option("--calibration", options->calibration,
+                                                 "Samples: images, .npy, .npz, or folders of them");
+  command
+      ->add_option("--preprocess", options->preprocess,
+                   "none, unit (/255), imagenet, or a JSON file (default none)")
+      ->needs(calibration);
   command
       ->add_option("--method", options->method,
                    "How ranges are chosen (default auto: as outputs agree best)")
@@ -259,14 +261,15 @@ void add_quantize(CLI::App& app, Action& chosen) {
       ->add_option("--max-drop", options->max_drop,
                    "Keep operators float until at most this share of samples changes its class")
       ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--random", options->random, "Calibrate with N random samples")
-      ->check(CLI::PositiveNumber);
+  CLI::Option* random =
+      command->add_option("--random", options->random, "Calibrate with N random samples")
+          ->check(CLI::PositiveNumber);
   command->add_option("--json", options->json, "Write the report as JSON");
   command->add_option("--report", options->report,
                       "Write ranges, grids, histograms and figures of all tensors (F.json, or "
                       "F.html for a page)");
   add_engine_flags(*command, options->engine);
-  add_shape_flag(*command, options->engine);
+  add_shape_flag(*command, options->engine)->needs(random);
   command->callback([options, &chosen] { chosen = [options] { return quantize(*options); }; });
 }
 

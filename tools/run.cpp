@@ -65,6 +65,8 @@ std::vector<Tensor> collect_inputs(const Options& options, const Session& sessio
                                    bool skip_first) {
   const auto given = read_inputs(options, session);
   const auto& infos = session.inputs();
+  if (skip_first && given.contains(infos[0].name))
+    throw Error(fmt::format("--input: input '{}' takes the images", infos[0].name));
   std::vector<Tensor> inputs(infos.size());
   std::vector<std::string> missing;
   for (std::size_t i = skip_first ? 1 : 0; i < infos.size(); ++i) {
@@ -290,14 +292,18 @@ void add_run(CLI::App& app, Action& chosen) {
   command->add_option("--input", options->inputs, "Input from a file: NAME=FILE.npy (repeatable)")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command->add_option("--random", options->seed,
-                      "Random numbers from this seed for missing inputs");
-  command->add_option("--images", options->images,
-                      "Image, or folder of images, for the first input");
-  command->add_option("--preprocess", options->preprocess,
-                      "none, unit (/255), imagenet, or a JSON file (default none)");
-  command->add_option("--labels", options->labels,
-                      "Class names: one per line, or file<TAB>class<TAB>name");
+  CLI::Option* random = command->add_option("--random", options->seed,
+                                            "Random numbers from this seed for missing inputs");
+  CLI::Option* images = command->add_option("--images", options->images,
+                                            "Image, or folder of images, for the first input");
+  command
+      ->add_option("--preprocess", options->preprocess,
+                   "none, unit (/255), imagenet, or a JSON file (default none)")
+      ->needs(images);
+  command
+      ->add_option("--labels", options->labels,
+                   "Class names: one per line, or file<TAB>class<TAB>name")
+      ->needs(images);
   command->add_option("--output", options->output, "Folder for outputs: 0.npy, 1.npy, ...");
   command->add_flag("--no-fusion", options->engine.no_fusion,
                     "One kernel per operator; same result");
@@ -305,7 +311,7 @@ void add_run(CLI::App& app, Action& chosen) {
                     "Interpret the file node by node with reference operators");
   command->add_option("--json", options->json, "Write the printed results as JSON");
   add_engine_flags(*command, options->engine);
-  add_shape_flag(*command, options->engine);
+  add_shape_flag(*command, options->engine)->needs(random);
   command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
 }
 

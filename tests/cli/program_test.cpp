@@ -43,6 +43,24 @@ TEST(Program, wrong_usage_exits_with_2) {
   expect_error(run_program({"bench", model, "--runs", "0"}), 2, {"--runs"});
 }
 
+TEST(Program, options_without_effect_are_refused) {
+  const std::vector<std::string> run = {"run", model}, quantize = {"quantize", model, "-o", "x.onnx", "--mode", "static"},
+                                 compare = {"compare", model, model};
+  for (const auto& [command, option, needed] :
+       {std::tuple{run, "--labels=x", "--images"}, std::tuple{run, "--preprocess=unit", "--images"},
+        std::tuple{run, "--shape=image=1x1x16x16", "--random"},
+        std::tuple{compare, "--labels=x", "--inputs"},
+        std::tuple{compare, "--preprocess=unit", "--inputs"},
+        std::tuple{compare, "--shape=image=1x1x16x16", "--random"},
+        std::tuple{quantize, "--preprocess=unit", "--calibration"},
+        std::tuple{quantize, "--shape=image=1x1x16x16", "--random"}}) {
+    std::vector<std::string> arguments = command;
+    arguments.push_back(option);
+    const std::string name = arguments.back().substr(0, arguments.back().find('='));
+    expect_error(run_program(arguments), 2, {name + " requires " + needed});
+  }
+}
+
 TEST(Program, help_and_version) {
   const ProgramResult help = run_program({"--help"});
   EXPECT_EQ(help.code, 0);
@@ -192,6 +210,15 @@ TEST(Run, images_with_labels_give_top_5_and_accuracy) {
   EXPECT_EQ(report["images"][3]["file"], "3.pgm");
   EXPECT_EQ(report["images"][3]["top"].size(), 5U);
   EXPECT_EQ(report["images"][0]["top"][0]["class"], report["images"][0]["true_class"]);
+}
+
+TEST(Run, the_first_input_is_images_or_an_array) {
+  const TemporaryFolder folder;
+  write_pictures(folder, 1);
+  write_image(folder / "x.npy");
+  expect_error(run_program({"run", model, "--images", folder / "0.pgm", "--input",
+                            "image=" + (folder / "x.npy")}),
+               1, {"--input: input 'image' takes the images"});
 }
 
 TEST(Run, broken_images_are_errors) {

@@ -292,8 +292,10 @@ void add_run(CLI::App& app, Action& chosen) {
   command->add_option("--input", options->inputs, "Input from a file: NAME=FILE.npy (repeatable)")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  CLI::Option* random = command->add_option("--random", options->seed,
-                                            "Random numbers from this seed for missing inputs");
+  CLI::Option* random = command
+                            ->add_option("--random", options->seed,
+                                         "Random numbers from this seed for missing inputs")
+                            ->check(CLI::NonNegativeNumber);
   CLI::Option* images = command->add_option("--images", options->images,
                                             "Image, or folder of images, for the first input");
   command

@@ -41,6 +41,7 @@ TEST(Program, wrong_usage_exits_with_2) {
   expect_error(run_program({"quantize", model, "-o", "x.onnx", "--mode", "best"}), 2, {"best"});
   expect_error(run_program({"quantize", model, "-o", "x.onnx"}), 2, {"--mode"});
   expect_error(run_program({"bench", model, "--runs", "0"}), 2, {"--runs"});
+  expect_error(run_program({"run", model, "--random", "-1"}), 2, {"--random", "-1"});
 }
 
 TEST(Program, options_without_effect_are_refused) {

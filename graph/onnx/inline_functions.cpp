@@ -88,14 +88,6 @@ std::string text_of(const google::protobuf::Message& message, int number) {
   return texts.empty() ? "" : texts.back();
 }
 
-std::vector<onnx::AttributeProto> default_attributes(const onnx::FunctionProto& function) {
-  constexpr int attribute_proto = 11;
-  std::vector<onnx::AttributeProto> attributes;
-  for (const std::string& encoding : fields_of(function, attribute_proto))
-    attributes.emplace_back().ParseFromString(encoding);
-  return attributes;
-}
-
 class Inliner {
  public:
   Inliner(const std::string& label, onnx::ModelProto& model)
@@ -238,8 +230,11 @@ class Inliner {
   const Attributes& defaults_of(const onnx::FunctionProto& function) {
     const auto [known, is_new] = defaults_.try_emplace(&function);
     if (is_new) {
+      constexpr int attribute_proto = 11;
       Defaults& defaults = known->second;
-      defaults.decoded = default_attributes(function);
+      for (const std::string& encoding : fields_of(function, attribute_proto))
+        if (!defaults.decoded.emplace_back().ParseFromString(encoding))
+          refuse(function, "has the default of an attribute whose protobuf encoding is broken");
       for (const auto& attribute : defaults.decoded)
         defaults.by_name[attribute.name()] = &attribute;
     }

@@ -104,6 +104,17 @@ TEST(Functions, DefaultsOfAttributes) {
   EXPECT_EQ(parse(model).nodes[0].attributes.number("alpha", 0), 0.25f);
 }
 
+TEST(Functions, RefusesBrokenDefaults) {
+  onnx::ModelProto model = calling("f");
+  onnx::FunctionProto& f = add_function(model, "f", {"x"}, {"y"});
+  add_node(*f.mutable_node(), "Relu", {"x"}, {"y"});
+  constexpr int attribute_proto = 11;
+  f.GetReflection()->MutableUnknownFields(&f)->AddLengthDelimited(attribute_proto, "\x0a\x7f");
+  EXPECT_EQ(parse_error(model),
+            "the model: the function 'f' has the default of an attribute whose protobuf encoding "
+            "is broken");
+}
+
 /// The calls stand in branches, and the function has an If of its own.
 TEST(Functions, InSubgraphs) {
   onnx::ModelProto model = relu_model();

@@ -58,6 +58,20 @@ TEST(Import, OperatorSets1To25) {
             "the model: operator set 26 is not supported; Intact reads 1 to 25");
 }
 
+TEST(Import, VersionsOfOtherDomainsAreNumbersOfSets) {
+  onnx::ModelProto model = relu_model();
+  onnx::OperatorSetIdProto& import = *model.add_opset_import();
+  import.set_domain("org.example");
+  import.set_version(2147483647);
+  EXPECT_EQ(parse_error(model), "");
+  for (const std::int64_t version : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 32}) {
+    import.set_version(version);
+    EXPECT_EQ(parse_error(model), "the model: version " + std::to_string(version) +
+                                      " of the operator set 'org.example' must lie in 1 to "
+                                      "2147483647");
+  }
+}
+
 TEST(Import, UnknownOperatorIsNamed) {
   onnx::ModelProto model = relu_model();
   model.mutable_graph()->mutable_node(0)->set_op_type("Frobnicate");

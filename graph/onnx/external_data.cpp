@@ -65,7 +65,12 @@ bool lies_inside(const fs::path& path, const fs::path& folder) {
   return part != path.end();
 }
 
-MappedFile open_inside(const fs::path& folder, const std::string& location,
+struct OpenedFile {
+  std::uint64_t device = 0, inode = 0;
+  MappedFile file;
+};
+
+OpenedFile open_inside(const fs::path& folder, const std::string& location,
                        const std::string& where) {
   check_location(location, where);
   const fs::path directory = folder.empty() ? fs::path(".") : folder;
@@ -89,7 +94,7 @@ MappedFile open_inside(const fs::path& folder, const std::string& location,
   if (descriptor < 0)
     throw Error(fmt::format("{}: cannot read external data '{}': {}", where, location,
                             std::strerror(errno)));
-  return MappedFile(descriptor, location);
+  return {status.st_dev, status.st_ino, MappedFile(descriptor, location)};
 }
 
 }  // namespace
@@ -101,10 +106,13 @@ std::span<const std::byte> ExternalData::read(const std::string& location, std::
     throw Error(fmt::format(
         "{}: its data is external, which a model in memory cannot have; load it from a file",
         where));
-  auto file = files_.find(location);
-  if (file == files_.end())
-    file = files_.emplace(location, open_inside(*folder_, location, where)).first;
-  const std::span<const std::byte> bytes = file->second.bytes();
+  const MappedFile*& file = by_location_[location];
+  if (file == nullptr) {
+    OpenedFile opened = open_inside(*folder_, location, where);
+    // Under another name the file may be known already.
+    file = &files_.try_emplace({opened.device, opened.inode}, std::move(opened.file)).first->second;
+  }
+  const std::span<const std::byte> bytes = file->bytes();
   const auto size = static_cast<std::int64_t>(bytes.size());
   const std::int64_t wanted = length.value_or(offset <= size ? size - offset : 0);
   std::int64_t end = 0;
@@ -115,9 +123,19 @@ std::span<const std::byte> ExternalData::read(const std::string& location, std::
   return bytes.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(wanted));
 }
 
+void ExternalData::count_copy(std::size_t bytes, const std::string& where) {
+  const std::size_t most = file_bytes();  // copies of ranges that do not overlap fit into it
+  if (bytes > most - copied_bytes_)
+    throw Error(fmt::format(
+        "{}: the ranges of external data overlap: together they have more than the {} bytes of the "
+        "files; each byte may belong to one tensor, or to several with the same range",
+        where, most));
+  copied_bytes_ += bytes;
+}
+
 std::size_t ExternalData::file_bytes() const {
   std::size_t total = 0;
-  for (const auto& [location, file] : files_) total += file.bytes().size();
+  for (const auto& [id, file] : files_) total += file.bytes().size();
   return total;
 }
 

@@ -187,9 +187,12 @@ Tensor tensor_from_proto(const onnx::TensorProto& proto, ExternalData& external,
     else
       raw = std::as_bytes(std::span(proto.raw_data()));
     check_stored_size(raw.size(), bytes, shape, type, where);
-    Tensor tensor(type, std::move(shape));
-    copy_raw(raw, tensor);
-    return tensor;
+    const auto copy = [&] {
+      Tensor tensor(type, shape);
+      copy_raw(raw, tensor);
+      return tensor;
+    };
+    return is_external ? external.share(raw, type, count, where, copy).reshaped(shape) : copy();
   }
   const std::int64_t wanted = elements_per_byte(type) > 1 ? bytes : count;
   if (typed_entries(proto, type) != wanted)

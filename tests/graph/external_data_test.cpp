@@ -122,6 +122,55 @@ TEST_F(ExternalDataTest, RangesOutsideOfTheFile) {
   EXPECT_NE(load("data.bin", "0", "5").find("needs 4 bytes"), std::string::npos);
 }
 
+/// Tensors of the same range share one copy, whatever their shapes and the names of the file; the
+/// others must not add up to more than the files have.
+TEST_F(ExternalDataTest, CopiesAreBoundedByTheFiles) {
+  fs::create_hard_link(root_ / "model" / "data.bin", root_ / "model" / "same.bin");
+  struct Range {
+    std::string location, offset;
+    std::vector<std::int64_t> shape;
+  };
+  const auto load_all = [&](const std::vector<Range>& ranges) {
+    onnx::ModelProto model = relu_model();
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+      onnx::TensorProto& tensor =
+          add_initializer(model, "w" + std::to_string(i), 2, ranges[i].shape);
+      tensor.set_data_location(onnx::TensorProto::EXTERNAL);
+      const std::int64_t length = element_count(ranges[i].shape);
+      for (const auto& [key, value] :
+           std::vector<std::pair<std::string, std::string>>{{"location", ranges[i].location},
+                                                            {"offset", ranges[i].offset},
+                                                            {"length", std::to_string(length)}}) {
+        onnx::StringStringEntryProto& entry = *tensor.add_external_data();
+        entry.set_key(key);
+        entry.set_value(value);
+      }
+    }
+    write(root_ / "model" / "model.onnx", encode(model));
+    return load_onnx(root_ / "model" / "model.onnx");
+  };
+  const std::vector<Range> shared = {{"data.bin", "0", {8}},
+                                     {"./data.bin", "0", {2, 4}},
+                                     {"same.bin", "0", {8}},
+                                     {"data.bin", "8", {2}},
+                                     {"sub/data.bin", "0", {10}}};
+  const Graph graph = load_all(shared);
+  EXPECT_EQ(graph.values[1].constant.shape(), (Shape{2, 4}));
+  for (const std::size_t i : {1, 2})
+    EXPECT_EQ(graph.values[i].constant.raw(), graph.values[0].constant.raw());
+  try {
+    load_all({{"data.bin", "0", {8}}, {"same.bin", "1", {8}}});
+    ADD_FAILURE() << "overlapping ranges were read";
+  } catch (const Error& error) {
+    EXPECT_NE(
+        std::string(error.what())
+            .find("initializer 'w1': the ranges of external data overlap: together they have more "
+                  "than the 10 bytes of the files"),
+        std::string::npos)
+        << error.what();
+  }
+}
+
 TEST_F(ExternalDataTest, ModelsInMemoryHaveNoFolder) {
   onnx::ModelProto model = relu_model();
   onnx::TensorProto& tensor = add_initializer(model, "w", 2, {4});

@@ -251,9 +251,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    arguments.intact = environment.find_intact(arguments.intact)
-    environment.enter_venv(arguments.venv)
-    conditions = environment.conditions(arguments.intact)
+    conditions = environment.enter(arguments)
     samples, labels = read_samples(arguments)
     results = {}
     with tempfile.TemporaryDirectory() as folder:

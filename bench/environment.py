@@ -64,6 +64,26 @@ def enter_venv(folder):
     os.execv(python, [str(python), *sys.argv])
 
 
+def enter(arguments):
+    """Finds the program, goes on in the virtual environment, and returns the conditions."""
+    arguments.intact = find_intact(arguments.intact)
+    enter_venv(arguments.venv)
+    return conditions(arguments.intact)
+
+
+def add_models_arguments(parser):
+    parser.add_argument("models", nargs="*", help="part of the file name (default: all)")
+    parser.add_argument("--data", type=pathlib.Path, default=test_data(),
+                        help="folder with models/ and images/ (default: INTACT_TEST_DATA)")
+
+
+def parse_with_data(parser):
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error("no test data found; name its folder with --data")
+    return arguments
+
+
 def versions(intact):
     from importlib.metadata import version
     text = subprocess.run([intact, "--version"], capture_output=True, text=True).stdout.strip()

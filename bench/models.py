@@ -255,24 +255,17 @@ def table(results):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", help="part of the file name (default: all)")
-    parser.add_argument("--data", type=pathlib.Path, default=environment.test_data(),
-                        help="folder with models/ and images/ (default: INTACT_TEST_DATA)")
+    environment.add_models_arguments(parser)
     parser.add_argument("--limit", type=int, default=500, help="most samples per model")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--identical", type=int, default=2, help="calls for the comparison of bytes; 0: none")
     environment.add_arguments(parser)
-    arguments = parser.parse_args()
-    if arguments.data is None:
-        parser.error("no test data found; name its folder with --data")
-    return arguments
+    return environment.parse_with_data(parser)
 
 
 def main():
     arguments = parse_arguments()
-    arguments.intact = environment.find_intact(arguments.intact)
-    environment.enter_venv(arguments.venv)
-    conditions = environment.conditions(arguments.intact)
+    conditions = environment.enter(arguments)
     chosen = [model for model in MODELS
               if not arguments.models or any(part in model.file for part in arguments.models)]
     progress = environment.Progress("models", len(chosen))

@@ -285,9 +285,7 @@ def table(rows):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", help="part of the file name (default: all)")
-    parser.add_argument("--data", type=pathlib.Path, default=environment.test_data(),
-                        help="folder with models/ and images/ (default: INTACT_TEST_DATA)")
+    environment.add_models_arguments(parser)
     parser.add_argument("--minilm", type=pathlib.Path, default=environment.ROOT / "build" / "minilm",
                         help="what tools/export/minilm.py wrote; left out when absent")
     parser.add_argument("--modes", nargs="+", choices=["static", "dynamic", "dynamic-sampled"],
@@ -296,17 +294,12 @@ def parse_arguments():
     parser.add_argument("--limit", type=int, default=10000, help="most samples per model, calibration included")
     parser.add_argument("--threads", type=int, default=1)
     environment.add_arguments(parser)
-    arguments = parser.parse_args()
-    if arguments.data is None:
-        parser.error("no test data found; name its folder with --data")
-    return arguments
+    return environment.parse_with_data(parser)
 
 
 def main():
     arguments = parse_arguments()
-    arguments.intact = environment.find_intact(arguments.intact)
-    environment.enter_venv(arguments.venv)
-    conditions = environment.conditions(arguments.intact)
+    conditions = environment.enter(arguments)
     chosen = [case for case in CASES if not arguments.models or any(part in case.file for part in arguments.models)]
     for case in [case for case in chosen if case.exported and not model_file(case, arguments).exists()]:
         print(f"left out: {case.file}, no {model_file(case, arguments)}", file=sys.stderr)

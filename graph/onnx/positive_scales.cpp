@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/grid.hpp"
+#include "graph/passes/rewrite.hpp"
 #include "graph/reals.hpp"
 
 namespace intact {
@@ -69,7 +70,7 @@ bool is_supported(ElementType type) {
   return std::find(types.begin(), types.end(), type) != types.end();
 }
 
-void rewrite(Graph& graph, Node& node) {
+void rewrite(Graph& graph, FreshNames& names, Node& node) {
   const auto constant = [&](std::size_t i) { return graph.value(node.inputs[i]).constant; };
   const Tensor scales = convert(constant(1), ElementType::f32);
   const auto values = scales.data<float>();
@@ -84,7 +85,7 @@ void rewrite(Graph& graph, Node& node) {
     zero_points = constant(2).reshaped(scales.shape()).clone();
   }
   const auto name = [&](std::size_t i) {
-    return graph.unique_name(graph.value(node.inputs[i]).name + "/positive");
+    return names.get(graph.value(node.inputs[i]).name + "/positive");
   };
   const ElementType scale_type = constant(1).type();
   if (integers.type() == ElementType::s32)
@@ -95,21 +96,23 @@ void rewrite(Graph& graph, Node& node) {
     count_from_the_other_end<std::int8_t>(integers, zero_points, scales, *index);
   Tensor positive = scales.clone();
   for (float& scale : positive.data<float>()) scale = scale == 0 ? 1 : std::abs(scale);
-  const std::string names[] = {name(0), name(1), name(1) + "/zero_point"};
+  const std::string own[] = {name(0), name(1)};
   node.inputs.resize(2);
-  node.inputs[0] = graph.add_constant(names[0], std::move(integers));
-  node.inputs[1] = graph.add_constant(names[1], convert(positive, scale_type));
-  node.inputs.push_back(graph.add_constant(graph.unique_name(names[2]), std::move(zero_points)));
+  node.inputs[0] = graph.add_constant(own[0], std::move(integers));
+  node.inputs[1] = graph.add_constant(own[1], convert(positive, scale_type));
+  node.inputs.push_back(
+      graph.add_constant(names.get(own[1] + "/zero_point"), std::move(zero_points)));
 }
 
 }  // namespace
 
 void make_scales_positive(Graph& graph) {
+  FreshNames names(graph);
   for (Node& node : graph.nodes)
     if (node.is("DequantizeLinear") && node.has_input(1) && graph.is_constant(node.inputs[0]) &&
         graph.is_constant(node.inputs[1]) &&
         (!node.has_input(2) || graph.is_constant(node.inputs[2])))
-      rewrite(graph, node);
+      rewrite(graph, names, node);
 }
 
 }  // namespace intact

@@ -10,6 +10,7 @@
 #include "graph/definition.hpp"
 #include "graph/folding.hpp"
 #include "graph/passes/passes.hpp"
+#include "graph/passes/rewrite.hpp"
 
 namespace intact {
 namespace {
@@ -85,30 +86,27 @@ std::optional<Shape> reshaped_operand(const Shape& operand, const Shape& to, con
 
 class Hoister {
  public:
-  explicit Hoister(Graph& graph)
-      : graph_(graph), producers_(graph.producers()), consumers_(graph.consumers()) {}
+  explicit Hoister(Graph& graph) : graph_(graph), nodes_(graph), names_(graph) {}
 
-  /// True when nodes have been added; the edges are then out of date.
-  bool run() {
-    for (std::size_t i = 0; i < graph_.nodes.size(); ++i)
-      for (std::size_t at = i; hoist(at);)
-        if (rebuilt_) return true;
-    return false;
+  /// Functions that have been added lie behind the others and move on in the same walk; others may
+  /// be free to move only then.
+  void run() {
+    do {
+      added_ = false;
+      for (int i = 0; i < nodes_.size(); ++i)
+        for (int at = i; hoist(at);) continue;
+    } while (added_);
+    nodes_.finish();
   }
 
  private:
   Value& value(ValueId id) const { return graph_.value(id); }
   const Shape& shape(ValueId id) const { return *graph_.value(id).shape; }
-  int producer(ValueId id) const {
-    return id == no_value ? -1 : producers_[static_cast<std::size_t>(id)];
-  }
   bool is_single(ValueId id) const {
     return graph_.is_constant(id) && value(id).constant.size() == 1;
   }
   ValueId add_constant(const std::string& name, Tensor tensor) {
-    const ValueId id = graph_.add_constant(graph_.unique_name(name), std::move(tensor));
-    value(id).shape = value(id).constant.shape();
-    return id;
+    return graph_.add_constant(names_.get(name), std::move(tensor));
   }
 
   bool comes_from_grid(ValueId id, int depth = 0) const;
@@ -117,23 +115,23 @@ class Hoister {
   bool may_pass(const Node& function, std::size_t operand, const Node& move) const;
   ValueId moved_back(const Node& move, ValueId operand, std::vector<Node>& added);
   bool pad_with_result(Node& pad, const Node& function, std::size_t operand);
-  bool hoist(std::size_t& at);
-  bool pass(std::size_t& at, std::size_t operand);
-  bool pass_concat(std::size_t at, std::size_t operand);
+  bool hoist(int& at);
+  bool pass(int& at, std::size_t operand);
+  bool pass_concat(int at, std::size_t operand);
 
   Graph& graph_;
-  std::vector<int> producers_;
-  std::vector<std::vector<int>> consumers_;
-  bool rebuilt_ = false;
+  NodeEditor nodes_;
+  FreshNames names_;
+  bool added_ = false;
 };
 
 /// Floats that operators with operands on grids compute, or element-wise operators and movements
 /// behind such.
 bool Hoister::comes_from_grid(ValueId id, int depth) const {
   constexpr int deepest = 8;
-  const int index = producer(id);
+  const int index = nodes_.producer(id);
   if (index < 0 || depth > deepest) return false;
-  const Node& node = graph_.nodes[static_cast<std::size_t>(index)];
+  const Node& node = nodes_.node(index);
   const Definition* definition = find_definition(node.op, node.domain);
   const bool passes =
       definition != nullptr && (definition->elementwise || moves_data(node) || node.is("Pad"));
@@ -155,12 +153,11 @@ bool Hoister::is_function(const Node& node) const {
 
 /// `middle` is the float result of a movement, read by this function alone.
 bool Hoister::is_moved(const Node& function, ValueId middle) const {
-  const int above = producer(middle);
+  const int above = nodes_.producer(middle);
   if (above < 0 || graph_.is_output(middle) || value(middle).grid ||
-      consumers_[static_cast<std::size_t>(middle)].size() != 1 ||
-      value(middle).shape != value(function.outputs[0]).shape)
+      nodes_.users(middle).size() != 1 || value(middle).shape != value(function.outputs[0]).shape)
     return false;
-  const Node& move = graph_.nodes[static_cast<std::size_t>(above)];
+  const Node& move = nodes_.node(above);
   const Value& x = value(move.inputs[0]);
   return move.domain.empty() && x.type == ElementType::f32 && x.shape && !x.grid &&
          !x.is_constant() && element_count(*x.shape) > 0 && comes_from_grid(middle);
@@ -189,7 +186,7 @@ ValueId Hoister::moved_back(const Node& move, ValueId operand, std::vector<Node>
   whole.insert(whole.end(), from.shape->begin(), from.shape->end());
   Node back;
   back.version = 13;
-  back.name = graph_.unique_name(from.name + "/back");
+  back.name = names_.get(from.name + "/back");
   back.inputs = {operand};
   Shape result;
   if (move.is("Transpose")) {
@@ -243,75 +240,68 @@ bool Hoister::pad_with_result(Node& pad, const Node& function, std::size_t opera
 }
 
 /// Swaps the function at `at` with the movement before it; `at` is then where it stands.
-bool Hoister::pass(std::size_t& at, std::size_t operand) {
-  Node& function = graph_.nodes[at];
+bool Hoister::pass(int& at, std::size_t operand) {
+  Node function = nodes_.node(at);
   const ValueId middle = function.inputs[operand];
-  const auto above = static_cast<std::size_t>(producer(middle));
-  Node& move = graph_.nodes[above];
+  const int above = nodes_.producer(middle);
+  Node move = nodes_.node(above);
   if (!may_pass(function, operand, move)) return false;
   const ValueId x = move.inputs[0];
   std::vector<Node> added;
-  std::vector<ValueId> operands = function.inputs;
-  for (std::size_t i = 0; i < operands.size(); ++i) {
+  for (std::size_t i = 0; i < function.inputs.size(); ++i) {
     if (i == operand || !function.has_input(i)) continue;
-    if (!is_single(operands[i]))
-      operands[i] = moved_back(move, operands[i], added);
-    else if (shape(operands[i]).size() > shape(x).size())
-      operands[i] = add_constant(value(operands[i]).name + "/single",
-                                 real_constant(value(operands[i])).reshaped({}));
-    if (operands[i] == no_value) return false;
+    ValueId& other = function.inputs[i];
+    if (!is_single(other))
+      other = moved_back(move, other, added);
+    else if (shape(other).size() > shape(x).size())
+      other = add_constant(value(other).name + "/single", real_constant(value(other)).reshaped({}));
+    if (other == no_value) return false;
   }
   if (move.is("Pad") && !pad_with_result(move, function, operand)) return false;
-  operands[operand] = x;
-  function.inputs = std::move(operands);
+  nodes_.take(at);
+  nodes_.take(above);
+  function.inputs[operand] = x;
   move.inputs[0] = middle;
   move.outputs[0] = std::exchange(function.outputs[0], middle);
   value(middle).shape = shape(x);
-  std::swap(function, move);
+  nodes_.put(above, std::move(function));
+  nodes_.put(at, std::move(move));
   at = above;
-  if (!added.empty()) {
-    graph_.nodes.insert(graph_.nodes.end(), added.begin(), added.end());
-    graph_.sort();
-    rebuilt_ = true;
-  }
+  for (Node& node : added) nodes_.insert_before(at, std::move(node));
+  added_ = added_ || !added.empty();
   return true;
 }
 
 /// The function of joined tensors is the functions joined.
-bool Hoister::pass_concat(std::size_t at, std::size_t operand) {
-  const Node function = graph_.nodes[at];
-  Node& concat = graph_.nodes[static_cast<std::size_t>(producer(function.inputs[operand]))];
-  for (std::size_t i = 0; i < function.inputs.size(); ++i)
-    if (i != operand && function.has_input(i) &&
-        (!is_single(function.inputs[i]) || !shape(function.inputs[i]).empty()))
-      return false;
-  for (const ValueId part : concat.inputs)
+bool Hoister::pass_concat(int at, std::size_t operand) {
+  const int above = nodes_.producer(nodes_.node(at).inputs[operand]);
+  for (std::size_t i = 0; const ValueId id : nodes_.node(at).inputs)
+    if (i++ != operand && id != no_value && (!is_single(id) || !shape(id).empty())) return false;
+  for (const ValueId part : nodes_.node(above).inputs)
     if (graph_.is_constant(part) || !value(part).shape) return false;
-  std::vector<Node> added;
+  Node function = nodes_.take(at), concat = nodes_.take(above);
+  concat.outputs = function.outputs;
   for (ValueId& part : concat.inputs) {
     Node own = function;
+    function.sources.clear();  // the first stands for them
     own.inputs[operand] = part;
-    if (!added.empty()) own.sources.clear();
-    own.outputs = {graph_.add_value(graph_.unique_name(value(part).name + "/" + function.name),
-                                    ElementType::f32)};
+    own.outputs = {
+        graph_.add_value(names_.get(value(part).name + "/" + function.name), ElementType::f32)};
     value(own.outputs[0]).shape = shape(part);
     part = own.outputs[0];
-    added.push_back(std::move(own));
+    nodes_.insert_before(above, std::move(own));
   }
-  concat.outputs[0] = function.outputs[0];
-  graph_.nodes[at].op.clear();
-  graph_.nodes.insert(graph_.nodes.end(), added.begin(), added.end());
-  graph_.erase_marked();
-  graph_.sort();
-  return rebuilt_ = true;
+  nodes_.put(above, std::move(concat));
+  return added_ = true;
 }
 
-bool Hoister::hoist(std::size_t& at) {
-  if (!is_function(graph_.nodes[at])) return false;
-  const std::vector<ValueId> operands = graph_.nodes[at].inputs;
+/// Moves the function at `at` in front of the movement before it; false when it stays.
+bool Hoister::hoist(int& at) {
+  if (!is_function(nodes_.node(at))) return false;
+  const std::vector<ValueId> operands = nodes_.node(at).inputs;
   for (std::size_t i = 0; i < operands.size(); ++i) {
-    if (operands[i] == no_value || !is_moved(graph_.nodes[at], operands[i])) continue;
-    const bool joined = graph_.nodes[static_cast<std::size_t>(producer(operands[i]))].is("Concat");
+    if (operands[i] == no_value || !is_moved(nodes_.node(at), operands[i])) continue;
+    const bool joined = nodes_.node(nodes_.producer(operands[i])).is("Concat");
     if (joined ? pass_concat(at, i) : pass(at, i)) return true;
   }
   return false;
@@ -320,7 +310,7 @@ bool Hoister::hoist(std::size_t& at) {
 }  // namespace
 
 void hoist_functions(Graph& graph) {
-  while (Hoister(graph).run()) continue;
+  Hoister(graph).run();
 }
 
 }  // namespace intact

@@ -286,7 +286,7 @@ ValueId constant_along(Pattern& pattern, ValueId id, ValueId like, std::size_t f
   for (std::size_t i = 0; i < to.size(); ++i)
     to[i] = static_cast<float>(static_cast<double>(from[from.size() == 1 ? 0 : i]) * number);
   const std::string name = graph.value(id == no_value ? like : id).name;
-  const ValueId made = graph.add_constant(graph.unique_name(name + "/factors"), std::move(result));
+  const ValueId made = graph.add_constant(pattern.names.get(name + "/factors"), std::move(result));
   graph.value(made).shape = wanted;
   return made;
 }

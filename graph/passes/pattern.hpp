@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "graph/graph.hpp"
+#include "graph/passes/rewrite.hpp"
 
 namespace intact {
 
 class Pattern {
  public:
   explicit Pattern(Graph& graph)
-      : graph_(graph), producers_(graph.producers()), consumers_(graph.consumers()) {}
+      : names(graph), graph_(graph), producers_(graph.producers()), consumers_(graph.consumers()) {}
 
   /// A new match that ends at node `last`.
   void begin(int last) { taken_ = {last}; }
@@ -66,6 +67,8 @@ class Pattern {
 
   Graph& graph() { return graph_; }
   const std::optional<Shape>& shape(ValueId id) const { return graph_.value(id).shape; }
+
+  FreshNames names;
 
  private:
   bool take_factors(const Node& node, Product& product);

@@ -41,7 +41,10 @@ std::optional<Multiple> multiple_of(const Graph& graph, const Node& node) {
 class Pulling {
  public:
   explicit Pulling(Graph& graph)
-      : graph_(graph), producers_(graph.producers()), consumers_(graph.consumers()) {}
+      : graph_(graph),
+        names_(graph),
+        producers_(graph.producers()),
+        consumers_(graph.consumers()) {}
 
   void run() {
     std::vector<Node> behind;
@@ -98,7 +101,7 @@ class Pulling {
     }
     const ValueId y = product.outputs[0];
     const ValueId unscaled =
-        graph_.add_value(graph_.unique_name(graph_.value(y).name + "/unscaled"), ElementType::f32);
+        graph_.add_value(names_.get(graph_.value(y).name + "/unscaled"), ElementType::f32);
     graph_.value(unscaled).shape = graph_.value(y).shape;
     product.outputs[0] = unscaled;
     Node node = scaling(product, unscaled, factor, y);
@@ -116,7 +119,7 @@ class Pulling {
 
   /// `like` with another meaning: `factor` times x.
   Node scaling(const Node& like, ValueId x, double factor, ValueId y) {
-    const ValueId constant = graph_.add_constant(graph_.unique_name(like.name + "/factor"),
+    const ValueId constant = graph_.add_constant(names_.get(like.name + "/factor"),
                                                  Tensor::scalar(static_cast<float>(factor)));
     graph_.value(constant).shape = Shape{};
     Node node = like;
@@ -128,6 +131,7 @@ class Pulling {
   }
 
   Graph& graph_;
+  FreshNames names_;
   std::vector<int> producers_;
   std::vector<std::vector<int>> consumers_;
 };

@@ -125,11 +125,12 @@ Node row_node(const Normalization& norm, std::int64_t axis) {
 }
 
 /// Transpose with its output.
-Node transpose(Graph& graph, ValueId x, const std::vector<std::int64_t>& order,
+Node transpose(Pattern& pattern, ValueId x, const std::vector<std::int64_t>& order,
                const std::string& name) {
+  Graph& graph = pattern.graph();
   Node node = standard_node("Transpose", 13, {x});
   node.attributes.set("perm", order);
-  node.outputs = {graph.add_value(graph.unique_name(name), ElementType::f32)};
+  node.outputs = {graph.add_value(pattern.names.get(name), ElementType::f32)};
   node.name = graph.value(node.outputs[0]).name;
   Shape shape;
   for (const std::int64_t axis : order)
@@ -150,9 +151,9 @@ bool replace_between_transposes(Pattern& pattern, const Normalization& norm) {
   std::rotate(there.begin() + norm.axes[0], there.begin() + norm.axes[0] + 1, there.end());
   for (std::size_t i = 0; i < there.size(); ++i)
     back[static_cast<std::size_t>(there[i])] = static_cast<std::int64_t>(i);
-  Node in = transpose(graph, norm.x, there, name + "/axis_last");
+  Node in = transpose(pattern, norm.x, there, name + "/axis_last");
   rows.inputs[0] = in.outputs[0];
-  rows.outputs = {graph.add_value(graph.unique_name(name + "/normalized"), ElementType::f32)};
+  rows.outputs = {graph.add_value(pattern.names.get(name + "/normalized"), ElementType::f32)};
   graph.value(rows.outputs[0]).shape = graph.value(in.outputs[0]).shape;
   Node out = standard_node("Transpose", 13, {rows.outputs[0]});
   out.name = graph.value(rows.outputs[0]).name + "/axis_back";

@@ -24,11 +24,9 @@ void become_output(Graph& graph, ValueId from, ValueId to) {
 
 }  // namespace
 
-FreshNames::FreshNames(const Graph& graph) {
-  for (const Value& value : graph.values) taken_.insert(value.name);
-}
-
 std::string FreshNames::get(const std::string& base) {
+  if (!std::exchange(collected_, true))
+    for (const Value& value : graph_.values) taken_.insert(value.name);
   if (taken_.insert(base).second) return base;
   int& number = numbers_[base];
   std::string name;
@@ -85,6 +83,65 @@ void Rewriter::give_sources(ValueId id, std::vector<std::string> sources, const 
 
 void Rewriter::finish() {
   graph_.nodes = std::move(nodes_);
+}
+
+NodeEditor::NodeEditor(Graph& graph)
+    : graph_(graph), producers_(graph.producers()), users_(graph.consumers()) {
+  for (int i = 0; i < size(); ++i) places_.push_back(order_.insert(order_.end(), i));
+}
+
+int NodeEditor::producer(ValueId id) const {
+  const auto index = static_cast<std::size_t>(id);
+  return id == no_value || index >= producers_.size() ? -1 : producers_[index];
+}
+
+const std::vector<int>& NodeEditor::users(ValueId id) const {
+  static const std::vector<int> none;
+  const auto index = static_cast<std::size_t>(id);
+  return index < users_.size() ? users_[index] : none;
+}
+
+Node NodeEditor::take(int index) {
+  edited_ = true;
+  Node node = std::exchange(graph_.nodes[static_cast<std::size_t>(index)], {});
+  for (const ValueId id : node.outputs)
+    if (id != no_value) producers_[static_cast<std::size_t>(id)] = -1;
+  for (const ValueId id : node.inputs) {
+    if (id == no_value || graph_.is_constant(id)) continue;
+    auto& users = users_[static_cast<std::size_t>(id)];
+    users.erase(std::find(users.begin(), users.end(), index));
+  }
+  return node;
+}
+
+void NodeEditor::put(int index, Node node) {
+  producers_.resize(graph_.values.size(), -1);
+  users_.resize(graph_.values.size());
+  for (const ValueId id : node.outputs)
+    if (id != no_value) producers_[static_cast<std::size_t>(id)] = index;
+  for (const ValueId id : node.inputs)
+    if (id != no_value && !graph_.is_constant(id))
+      users_[static_cast<std::size_t>(id)].push_back(index);
+  graph_.nodes[static_cast<std::size_t>(index)] = std::move(node);
+}
+
+int NodeEditor::insert_before(int index, Node node) {
+  edited_ = true;
+  const int added = size();
+  graph_.nodes.emplace_back();
+  places_.push_back(order_.insert(places_[static_cast<std::size_t>(index)], added));
+  put(added, std::move(node));
+  return added;
+}
+
+void NodeEditor::finish() {
+  if (!edited_) return;
+  std::vector<Node> nodes;
+  for (const int index : order_)
+    nodes.push_back(std::move(graph_.nodes[static_cast<std::size_t>(index)]));
+  graph_.nodes = std::move(nodes);
+  graph_.erase_marked();
+  graph_.sort();
 }
 
 void remove_sources(Graph& graph, Node& node, const char* reason) {

@@ -1,6 +1,8 @@
 // GridSample: an image read at points given by another tensor, in double.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <span>
 
 #include "graph/ops/checks.hpp"
 #include "graph/ops/dispatch.hpp"
@@ -75,9 +77,16 @@ double reflected(double position, std::int64_t extent, bool align_corners) {
   return low + (rest <= range ? rest : 2 * range - rest);
 }
 
-/// An image with its border rule; reads at any integer position.
+/// Elements of an image with their weights, in the order in which they are added up.
+struct Footprint {
+  double start = 0;  ///< NaN where a weight is not finite
+  int count = 0;
+  std::array<std::int64_t, 16> element;
+  std::array<double, 16> weight;
+};
+
+/// An image's extents with its border rule, which reads at any integer position.
 struct Image {
-  const double* data;
   std::int64_t height, width;
   Sampling sampling;
 
@@ -93,9 +102,14 @@ struct Image {
     return static_cast<std::int64_t>(
         std::clamp(std::nearbyint(position), 0.0, static_cast<double>(extent - 1)));
   }
-  double at(double y, double x) const {
+  void add(double y, double x, double weight, Footprint& footprint) const {
     const std::int64_t row = index(y, height), column = index(x, width);
-    return row < 0 || column < 0 ? 0 : data[row * width + column];
+    if (row < 0 || column < 0) {
+      footprint.start += weight * 0;
+      return;
+    }
+    footprint.element[static_cast<std::size_t>(footprint.count)] = row * width + column;
+    footprint.weight[static_cast<std::size_t>(footprint.count++)] = weight;
   }
 };
 
@@ -110,22 +124,23 @@ void cubic_weights(double fraction, double weights[4]) {
   weights[3] = outer(2 - fraction);
 }
 
-double sample(const Image& image, double y, double x) {
-  if (image.sampling.interpolation == Interpolation::nearest)
-    return image.at(std::nearbyint(y), std::nearbyint(x));
+Footprint footprint_at(const Image& image, double y, double x) {
+  Footprint footprint;
+  if (image.sampling.interpolation == Interpolation::nearest) {
+    image.add(std::nearbyint(y), std::nearbyint(x), 1, footprint);
+    return footprint;
+  }
   const double top = std::floor(y), left = std::floor(x);
   double rows[4] = {0, 1 - (y - top), y - top, 0}, columns[4] = {0, 1 - (x - left), x - left, 0};
   if (image.sampling.interpolation == Interpolation::cubic) {
     cubic_weights(y - top, rows);
     cubic_weights(x - left, columns);
   }
-  double sum = 0;
   for (int i = 0; i < 4; ++i)
-    for (int j = 0; j < 4; ++j) {
-      const double weight = rows[i] * columns[j];
-      if (weight != 0) sum += weight * image.at(top + i - 1, left + j - 1);
-    }
-  return sum;
+    for (int j = 0; j < 4; ++j)
+      if (const double weight = rows[i] * columns[j]; weight != 0)
+        image.add(top + i - 1, left + j - 1, weight, footprint);
+  return footprint;
 }
 
 /// Linear and nearest sampling bring the position itself inside; cubic sampling its neighbours.
@@ -137,24 +152,54 @@ double inside(double position, std::int64_t extent, const Sampling& sampling) {
   return std::clamp(position, 0.0, static_cast<double>(extent - 1));
 }
 
+template <class T>
+void sample_plane(std::span<const Footprint> points, const T* from, T* to) {
+  for (const Footprint& point : points) {
+    double sum = point.start;
+    for (std::size_t k = 0; k < static_cast<std::size_t>(point.count); ++k)
+      sum += point.weight[k] * static_cast<double>(from[point.element[k]]);
+    *to++ = static_cast<T>(sum);
+  }
+}
+
+/// The planes of one image at points [count][2].
+template <class T>
+void sample_planes(const Image& image, std::int64_t planes, const double* at, std::int64_t count,
+                   const T* from, T* to) {
+  constexpr std::int64_t block = 256;
+  std::vector<Footprint> points(block);
+  for (std::int64_t begin = 0; begin < count; begin += block) {
+    const std::int64_t size = std::min(block, count - begin);
+    for (std::int64_t i = 0; i < size; ++i, at += 2) {
+      const double column = to_position(at[0], image.width, image.sampling.align_corners);
+      const double row = to_position(at[1], image.height, image.sampling.align_corners);
+      points[static_cast<std::size_t>(i)] =
+          footprint_at(image, inside(row, image.height, image.sampling),
+                       inside(column, image.width, image.sampling));
+    }
+    for (std::int64_t plane = 0; plane < planes; ++plane)
+      sample_plane({points.data(), static_cast<std::size_t>(size)},
+                   from + plane * image.height * image.width, to + plane * count + begin);
+  }
+}
+
 std::vector<Tensor> evaluate_grid_sample(const EvalContext& context) {
   const auto types = output_types(context, infer_grid_sample);
-  const Sampling sampling = sampling_of(context.node);
-  const Tensor x = convert(context.inputs[0], ElementType::f64);
+  const bool floats = types[0].type == ElementType::f32;
+  const Tensor x = floats ? context.inputs[0] : convert(context.inputs[0], ElementType::f64);
   const Tensor grid = convert(context.inputs[1], ElementType::f64);
   const Shape& out = *types[0].shape;
-  Tensor result = allocate(context.node, {ElementType::f64, out});
-  const std::int64_t height = x.shape()[2], width = x.shape()[3], points = out[2] * out[3];
-  if (result.size() == 0 || height == 0 || width == 0) return {convert(result, types[0].type)};
-  double* to = result.data<double>().data();
-  for (std::int64_t plane = 0; plane < out[0] * out[1]; ++plane, to += points) {
-    const Image image{x.data<double>().data() + plane * height * width, height, width, sampling};
-    const double* at = grid.data<double>().data() + plane / out[1] * points * 2;
-    for (std::int64_t i = 0; i < points; ++i, at += 2) {
-      const double column = to_position(at[0], width, sampling.align_corners);
-      const double row = to_position(at[1], height, sampling.align_corners);
-      to[i] = sample(image, inside(row, height, sampling), inside(column, width, sampling));
-    }
+  Tensor result = allocate(context.node, {x.type(), out});
+  const Image image{x.shape()[2], x.shape()[3], sampling_of(context.node)};
+  const std::int64_t pixels = image.height * image.width, points = out[2] * out[3];
+  if (result.size() == 0 || pixels == 0) return {convert(result, types[0].type)};
+  for (std::int64_t n = 0; n < out[0]; ++n) {
+    const auto sample = [&]<class T>(T) {
+      sample_planes(image, out[1], grid.data<double>().data() + n * points * 2, points,
+                    x.data<T>().data() + n * out[1] * pixels,
+                    result.data<T>().data() + n * out[1] * points);
+    };
+    floats ? sample(float{}) : sample(double{});
   }
   return {convert(result, types[0].type)};
 }

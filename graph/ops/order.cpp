@@ -103,6 +103,25 @@ std::vector<TensorType> infer_cum_sum(const InferContext& context) {
   return {context.inputs[0]};
 }
 
+/// Running sums along the middle axis, each with type Sum.
+template <class Sum, class T>
+void cumulate(const AxisView& view, bool exclusive, bool reverse, const T* src, T* dst) {
+  std::vector<Sum> sums(static_cast<std::size_t>(view.inner));
+  for (std::int64_t outer = 0; outer < view.outer; ++outer) {
+    std::ranges::fill(sums, Sum{});
+    for (std::int64_t step = 0; step < view.extent; ++step) {
+      const std::int64_t i = reverse ? view.extent - 1 - step : step;
+      const T* from = src + (outer * view.extent + i) * view.inner;
+      T* to = dst + (outer * view.extent + i) * view.inner;
+      for (Sum& sum : sums) {
+        const Sum next = wrapping(sum, static_cast<Sum>(*from++), std::plus<>{});
+        *to++ = static_cast<T>(exclusive ? sum : next);
+        sum = next;
+      }
+    }
+  }
+}
+
 std::vector<Tensor> evaluate_cum_sum(const EvalContext& context) {
   const auto types = output_types(context, infer_cum_sum);
   const Node& node = context.node;
@@ -112,22 +131,15 @@ std::vector<Tensor> evaluate_cum_sum(const EvalContext& context) {
   const int axis = normalize_axis(node, given, context.inputs[0].rank());
   const bool real = is_float(types[0].type);
   // Reals are summed in double, integers wrap.
-  const Tensor data = convert(context.inputs[0], real ? ElementType::f64 : ElementType::s64);
+  const Tensor data = context.inputs[0].type() == ElementType::f32
+                          ? context.inputs[0]
+                          : convert(context.inputs[0], real ? ElementType::f64 : ElementType::s64);
   const AxisView view = view_axis(data.shape(), axis);
   Tensor result = allocate(node, {data.type(), data.shape()});
   if (result.size() == 0) return {convert(result, types[0].type)};
   visit_number(data.type(), [&]<class T>(T) {
-    for (std::int64_t row = 0; row < view.outer * view.inner; ++row) {
-      const std::int64_t base = row / view.inner * view.extent * view.inner + row % view.inner;
-      T sum{};
-      for (std::int64_t step = 0; step < view.extent; ++step) {
-        const std::int64_t i = reverse ? view.extent - 1 - step : step;
-        const auto at = static_cast<std::size_t>(base + i * view.inner);
-        const T next = wrapping(sum, data.data<T>()[at], std::plus<>{});
-        result.data<T>()[at] = exclusive ? sum : next;
-        sum = next;
-      }
-    }
+    using Sum = std::conditional_t<std::is_floating_point_v<T>, double, std::int64_t>;
+    cumulate<Sum>(view, exclusive, reverse, data.data<T>().data(), result.data<T>().data());
   });
   return {convert(result, types[0].type)};
 }

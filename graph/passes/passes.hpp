@@ -2,7 +2,9 @@
 // passes.cpp. A pass keeps the meaning of the graph and accounts for every source node.
 #pragma once
 
+#include <functional>
 #include <span>
+#include <string>
 
 #include "graph/graph.hpp"
 
@@ -33,6 +35,12 @@ void remove_identities(Graph& graph);    ///< Identity, Dropout, Cast to the sam
 void remove_dead_code(Graph& graph);     ///< nodes that no output needs
 void inline_branches(Graph& graph);      ///< If with a constant condition
 void canonicalize_subgraphs(Graph& graph);  ///< all passes on the subgraphs of control flow
+
+/// Gives the part of a constant that has this name: `cut` makes it, if it has not been made before.
+using PartOfConstant = std::function<Tensor(const Tensor& whole, const std::string& name,
+                                            const std::function<Tensor()>& cut)>;
+/// The same along axes that only shapes tell, for graphs of several shapes that share weights.
+void split_products(Graph& graph, const PartOfConstant& part_of_constant);
 
 /// Max, Min, Sum and Mean of any number of tensors as operators of two; needs shapes.
 void pair_operands(Graph& graph);

@@ -2,6 +2,8 @@
 // gate (a * sigmoid(b)), or of queries, keys and values, become products of their own, behind which
 // float operators and Rounds can run in the kernel. Only where the products run on integers and
 // nobody reads the whole.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -15,25 +17,33 @@
 namespace intact {
 namespace {
 
-/// A constant's elements [begin, end) along one axis, with their scales.
-Value sliced(const Value& whole, std::size_t axis, std::int64_t begin, std::int64_t end) {
-  const Shape& from = whole.constant.shape();
-  Value part = whole;
+/// Elements [begin, end) along one axis.
+Tensor sliced(const Tensor& whole, std::size_t axis, std::int64_t begin, std::int64_t end) {
+  const Shape& from = whole.shape();
   Shape shape = from;
   shape[axis] = end - begin;
-  part.constant = Tensor(whole.constant.type(), shape);
-  part.shape = shape;
+  Tensor part(whole.type(), shape);
   std::int64_t outer = 1;
   for (std::size_t i = 0; i < axis; ++i) outer *= from[i];
-  if (part.constant.size() > 0) {
-    const std::size_t row = whole.constant.bytes() / static_cast<std::size_t>(outer);
+  if (part.size() > 0) {
+    const std::size_t row = whole.bytes() / static_cast<std::size_t>(outer);
     const std::size_t element = row / static_cast<std::size_t>(from[axis]);
     const std::size_t copied = element * static_cast<std::size_t>(end - begin);
-    const auto* src = static_cast<const std::byte*>(whole.constant.raw());
-    auto* dst = static_cast<std::byte*>(part.constant.raw());
+    const auto* src = static_cast<const std::byte*>(whole.raw());
+    auto* dst = static_cast<std::byte*>(part.raw());
     for (std::int64_t i = 0; i < outer; ++i, src += row, dst += copied)
       std::memcpy(dst, src + element * static_cast<std::size_t>(begin), copied);
   }
+  return part;
+}
+
+/// A constant's elements [begin, end) along one axis, with their scales.
+Value sliced(const Value& whole, std::size_t axis, std::int64_t begin, std::int64_t end,
+             const PartOfConstant& part_of) {
+  Value part = whole;
+  part.constant = part_of(whole.constant, fmt::format("{} to {} of axis {}", begin, end, axis),
+                          [&] { return sliced(whole.constant, axis, begin, end); });
+  part.shape = part.constant.shape();
   if (whole.grid && !whole.grid->per_tensor() && *whole.grid->axis == static_cast<int>(axis)) {
     const auto cut = [&](auto& values) {
       values.erase(values.begin() + end, values.end());
@@ -62,8 +72,9 @@ struct Part {
 
 class Splitter {
  public:
-  explicit Splitter(Graph& graph)
+  Splitter(Graph& graph, const PartOfConstant& part_of_constant)
       : graph_(graph),
+        part_of_constant_(part_of_constant),
         names_(graph),
         producers_(graph.producers()),
         consumers_(graph.consumers()) {}
@@ -103,6 +114,7 @@ class Splitter {
   void split(const Product& product, const std::vector<Part>& parts);
 
   Graph& graph_;
+  const PartOfConstant& part_of_constant_;
   FreshNames names_;
   std::vector<int> producers_;
   std::vector<std::vector<int>> consumers_;
@@ -254,7 +266,7 @@ ValueId Splitter::sliced_operand(ValueId id, std::size_t axis_from_end, const Pr
   if (shape.size() < axis_from_end) return id;
   const std::size_t axis = shape.size() - axis_from_end;
   if (shape[axis] != product.channels || graph_.value(id).constant.size() == 1) return id;
-  Value cut = sliced(graph_.value(id), axis, part.begin, part.end);
+  Value cut = sliced(graph_.value(id), axis, part.begin, part.end, part_of_constant_);
   cut.name = names_.get(cut.name + "/part");
   graph_.values.push_back(std::move(cut));
   return static_cast<ValueId>(graph_.values.size()) - 1;
@@ -302,7 +314,13 @@ void Splitter::split(const Product& product, const std::vector<Part>& parts) {
 }  // namespace
 
 void split_products(Graph& graph) {
-  Splitter(graph).run();
+  split_products(graph, [](const Tensor&, const std::string&, const std::function<Tensor()>& cut) {
+    return cut();
+  });
+}
+
+void split_products(Graph& graph, const PartOfConstant& part_of_constant) {
+  Splitter(graph, part_of_constant).run();
 }
 
 }  // namespace intact

@@ -43,7 +43,7 @@ long strip_width(const ConvShape& shape) {
   constexpr long most_bytes = 20 * 1024;
   const long column = lines(shape) * static_cast<long>(sizeof(Column));
   const long most = (most_bytes / column - shape.kernel[2]) / shape.stride[2] + 1;
-  if (shape.out[2] <= most || most < kTogether) return most < kTogether ? kTogether : shape.out[2];
+  if (most < kTogether || shape.out[2] <= kTogether) return kTogether;
   const long strips = (shape.out[2] + most - 1) / most;
   return round_up((shape.out[2] + strips - 1) / strips, kTogether);
 }
@@ -135,11 +135,11 @@ class Lines {
     }
     Column beyond;
     interleave(padding_, padding_, beyond.words);
-    long x = first_;
-    for (const long last = limit(begin - first_, length_) + first_; x < last; ++x) *to++ = beyond;
-    for (; x < end; ++x, ++to, rows[0] += steps[0], rows[1] += steps[1])
+    const long before = limit(begin - first_, length_), after = length_ - before - (end - begin);
+    for (long x = 0; x < before; ++x) *to++ = beyond;
+    for (long x = begin; x < end; ++x, ++to, rows[0] += steps[0], rows[1] += steps[1])
       interleave(rows[0], rows[1], to->words);
-    for (; x < first_ + length_; ++x) *to++ = beyond;
+    for (long x = 0; x < after; ++x) *to++ = beyond;
   }
 
   const ConvShape& shape_;

@@ -468,6 +468,9 @@ TEST(Depthwise, RowsLongerThanAStrip) {
         compare(make_shape(40, {1, 5, width}, {1, kernel, kernel}, {1, stride, stride}, {0, 1, 1},
                            {0, 1, 1}),
                 {}, ++seed);
+  for (std::int64_t stride : {1, 2})  // whole strips of padding
+    compare(make_shape(40, {1, 5, 7}, {1, 3, 3}, {1, stride, stride}, {0, 1, 300}, {0, 1, 300}), {},
+            ++seed);
 }
 
 }  // namespace

@@ -229,17 +229,20 @@ void add_bench(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("bench", "Measures loading, latency, throughput and memory");
-  command->add_option("MODEL", options->model, "ONNX file")->required();
+  command->add_option("MODEL", options->model, "ONNX file")->type_name("")->required();
   command
       ->add_option("--runs", options->runs, "Runs per stream (default: about two seconds of them)")
-      ->check(CLI::PositiveNumber);
+      ->type_name("R")
+      ->check(without_text(CLI::PositiveNumber));
   command->add_option("--streams", options->streams, "Threads that run the model at the same time")
-      ->check(CLI::Range(1, 1024));
+      ->type_name("S")
+      ->check(without_text(CLI::Range(1, 1024)));
   command->add_flag("--no-fusion", options->engine.no_fusion,
                     "One kernel per operator; same result");
   command->add_flag("--nodes", options->nodes, "Time of each step");
-  command->add_option("--profile", options->profile, "Write one run as a Chrome trace");
-  command->add_option("--json", options->json, "Write the figures as JSON");
+  command->add_option("--profile", options->profile, "Write one run as a Chrome trace")
+      ->type_name("FILE");
+  command->add_option("--json", options->json, "Write the figures as JSON")->type_name("FILE");
   add_engine_flags(*command, options->engine);
   add_shape_flag(*command, options->engine);
   command->callback([options, &chosen] { chosen = [options] { return bench(*options); }; });

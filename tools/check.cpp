@@ -265,16 +265,19 @@ void add_check(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("check", "Runs ONNX test cases");
   command->add_option("DIR", options->folders, "Test case, or any folder above test cases")
+      ->type_name("")
       ->required();
   command->add_option("--rtol", options->rtol, "Relative tolerance (default 1e-3)")
-      ->check(CLI::NonNegativeNumber);
+      ->type_name("R")
+      ->check(without_text(CLI::NonNegativeNumber));
   command->add_option("--atol", options->atol, "Absolute tolerance (default 1e-5)")
-      ->check(CLI::NonNegativeNumber);
+      ->type_name("A")
+      ->check(without_text(CLI::NonNegativeNumber));
   command->add_flag("--no-fusion", options->engine.no_fusion,
                     "One kernel per operator; same result");
   command->add_flag("--reference", options->engine.reference,
                     "Interpret each file node by node with reference operators");
-  command->add_option("--json", options->json, "Write the results as JSON");
+  command->add_option("--json", options->json, "Write the results as JSON")->type_name("FILE");
   add_engine_flags(*command, options->engine);
   command->callback([options, &chosen] { chosen = [options] { return check(*options); }; });
 }

@@ -35,19 +35,29 @@ Shape parse_shape(const std::string& text, const std::string& whole) {
 
 }  // namespace
 
+CLI::Option* one_of(CLI::Option* option, const std::vector<std::string>& words) {
+  return option->type_name(fmt::format("{}", fmt::join(words, "|")))
+      ->check(without_text(CLI::IsMember(words)));
+}
+
+CLI::Validator without_text(const CLI::Validator& check) {
+  return check.description("");
+}
+
 void add_engine_flags(CLI::App& command, EngineFlags& flags) {
   command
       .add_option("--threads", flags.threads, "Threads per run (0: the CPUs this process may use)")
-      ->check(CLI::Range(0, 1024));
-  command
-      .add_option("--isa", flags.isa, "Greatest instruction set to use (or variable INTACT_ISA)")
-      ->check(CLI::IsMember({"scalar", "avx2", "avxvnni", "avx512vnni", "amx"}));
+      ->type_name("N")
+      ->check(without_text(CLI::Range(0, 1024)));
+  one_of(command.add_option("--isa", flags.isa,
+                            "Greatest instruction set to use (or variable INTACT_ISA)"),
+         {"scalar", "avx2", "avxvnni", "avx512vnni", "amx"});
 }
 
 CLI::Option* add_shape_flag(CLI::App& command, EngineFlags& flags) {
   return command
-      .add_option("--shape", flags.shapes,
-                  "Shape of an input with unknown extents: NAME=1x3x224x224")
+      .add_option("--shape", flags.shapes, "Shape of an input with unknown extents (repeatable)")
+      ->type_name("NAME=1x3x224x224")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }

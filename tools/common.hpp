@@ -43,6 +43,10 @@ struct EngineFlags {
   bool reference = false;
   std::vector<std::string> shapes;
 };
+/// The option takes one of these words; help shows them as "a|b".
+CLI::Option* one_of(CLI::Option* option, const std::vector<std::string>& words);
+/// The check without a text of its own in help.
+CLI::Validator without_text(const CLI::Validator& check);
 /// --threads, --isa
 void add_engine_flags(CLI::App& command, EngineFlags& flags);
 /// --shape NAME=1x3x224x224

@@ -214,26 +214,33 @@ int compare(const Options& options) {
 void add_compare(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("compare", "Measures int8 models against the float model");
-  command->add_option("FLOAT", options->float_model, "Float ONNX file")->required();
-  command->add_option("INT8", options->int8_models, "Int8 ONNX files")->required();
-  CLI::Option* inputs = command->add_option("--inputs", options->inputs,
-                                            "Samples: images, .npy, .npz, or folders of them");
+  command->add_option("FLOAT", options->float_model, "Float ONNX file")->type_name("")->required();
+  command->add_option("INT8", options->int8_models, "Int8 ONNX files")->type_name("")->required();
+  CLI::Option* inputs = command
+                            ->add_option("--inputs", options->inputs,
+                                         "Samples: images, .npy, .npz, or folders of them")
+                            ->type_name("PATH");
   CLI::Option* random = command->add_option("--random", options->random, "N random samples")
-                            ->check(CLI::PositiveNumber);
+                            ->type_name("N")
+                            ->check(without_text(CLI::PositiveNumber));
   command
       ->add_option("--labels", options->labels,
                    "True classes: file<TAB>class<TAB>name, or one class per line")
+      ->type_name("FILE")
       ->needs(inputs);
   command
       ->add_option("--preprocess", options->preprocess,
                    "none, unit (/255), imagenet, or a JSON file (default none)")
+      ->type_name("P")
       ->needs(inputs);
   command->add_flag(
       "--per-layer", options->per_layer,
       "Signal to noise of each tensor inside, and where the first large error appears");
-  command->add_option("--json", options->json, "Write the table as JSON");
-  command->add_option("--chart", options->chart,
-                      "Draw the table, and what --per-layer finds (SVG, or PNG for F.png)");
+  command->add_option("--json", options->json, "Write the table as JSON")->type_name("FILE");
+  command
+      ->add_option("--chart", options->chart,
+                   "Draw the table, and what --per-layer finds (SVG, or PNG for F.png)")
+      ->type_name("FILE");
   add_engine_flags(*command, options->engine);
   add_shape_flag(*command, options->engine)->needs(random);
   command->callback([options, &chosen] { chosen = [options] { return compare(*options); }; });

@@ -43,10 +43,10 @@ int flow(const Options& options) {
 void add_flow(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("flow", "Shows what runs in which precision and why");
-  command->add_option("MODEL", options->model, "ONNX file")->required();
-  command->add_option("--json", options->json, "Write the flow as JSON");
-  command->add_option("--html", options->html, "Write the flow as a web page");
-  command->add_option("--dot", options->dot, "Write the flow as graphviz text");
+  command->add_option("MODEL", options->model, "ONNX file")->type_name("")->required();
+  command->add_option("--json", options->json, "Write the flow as JSON")->type_name("FILE");
+  command->add_option("--html", options->html, "Write the flow as a web page")->type_name("FILE");
+  command->add_option("--dot", options->dot, "Write the flow as graphviz text")->type_name("FILE");
   command->add_flag("--no-fusion", options->engine.no_fusion,
                     "One kernel per operator; same result");
   add_engine_flags(*command, options->engine);

@@ -70,8 +70,8 @@ void add_info(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("info", "Inputs, outputs, opset, operators, parameters, size");
-  command->add_option("MODEL", options->model, "ONNX file")->required();
-  command->add_option("--json", options->json, "Write the same as JSON");
+  command->add_option("MODEL", options->model, "ONNX file")->type_name("")->required();
+  command->add_option("--json", options->json, "Write the same as JSON")->type_name("FILE");
   command->callback([options, &chosen] { chosen = [options] { return info(*options); }; });
 }
 

@@ -211,63 +211,81 @@ int quantize(const Options& options) {
 void add_quantize(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("quantize", "Makes an int8 model from a float model");
-  command->add_option("FLOAT", options->model, "Float ONNX file")->required();
-  command->add_option("-o,--output", options->output, "ONNX file to write")->required();
-  command->add_option("--mode", options->mode, "static (QDQ) or dynamic (integer operators)")
-      ->required()
-      ->check(CLI::IsMember({"static", "dynamic"}));
-  CLI::Option* calibration = command->add_option("--calibration", options->calibration,
-                                                 "Samples: images, .npy, .npz, or folders of them");
+  command->add_option("FLOAT", options->model, "Float ONNX file")->type_name("")->required();
+  command->add_option("-o,--output", options->output, "ONNX file to write")
+      ->type_name("OUT")
+      ->required();
+  one_of(
+      command->add_option("--mode", options->mode, "QDQ (static) or integer operators (dynamic)"),
+      {"static", "dynamic"})
+      ->required();
+  CLI::Option* calibration = command
+                                 ->add_option("--calibration", options->calibration,
+                                              "Samples: images, .npy, .npz, or folders of them")
+                                 ->type_name("PATH");
   command
       ->add_option("--preprocess", options->preprocess,
                    "none, unit (/255), imagenet, or a JSON file (default none)")
+      ->type_name("P")
       ->needs(calibration);
-  command
-      ->add_option("--method", options->method,
-                   "How ranges are chosen (default auto: as outputs agree best)")
-      ->check(CLI::IsMember({"auto", "minmax", "average", "percentile", "entropy", "mse"}));
-  command
-      ->add_option("--effort", options->effort,
-                   "Weights: nearest integers (low), or those that change outputs least on the "
-                   "samples (normal, the default)")
-      ->check(CLI::IsMember({"low", "normal"}));
+  one_of(command->add_option("--method", options->method,
+                             "How ranges are chosen (default auto: as outputs agree best)"),
+         {"auto", "minmax", "average", "percentile", "entropy", "mse"});
+  one_of(command->add_option(
+             "--effort", options->effort,
+             "Weights: nearest integers (low), or those that change outputs least on the "
+             "samples (normal, the default)"),
+         {"low", "normal"});
   command->add_flag("--no-preprocess", options->no_preprocess,
                     "Fold no normalization, bias or padding into products, even out no channels");
-  command->add_option("--ranges", options->ranges,
-                      "Ranges by tensor (JSON) in place of those of the method");
-  command->add_option("--save-ranges", options->save_ranges,
-                      "Write the chosen ranges (JSON), which --ranges reads");
+  command
+      ->add_option("--ranges", options->ranges,
+                   "Ranges by tensor (JSON) in place of those of the method")
+      ->type_name("FILE");
+  command
+      ->add_option("--save-ranges", options->save_ranges,
+                   "Write the chosen ranges (JSON), which --ranges reads")
+      ->type_name("FILE");
   command->add_flag("--per-tensor", options->per_tensor,
                     "One weight scale per tensor, not per channel");
   command->add_flag("--narrow-weights", options->narrow_weights,
                     "Weights from -63 to 63, for other engines on CPUs without VNNI");
-  command->add_option("--activations", options->activations, "Integers of activations (default u8)")
-      ->check(CLI::IsMember({"u8", "s8"}));
+  one_of(command->add_option("--activations", options->activations,
+                             "Integers of activations (default u8)"),
+         {"u8", "s8"});
   command->add_flag("--symmetric", options->symmetric,
                     "Grids of activations with the real zero in the middle");
   command
       ->add_option("--exclude", options->exclude,
                    "Nodes that stay float: a name, with * and ? as in file names, or op:TYPE "
                    "(repeatable)")
+      ->type_name("NODE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--include", options->include, "Only these nodes are quantized (repeatable)")
+      ->type_name("NODE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command->add_option("--target-sqnr", options->target_sqnr,
-                      "Keep operators float until outputs have this signal-to-noise ratio in dB "
-                      "(default: 20, but 5 % of the multiply-adds at most)");
+  command
+      ->add_option("--target-sqnr", options->target_sqnr,
+                   "Keep operators float until outputs have this signal-to-noise ratio in dB "
+                   "(default: 20, but 5 % of the multiply-adds at most)")
+      ->type_name("DB");
   command
       ->add_option("--max-drop", options->max_drop,
                    "Keep operators float until at most this share of samples changes its class")
-      ->check(CLI::Range(0.0, 1.0));
+      ->type_name("SHARE")
+      ->check(without_text(CLI::Range(0.0, 1.0)));
   CLI::Option* random =
       command->add_option("--random", options->random, "Calibrate with N random samples")
-          ->check(CLI::PositiveNumber);
-  command->add_option("--json", options->json, "Write the report as JSON");
-  command->add_option("--report", options->report,
-                      "Write ranges, grids, histograms and figures of all tensors (F.json, or "
-                      "F.html for a page)");
+          ->type_name("N")
+          ->check(without_text(CLI::PositiveNumber));
+  command->add_option("--json", options->json, "Write the report as JSON")->type_name("FILE");
+  command
+      ->add_option("--report", options->report,
+                   "Write ranges, grids, histograms and figures of all tensors (F.json, or "
+                   "F.html for a page)")
+      ->type_name("FILE");
   add_engine_flags(*command, options->engine);
   add_shape_flag(*command, options->engine)->needs(random);
   command->callback([options, &chosen] { chosen = [options] { return quantize(*options); }; });

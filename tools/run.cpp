@@ -288,30 +288,38 @@ int run(const Options& options) {
 void add_run(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("run", "Runs a model on arrays or images");
-  command->add_option("MODEL", options->model, "ONNX file")->required();
-  command->add_option("--input", options->inputs, "Input from a file: NAME=FILE.npy (repeatable)")
+  command->add_option("MODEL", options->model, "ONNX file")->type_name("")->required();
+  command->add_option("--input", options->inputs, "Input from a file (repeatable)")
+      ->type_name("NAME=FILE.npy")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   CLI::Option* random = command
                             ->add_option("--random", options->seed,
                                          "Random numbers from this seed for missing inputs")
-                            ->check(CLI::NonNegativeNumber);
-  CLI::Option* images = command->add_option("--images", options->images,
-                                            "Image, or folder of images, for the first input");
+                            ->type_name("SEED")
+                            ->check(without_text(CLI::NonNegativeNumber));
+  CLI::Option* images = command
+                            ->add_option("--images", options->images,
+                                         "Image, or folder of images, for the first input")
+                            ->type_name("PATH");
   command
       ->add_option("--preprocess", options->preprocess,
                    "none, unit (/255), imagenet, or a JSON file (default none)")
+      ->type_name("P")
       ->needs(images);
   command
       ->add_option("--labels", options->labels,
                    "Class names: one per line, or file<TAB>class<TAB>name")
+      ->type_name("FILE")
       ->needs(images);
-  command->add_option("--output", options->output, "Folder for outputs: 0.npy, 1.npy, ...");
+  command->add_option("--output", options->output, "Folder for outputs: 0.npy, 1.npy, ...")
+      ->type_name("DIR");
   command->add_flag("--no-fusion", options->engine.no_fusion,
                     "One kernel per operator; same result");
   command->add_flag("--reference", options->engine.reference,
                     "Interpret the file node by node with reference operators");
-  command->add_option("--json", options->json, "Write the printed results as JSON");
+  command->add_option("--json", options->json, "Write the printed results as JSON")
+      ->type_name("FILE");
   add_engine_flags(*command, options->engine);
   add_shape_flag(*command, options->engine)->needs(random);
   command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });

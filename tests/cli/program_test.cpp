@@ -72,6 +72,27 @@ TEST(Program, help_and_version) {
   EXPECT_EQ(run_program({"--version"}).out.rfind("intact ", 0), 0U);
 }
 
+TEST(Program, help_names_what_options_take) {
+  for (const auto& [command, parts] : std::vector<std::pair<std::string, std::vector<std::string>>>{
+           {"run", {"--input NAME=FILE.npy", "--images PATH", "--preprocess P", "--labels FILE",
+                    "--output DIR", "--random SEED", "--threads N", "--shape NAME=1x3x224x224",
+                    "--isa scalar|avx2|avxvnni|avx512vnni|amx"}},
+           {"quantize", {"--output OUT", "--mode static|dynamic", "--calibration PATH",
+                         "--method auto|minmax|average|percentile|entropy|mse", "--exclude NODE",
+                         "--random N", "--max-drop SHARE"}},
+           {"compare", {"--inputs PATH", "--random N", "--labels FILE", "--json FILE"}},
+           {"flow", {"--json FILE", "--html FILE", "--dot FILE"}},
+           {"bench", {"--runs R", "--streams S", "--profile FILE"}},
+           {"check", {"--rtol R", "--atol A"}},
+           {"info", {"--json FILE"}}}) {
+    const std::string help = run_program({command, "--help"}).out;
+    for (const std::string& part : parts)
+      EXPECT_NE(help.find(part), std::string::npos) << part << "\n" << help;
+    for (const char* unwanted : {"TEXT", "INT:", "FLOAT:", " in ["})
+      EXPECT_EQ(help.find(unwanted), std::string::npos) << unwanted << "\n" << help;
+  }
+}
+
 TEST(Program, broken_models_are_errors_for_every_subcommand) {
   const TemporaryFolder folder;
   const std::string garbage = folder / "garbage.onnx", truncated = folder / "truncated.onnx";

@@ -26,5 +26,7 @@ void write_npy(const std::filesystem::path& path, const Tensor& tensor);
 /// The arrays of an .npz file with their names (without ".npy"), in the order of the file.
 using NamedArrays = std::vector<std::pair<std::string, Tensor>>;
 NamedArrays read_npz(const std::filesystem::path& path);
+/// The same from memory; `where` names the source in errors.
+NamedArrays parse_npz(std::span<const std::byte> bytes, const std::string& where);
 
 }  // namespace intact::tools

@@ -93,6 +93,7 @@ std::vector<Entry> read_directory(const Archive& archive) {
   if (count == 0xFFFF || at == 0xFFFFFFFF)
     archive.fail("is a .npz file beyond 4 GiB, which is not supported");
   std::vector<Entry> entries;
+  std::uint64_t packed = 0;
   for (std::uint64_t i = 0; i < count; ++i) {
     if (archive.field(at, 4) != 0x02014b50)
       archive.fail("the directory of the .npz file is broken");
@@ -106,6 +107,10 @@ std::vector<Entry> read_directory(const Archive& archive) {
     entry.unpacked = archive.field(at + 24, 4);
     entry.local_header = archive.field(at + 42, 4);
     apply_zip64(archive, at + 46 + name, extra, &entry);
+    // Else a small file could hold one large array under thousands of names.
+    if (entry.packed > archive.size() - packed)
+      archive.fail("the entries of the .npz file overlap");
+    packed += entry.packed;
     entries.push_back(std::move(entry));
     at += 46 + name + extra + comment;
   }
@@ -152,9 +157,8 @@ Tensor read_entry(const Archive& archive, const Entry& entry) {
 
 }  // namespace
 
-NamedArrays read_npz(const std::filesystem::path& path) {
-  const auto bytes = read_bytes(path);
-  const Archive archive(bytes, path.string());
+NamedArrays parse_npz(std::span<const std::byte> bytes, const std::string& where) {
+  const Archive archive(bytes, where);
   NamedArrays arrays;
   for (const Entry& entry : read_directory(archive)) {
     std::string name = entry.name;
@@ -163,6 +167,10 @@ NamedArrays read_npz(const std::filesystem::path& path) {
   }
   if (arrays.empty()) archive.fail("the .npz file holds no array");
   return arrays;
+}
+
+NamedArrays read_npz(const std::filesystem::path& path) {
+  return parse_npz(read_bytes(path), path.string());
 }
 
 }  // namespace intact::tools

@@ -255,5 +255,22 @@ TEST(Npz, refuses_what_is_broken) {
   refuses(zip_bytes({}), "no array");
 }
 
+/// Two names of one entry.
+TEST(Npz, refuses_entries_that_overlap) {
+  const std::string array =
+      npy_bytes("{'descr': '<f4', 'fortran_order': False, 'shape': (1000,), }",
+                bytes_of(std::vector<float>(1000, 0.5F)));
+  std::string zip = zip_bytes({{"a.npy", array, false}});
+  const std::size_t begin = zip.find("PK\x01\x02"), end = zip.find("PK\x05\x06");
+  zip.insert(end, zip.substr(begin, end - begin));
+  zip[zip.size() - 12] = 2;  // entries
+  try {
+    parse_npz(std::as_bytes(std::span(zip)), "x.npz");
+    ADD_FAILURE() << "read";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "x.npz: the entries of the .npz file overlap");
+  }
+}
+
 }  // namespace
 }  // namespace intact::tools

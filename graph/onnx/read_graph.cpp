@@ -20,6 +20,13 @@ constexpr int oldest_implemented_opset = 7;
 /// Deeper subgraphs would only cost stack.
 constexpr int deepest_subgraph = 24;
 
+/// An empty permutation is none, so that nobody else need know this form.
+void drop_empty_permutations(Graph& graph) {
+  for (Node& node : graph.nodes)
+    if (node.is("Transpose") && node.attributes.integers("perm").empty())
+      node.attributes.erase("perm");
+}
+
 }  // namespace
 
 void GraphReader::fail(const std::string& what) const {
@@ -278,6 +285,7 @@ std::map<ValueId, int> GraphReader::declared_ranks(const onnx::GraphProto& proto
 void GraphReader::check_operators(const onnx::GraphProto& proto) {
   const auto opset = graph_.opsets.find("");
   try {
+    drop_empty_permutations(graph_);
     expand_operators(graph_, declared_ranks(proto));
     make_scales_positive(graph_);
     if (opset != graph_.opsets.end() && opset->second < oldest_implemented_opset)

@@ -125,6 +125,18 @@ TEST(Import, RestoresTopologicalOrder) {
   EXPECT_EQ(read.nodes[1].name, "relu");
 }
 
+TEST(Import, EmptyPermutationsAreNone) {
+  onnx::ModelProto model = relu_model();
+  onnx::NodeProto& node = *model.mutable_graph()->mutable_node(0);
+  node.set_op_type("Transpose");
+  onnx::AttributeProto& perm = *node.add_attribute();
+  perm.set_name("perm");
+  perm.set_type(onnx::AttributeProto::INTS);
+  EXPECT_FALSE(parse(model).nodes[0].attributes.has("perm"));
+  perm.add_ints(0);
+  EXPECT_TRUE(parse(model).nodes[0].attributes.has("perm"));
+}
+
 TEST(Import, InitializersThatAreInputsAreConstants) {
   onnx::ModelProto model = relu_model();
   add_initializer(model, "x", 1, {2}).set_raw_data(std::string(8, '\0'));

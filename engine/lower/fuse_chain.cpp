@@ -5,6 +5,7 @@
 // order, so no bit changes.
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include "core/checked.hpp"
 #include "engine/lower/lowering.hpp"
@@ -79,46 +80,69 @@ struct MemoryUses {
   std::vector<std::vector<std::size_t>> readers, writers;
   std::vector<bool> wanted;  ///< by the caller
 
-  explicit MemoryUses(const Program& program)
-      : readers(program.tensors.size()),
-        writers(program.tensors.size()),
-        wanted(program.tensors.size()) {
+  explicit MemoryUses(const Program& program) : wanted(program.tensors.size()) {
+    for (std::size_t i = 0; i < program.operations.size(); ++i) add(program, i);
+    for (const TensorId id : program.outputs)
+      wanted[static_cast<std::size_t>(program.root(id))] = true;
+  }
+
+  /// An operation that changes is removed before and added again after.
+  void remove(const Program& program, std::size_t operation) {
+    for_each(program, operation,
+             [&](std::vector<std::size_t>& users) { std::erase(users, operation); });
+  }
+  void add(const Program& program, std::size_t operation) {
+    readers.resize(program.tensors.size());
+    writers.resize(program.tensors.size());
+    wanted.resize(program.tensors.size());
+    for_each(program, operation,
+             [&](std::vector<std::size_t>& users) { users.push_back(operation); });
+  }
+
+ private:
+  /// Calls `change` with the readers or writers of all that the operation reads and writes.
+  template <class Change>
+  void for_each(const Program& program, std::size_t operation, const Change& change) {
     const auto root = [&](TensorId id) { return static_cast<std::size_t>(program.root(id)); };
-    for (std::size_t i = 0; i < program.operations.size(); ++i) {
-      for (const TensorId id : program.operations[i].inputs) readers[root(id)].push_back(i);
-      for (const TensorId id : program.operations[i].outputs)
-        if (id != no_tensor) writers[root(id)].push_back(i);
-    }
-    for (const TensorId id : program.outputs) wanted[root(id)] = true;
+    for (const TensorId id : program.operations[operation].inputs) change(readers[root(id)]);
+    for (const TensorId id : program.operations[operation].outputs)
+      if (id != no_tensor) change(writers[root(id)]);
   }
 };
+
+/// Links of one chain; also bounds the work for each operator that could begin one.
+constexpr std::size_t most_links = 64;
 
 /// Collects one chain.
 class Builder {
  public:
   /// `first`: the product, or the chain's first link.
-  Builder(Program& program, const MemoryUses& uses, std::size_t first)
+  Builder(Program& program, MemoryUses& uses, std::size_t first)
       : program_(program),
         uses_(uses),
         first_(first),
         position_(first),
+        looked_at_(first),
         like_id_(program.operations[first].outputs[0]),
         like_(program.tensor(like_id_)),
         behind_product_(takes_chain(program, program.operations[first])),
         values_{behind_product_ ? program.operations[first].outputs[0] : no_tensor} {}
 
-  /// True when there is a chain; it is then at the place of its last operator.
-  bool run() {
-    if (!behind_product_ && !begin()) return false;
-    for (std::size_t i = first_ + 1; i < program_.operations.size(); ++i)
-      if (summable(i))
-        means_.push_back(i);
-      else if (std::find(absorbed_.begin(), absorbed_.end(), i) == absorbed_.end() && absorbable(i))
-        absorb(i);
-    if ((chain_.links.empty() && means_.empty()) || (!behind_product_ && !saves_floats()))
-      return false;
-    commit();
-    return true;
+  /// Where there is a chain, it is then at the place of its last operator.
+  void run() {
+    if (behind_product_)
+      add_candidates(values_[0]);
+    else if (!begin())
+      return;
+    while (!candidates_.empty()) {
+      looked_at_ = *candidates_.begin();
+      candidates_.erase(candidates_.begin());
+      if (summable(looked_at_))
+        means_.push_back(looked_at_);
+      else if (chain_.links.size() < most_links && absorbable(looked_at_))
+        absorb(looked_at_);
+    }
+    if ((!chain_.links.empty() || !means_.empty()) && (behind_product_ || saves_floats())) commit();
   }
 
  private:
@@ -129,6 +153,12 @@ class Builder {
   }
   const std::vector<std::size_t>& writers(TensorId id) const {
     return uses_.writers[static_cast<std::size_t>(program_.root(id))];
+  }
+
+  /// Who reads a value of the chain may be its next link.
+  void add_candidates(TensorId value) {
+    for (const std::size_t reader : readers(value))
+      if (reader > looked_at_) candidates_.insert(reader);
   }
 
   /// Index among the chain's values; -1 for other tensors.
@@ -310,6 +340,7 @@ class Builder {
       if (stored != no_tensor && !available(stored, position_)) position_ = latest;
     }
     values_.push_back(next.outputs[0]);
+    add_candidates(values_.back());
     absorbed_.push_back(i);
     chain_.links.push_back(std::move(link));
   }
@@ -380,7 +411,18 @@ class Builder {
     second = {};
   }
 
+  /// Every operation that the chain changes, once.
+  std::set<std::size_t> changed() const {
+    std::set<std::size_t> all(absorbed_.begin(), absorbed_.end());
+    all.insert(means_.begin(), means_.end());
+    all.insert({first_, position_});
+    if (second_ != 0) all.insert(second_);
+    return all;
+  }
+
   void commit() {
+    const std::set<std::size_t> places = changed();
+    for (const std::size_t i : places) uses_.remove(program_, i);
     Operation step = std::move(program_.operations[first_]);
     program_.operations[first_] = {};
     if (!behind_product_) {
@@ -413,19 +455,22 @@ class Builder {
     else
       std::get<ChainOperation>(step.kind).chain = std::move(chain_);
     program_.operations[position_] = std::move(step);
+    for (const std::size_t i : places) uses_.add(program_, i);
   }
 
   Program& program_;
-  const MemoryUses& uses_;
+  MemoryUses& uses_;
   std::size_t first_;
-  std::size_t position_;  ///< where the chain runs
+  std::size_t position_;   ///< where the chain runs
+  std::size_t looked_at_;  ///< the last operation that could have become a link
   TensorId like_id_;
   StoredTensor like_;
   bool behind_product_;
   std::vector<TensorId> values_;  ///< the product or no_tensor, then the result of each link
   std::vector<std::size_t> absorbed_;
-  std::vector<std::size_t> means_;  ///< operations whose sums the chain adds up
-  std::size_t second_ = 0;          ///< the second product; 0: none
+  std::set<std::size_t> candidates_;  ///< operations behind it that may become links
+  std::vector<std::size_t> means_;    ///< operations whose sums the chain adds up
+  std::size_t second_ = 0;            ///< the second product; 0: none
   FloatChain chain_;
 };
 
@@ -447,7 +492,7 @@ void fuse_chain(Program& program) {
     for (std::size_t i = 0; i < program.operations.size(); ++i) {
       Operation& first = program.operations[i];
       if (behind_products ? takes_chain(program, first) : is_link(first.kind))
-        if (Builder(program, uses, i).run()) uses = MemoryUses(program);
+        Builder(program, uses, i).run();
     }
   drop_unread_conversions(program);
   erase_empty(program);

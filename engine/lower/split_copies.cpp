@@ -2,9 +2,11 @@
 // move in front of the copies: each part then has its own, which its product can take over, and the
 // copies move the results, mostly bytes.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "engine/lower/lowering.hpp"
+#include "engine/lower/uses.hpp"
 
 namespace intact {
 namespace {
@@ -40,51 +42,6 @@ bool applies_to(const Program& program, const Operation& operation, TensorId x, 
          });
 }
 
-/// Copies that write `x` from parts of which each is read by its copy alone; empty for tensors that
-/// are written in another way.
-std::vector<std::size_t> copies_into(const Program& program, TensorId x) {
-  std::vector<std::size_t> copies;
-  for (std::size_t i = 0; i < program.operations.size(); ++i) {
-    const Operation& operation = program.operations[i];
-    if (std::find(operation.outputs.begin(), operation.outputs.end(), x) == operation.outputs.end())
-      continue;
-    const auto* copy = std::get_if<CopyOperation>(&operation.kind);
-    const StoredTensor& part = program.tensor(operation.inputs.at(0));
-    if (copy == nullptr || copy->flip != 0 || copy->fill || part.root != no_tensor ||
-        part.constant.defined() || part.layout != program.tensor(x).layout || !part.dense() ||
-        copy->extents != part.shape)
-      return {};
-    copies.push_back(i);
-  }
-  const auto read_once = [&](std::size_t i) {
-    const TensorId part = program.operations[i].inputs[0];
-    std::size_t readers = 0;
-    for (const Operation& operation : program.operations)
-      readers += static_cast<std::size_t>(
-          std::count(operation.inputs.begin(), operation.inputs.end(), part));
-    return readers == 1;
-  };
-  return copies.size() > 1 && std::all_of(copies.begin(), copies.end(), read_once)
-             ? copies
-             : std::vector<std::size_t>{};
-}
-
-/// The only operation that reads `x`, which no one else sees; -1 otherwise.
-int only_reader(const Program& program, TensorId x) {
-  const auto& outputs = program.outputs;
-  if (std::find(outputs.begin(), outputs.end(), x) != outputs.end()) return -1;
-  for (const StoredTensor& tensor : program.tensors)
-    if (tensor.root == x) return -1;
-  int reader = -1;
-  for (std::size_t i = 0; i < program.operations.size(); ++i) {
-    const auto& inputs = program.operations[i].inputs;
-    if (std::find(inputs.begin(), inputs.end(), x) == inputs.end()) continue;
-    if (reader >= 0) return -1;
-    reader = static_cast<int>(i);
-  }
-  return reader;
-}
-
 /// The operator on one part, in front of its copy.
 Operation on_part(Program& program, const Operation& whole, TensorId x, Operation& copy) {
   Operation operation = whole;
@@ -104,51 +61,94 @@ Operation on_part(Program& program, const Operation& whole, TensorId x, Operatio
   return operation;
 }
 
-/// Moves the operator that reads `x` in front of the copies; returns its result, or no_tensor where
-/// it stays.
-TensorId split(Program& program, TensorId x) {
-  if (program.tensor(x).type != ElementType::f32 || program.tensor(x).root != no_tensor)
-    return no_tensor;
-  const int reader = only_reader(program, x);
-  if (reader < 0) return no_tensor;
-  const Operation whole = program.operations[static_cast<std::size_t>(reader)];
-  const TensorId result = whole.outputs[0];
-  const StoredTensor& to = program.tensor(result);
-  if (!is_pointwise(program, whole, x) || to.shape != program.tensor(x).shape ||
-      to.layout != program.tensor(x).layout)
-    return no_tensor;
-  const std::vector<std::size_t> copies = copies_into(program, x);
-  if (copies.empty() || copies.back() > static_cast<std::size_t>(reader) ||
-      !std::all_of(copies.begin(), copies.end(), [&](std::size_t k) {
-        return applies_to(program, whole, x, program.operations[k].inputs[0]);
-      }))
-    return no_tensor;
-  program.operations.erase(program.operations.begin() + reader);
-  for (std::size_t k = copies.size(); k-- > 0;) {
-    Operation operation = on_part(program, whole, x, program.operations[copies[k]]);
-    if (k > 0) operation.sources.clear();
-    program.operations.insert(program.operations.begin() + static_cast<std::ptrdiff_t>(copies[k]),
-                              std::move(operation));
+class Splitting {
+ public:
+  explicit Splitting(Program& program)
+      : program_(program), uses_(program), in_front_(program.operations.size()) {}
+
+  void run() {
+    for (std::size_t i = 0; i < in_front_.size(); ++i) {
+      const Operation& copy = program_.operations[i];
+      if (!std::holds_alternative<CopyOperation>(copy.kind)) continue;
+      while (split(copy.outputs[0])) continue;
+    }
+    std::vector<Operation> operations;
+    for (std::size_t i = 0; i < in_front_.size(); ++i) {
+      std::ranges::move(in_front_[i], std::back_inserter(operations));
+      operations.push_back(std::move(program_.operations[i]));
+    }
+    program_.operations = std::move(operations);
+    erase_empty(program_);
   }
-  return result;
-}
+
+ private:
+  /// Copies that write `x` from parts of which each is read by its copy alone; empty for tensors
+  /// that are written in another way.
+  std::vector<std::size_t> copies_into(TensorId x) const {
+    const auto& writers = uses_.writers[static_cast<std::size_t>(x)];
+    if (writers.size() < 2) return {};
+    for (const int writer : writers) {
+      const Operation& operation = program_.operations[static_cast<std::size_t>(writer)];
+      const auto* copy = std::get_if<CopyOperation>(&operation.kind);
+      if (copy == nullptr) return {};
+      const StoredTensor& part = program_.tensor(operation.inputs[0]);
+      if (copy->flip != 0 || copy->fill || part.root != no_tensor || part.constant.defined() ||
+          part.layout != program_.tensor(x).layout || !part.dense() ||
+          copy->extents != part.shape ||
+          uses_.readers[static_cast<std::size_t>(operation.inputs[0])].size() != 1)
+        return {};
+    }
+    std::vector<std::size_t> copies(writers.begin(), writers.end());
+    std::ranges::sort(copies);
+    return copies;
+  }
+
+  /// The only operation that reads `x`, which no one else sees; -1 otherwise.
+  int only_reader(TensorId x) const {
+    const auto& readers = uses_.readers[static_cast<std::size_t>(x)];
+    const bool one = !readers.empty() && !uses_.shared[static_cast<std::size_t>(x)] &&
+                     std::ranges::all_of(readers, [&](int i) { return i == readers[0]; });
+    return one ? readers[0] : -1;
+  }
+
+  /// Moves the operator that reads `x` in front of the copies that write x; false where it stays.
+  bool split(TensorId x) {
+    if (program_.tensor(x).type != ElementType::f32 || program_.tensor(x).root != no_tensor)
+      return false;
+    const int reader = only_reader(x);
+    if (reader < 0) return false;
+    Operation& whole = program_.operations[static_cast<std::size_t>(reader)];
+    const StoredTensor& to = program_.tensor(whole.outputs[0]);
+    if (!is_pointwise(program_, whole, x) || to.shape != program_.tensor(x).shape ||
+        to.layout != program_.tensor(x).layout)
+      return false;
+    const std::vector<std::size_t> copies = copies_into(x);
+    if (copies.empty() || copies.back() > static_cast<std::size_t>(reader) ||
+        !std::all_of(copies.begin(), copies.end(), [&](std::size_t k) {
+          return applies_to(program_, whole, x, program_.operations[k].inputs[0]);
+        }))
+      return false;
+    for (const std::size_t k : copies) {
+      Operation& copy = program_.operations[k];
+      uses_.remove(program_, k);
+      in_front_[k].push_back(on_part(program_, whole, x, copy));
+      uses_.add(program_, k);
+      if (k != copies.front()) in_front_[k].back().sources.clear();
+    }
+    uses_.remove(program_, static_cast<std::size_t>(reader));
+    whole = {};
+    return true;
+  }
+
+  Program& program_;
+  Uses uses_;
+  std::vector<std::vector<Operation>> in_front_;  ///< each operation: to be inserted before it
+};
 
 }  // namespace
 
 void split_copies(Program& program) {
-  std::vector<int> writers(program.tensors.size(), 0);
-  for (const Operation& operation : program.operations)
-    for (const TensorId id : operation.outputs)
-      if (id != no_tensor) ++writers[static_cast<std::size_t>(id)];
-  // Tensors of several parts, each looked at once: at its first copy, which stays one.
-  for (std::size_t i = 0; i < program.operations.size(); ++i) {
-    if (!std::holds_alternative<CopyOperation>(program.operations[i].kind)) continue;
-    const auto x = static_cast<std::size_t>(program.operations[i].outputs[0]);
-    if (x >= writers.size() || writers[x] < 2) continue;
-    const int parts = std::exchange(writers[x], 0);
-    const TensorId result = split(program, static_cast<TensorId>(x));
-    if (result != no_tensor) writers[static_cast<std::size_t>(result)] = parts;
-  }
+  Splitting(program).run();
 }
 
 }  // namespace intact

@@ -1,22 +1,13 @@
 // DynamicQuantizeLinear moves into the convolution or product that wrote its operand: the range is
 // found while the floats are in registers. Where nobody else reads the floats they need not be
-// stored at all: the product is computed twice, once for the range and once for the bytes. That
-// costs less than storing and loading floats when few products go into each, or when the floats
-// would leave the cache.
+// stored at all: the product is computed twice, once for the range and once for the bytes, when
+// that costs less.
 #include "engine/lower/lowering.hpp"
+#include "engine/lower/twice.hpp"
 #include "engine/lower/uses.hpp"
 
 namespace intact {
 namespace {
-
-constexpr std::int64_t few_products = 48;
-constexpr std::int64_t cached_bytes = std::int64_t{1} << 20;
-
-bool twice_is_cheaper(const ConvOperation& conv) {
-  const std::int64_t products = conv.shape.taps() * conv.shape.group_in_channels();
-  const std::int64_t floats = conv.shape.out_pixels() * conv.shape.out_channels;
-  return products <= few_products || floats * std::int64_t{sizeof(float)} > cached_bytes;
-}
 
 /// The product behind which a Round of `floats` to `bytes` can be computed; null when there is
 /// none.

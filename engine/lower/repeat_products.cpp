@@ -1,11 +1,13 @@
 // Where the mean of a product's floats scales the floats themselves (squeeze-and-excite without
 // Rounds in between), they are needed twice, the second time when all of them are known. The
-// product, or the function of bytes, is computed twice then: once for the sums, once for what is
-// made of it, and no float is stored.
+// product, or the function of bytes, is computed twice then, if that costs less than storing the
+// floats: once for the sums, once for what is made of it.
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "engine/lower/lowering.hpp"
+#include "engine/lower/twice.hpp"
 #include "engine/lower/uses.hpp"
 
 namespace intact {
@@ -26,7 +28,9 @@ std::vector<std::size_t> product_of(const Program& program, const Uses& uses, Te
     if (const auto* table = std::get_if<TableOperation>(&operation.kind))
       return table->floats.empty() ? std::vector<std::size_t>{} : operations;
     if (const auto* conv = std::get_if<ConvOperation>(&operation.kind))
-      return conv->round || conv->scale_at_run_time ? std::vector<std::size_t>{} : operations;
+      return conv->round || conv->scale_at_run_time || !twice_is_cheaper(*conv)
+                 ? std::vector<std::size_t>{}
+                 : operations;
     const auto computed = [&](TensorId input) { return !program.tensor(input).constant.defined(); };
     const bool function = std::holds_alternative<FloatUnaryOperation>(operation.kind) ||
                           std::holds_alternative<FloatBinaryOperation>(operation.kind);
@@ -55,50 +59,73 @@ bool depends_on(const Program& program, std::size_t late, std::size_t early) {
   return false;
 }
 
-/// Lets the arithmetic that waits for the mean `mean` read a second product of its own.
-bool repeat(Program& program, std::size_t mean) {
-  const Uses uses(program);
-  const TensorId floats = program.operations[mean].inputs[0];
-  const std::vector<std::size_t> product = product_of(program, uses, floats);
-  std::vector<std::size_t> waiting;
-  for (const int reader : uses.readers[static_cast<std::size_t>(floats)])
-    if (const auto i = static_cast<std::size_t>(reader); i > mean && depends_on(program, i, mean)) {
-      if (!std::holds_alternative<FloatBinaryOperation>(program.operations[i].kind)) return false;
-      waiting.push_back(i);
+class Repetition {
+ public:
+  explicit Repetition(Program& program)
+      : program_(program), uses_(program), behind_(program.operations.size()) {}
+
+  void run() {
+    for (std::size_t i = 0; i < behind_.size(); ++i) {
+      const auto* reduce = std::get_if<FloatReduceOperation>(&program_.operations[i].kind);
+      if (reduce != nullptr && reduce->unit != 0) repeat(i);
     }
-  if (product.empty() || waiting.empty()) return false;
-  std::vector<Operation> again;
-  TensorId from = no_tensor, to = no_tensor;
-  for (const std::size_t i : product) {
-    Operation copy = program.operations[i];
-    std::replace(copy.inputs.begin(), copy.inputs.end(), from, to);
-    from = copy.outputs[0];
-    program.tensors.push_back(StoredTensor(program.tensor(from)));
-    to = static_cast<TensorId>(program.tensors.size() - 1);
-    copy.outputs = {to};
-    copy.name += " again";
-    copy.sources.clear();
-    copy.macs = 0;  // the model has them once
-    again.push_back(std::move(copy));
+    std::vector<Operation> operations;
+    for (std::size_t i = 0; i < behind_.size(); ++i) {
+      operations.push_back(std::move(program_.operations[i]));
+      std::ranges::move(behind_[i], std::back_inserter(operations));
+    }
+    program_.operations = std::move(operations);
   }
-  for (const std::size_t i : waiting)
-    std::replace(program.operations[i].inputs.begin(), program.operations[i].inputs.end(), floats,
-                 to);
-  program.operations.insert(
-      program.operations.begin() + static_cast<std::ptrdiff_t>(product.back()) + 1, again.begin(),
-      again.end());
-  return true;
-}
+
+ private:
+  /// Lets the arithmetic that waits for the mean `mean` read a second product of its own.
+  void repeat(std::size_t mean) {
+    const TensorId floats = program_.operations[mean].inputs[0];
+    const std::vector<std::size_t> product = product_of(program_, uses_, floats);
+    if (product.empty()) return;
+    std::vector<std::size_t> waiting;
+    for (const int reader : uses_.readers[static_cast<std::size_t>(floats)])
+      if (const auto i = static_cast<std::size_t>(reader);
+          i > mean && depends_on(program_, i, mean)) {
+        if (!std::holds_alternative<FloatBinaryOperation>(program_.operations[i].kind)) return;
+        waiting.push_back(i);
+      }
+    if (waiting.empty()) return;
+    const TensorId again = copy(product);
+    for (const std::size_t i : waiting) {
+      uses_.remove(program_, i);
+      std::ranges::replace(program_.operations[i].inputs, floats, again);
+      uses_.add(program_, i);
+    }
+  }
+
+  /// Another product with results of its own, to run behind the first; the floats that it writes.
+  TensorId copy(const std::vector<std::size_t>& product) {
+    TensorId from = no_tensor, to = no_tensor;
+    for (const std::size_t i : product) {
+      Operation copy = program_.operations[i];
+      std::ranges::replace(copy.inputs, from, to);
+      from = copy.outputs[0];
+      program_.tensors.push_back(StoredTensor(program_.tensor(from)));
+      to = static_cast<TensorId>(program_.tensors.size() - 1);
+      copy.outputs = {to};
+      copy.name += " again";
+      copy.sources.clear();
+      copy.macs = 0;  // the model has them once
+      behind_[product.back()].push_back(std::move(copy));
+    }
+    return to;
+  }
+
+  Program& program_;
+  Uses uses_;
+  std::vector<std::vector<Operation>> behind_;  ///< each operation: to be inserted behind it
+};
 
 }  // namespace
 
 void repeat_products(Program& program) {
-  for (std::size_t i = 0; i < program.operations.size(); ++i) {
-    const auto* reduce = std::get_if<FloatReduceOperation>(&program.operations[i].kind);
-    if (reduce == nullptr || reduce->unit == 0) continue;
-    const std::size_t before = program.operations.size();
-    if (repeat(program, i)) i += program.operations.size() - before;
-  }
+  Repetition(program).run();
 }
 
 }  // namespace intact

@@ -143,11 +143,12 @@ const bool registered = [] {
     if (cpu_supports(kernel.isa)) add_float_binary(kernel, {56 * 56, 256});
   }
   const std::pair<FloatUnary, const char*> functions[] = {
-      {FloatUnary::clip, "clip"},       {FloatUnary::hard_swish, "hard_swish"},
-      {FloatUnary::sigmoid, "sigmoid"}, {FloatUnary::tanh, "tanh"},
-      {FloatUnary::exp, "exp"},         {FloatUnary::gelu_erf, "gelu_erf"},
-      {FloatUnary::elu, "elu"},         {FloatUnary::gelu_tanh, "gelu_tanh"},
-      {FloatUnary::mish, "mish"}};
+      {FloatUnary::clip, "clip"},         {FloatUnary::hard_swish, "hard_swish"},
+      {FloatUnary::sigmoid, "sigmoid"},   {FloatUnary::tanh, "tanh"},
+      {FloatUnary::exp, "exp"},           {FloatUnary::gelu_erf, "gelu_erf"},
+      {FloatUnary::elu, "elu"},           {FloatUnary::gelu_tanh, "gelu_tanh"},
+      {FloatUnary::mish, "mish"},         {FloatUnary::error_function, "erf"},
+      {FloatUnary::softplus, "softplus"}, {FloatUnary::natural_logarithm, "log"}};
   for (const FloatUnaryKernel& kernel : float_unary_kernels()) {
     if (!cpu_supports(kernel.isa)) continue;
     for (const auto& [function, name] : functions) {

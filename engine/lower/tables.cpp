@@ -212,6 +212,13 @@ std::optional<FloatUnaryOperation> float_function(const Lowering& lowering, cons
   if (node.is("Reciprocal")) return FloatUnaryOperation{FloatUnary::reciprocal, 0, 0};
   if (node.is("Abs")) return FloatUnaryOperation{FloatUnary::absolute, 0, 0};
   if (node.is("Neg")) return FloatUnaryOperation{FloatUnary::negative, 0, 0};
+  if (node.is("Erf")) return FloatUnaryOperation{FloatUnary::error_function, 0, 0};
+  if (node.is("Log")) return FloatUnaryOperation{FloatUnary::natural_logarithm, 0, 0};
+  if (node.is("Softplus")) return FloatUnaryOperation{FloatUnary::softplus, 0, 0};
+  if (node.is("Softsign")) return FloatUnaryOperation{FloatUnary::softsign, 0, 0};
+  if (node.is("Round")) return FloatUnaryOperation{FloatUnary::nearest_even, 0, 0};
+  if (node.is("Floor")) return FloatUnaryOperation{FloatUnary::floor, 0, 0};
+  if (node.is("Ceil")) return FloatUnaryOperation{FloatUnary::ceiling, 0, 0};
   if (is_square(lowering, node)) return FloatUnaryOperation{FloatUnary::square, 0, 0};
   return std::nullopt;
 }

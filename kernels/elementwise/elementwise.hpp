@@ -182,7 +182,14 @@ enum class FloatUnary : std::uint8_t {
   reciprocal,
   square,
   absolute,
-  negative
+  negative,
+  error_function,
+  natural_logarithm,
+  softplus,
+  softsign,
+  nearest_even,
+  floor,
+  ceiling
 };
 struct FloatUnaryArgs {
   FloatUnary function = FloatUnary::clip;

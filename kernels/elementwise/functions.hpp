@@ -223,6 +223,70 @@ constexpr float greatest_raised = 60.0f;
   return x * (n / (n + two));
 }
 
+/// erf(x) of |x| < 4, beyond which it is 1: a polynomial of degree 5 in each of 16 intervals of
+/// equal length.
+[[gnu::always_inline]] inline Floats error_function(Floats x) {
+  // The first interval begins at its center, so that erf(0) = 0.
+  constexpr float centers[16] = {0.0f,   0.375f, 0.625f, 0.875f, 1.125f, 1.375f, 1.625f, 1.875f,
+                                 2.125f, 2.375f, 2.625f, 2.875f, 3.125f, 3.375f, 3.625f, 3.875f};
+  constexpr float coefficients[6][16] = {
+      {0.0f, 0.404116899f, 0.623240888f, 0.784075081f, 0.888388216f, 0.948170066f, 0.978443742f,
+       0.99199003f, 0.997345984f, 0.999217033f, 0.999794602f, 0.999952137f, 0.999990106f,
+       0.999998212f, 0.999999702f, 1.0f},
+      {1.12837911f, 0.980352879f, 0.763499558f, 0.524745047f, 0.318273962f, 0.170359775f,
+       0.0804722533f, 0.0335458256f, 0.0123408195f, 0.004006478f, 0.00114787556f, 0.000290228665f,
+       6.47588749e-05f, 1.27518142e-05f, 2.21594314e-06f, 3.39828205e-07f},
+      {7.00009878e-06f, -0.367625505f, -0.477181554f, -0.459150493f, -0.35806033f, -0.234247714f,
+       -0.130769402f, -0.0628989935f, -0.0262239985f, -0.00951495953f, -0.00301286392f,
+       -0.000834249309f, -0.000202308409f, -4.30168402e-05f, -8.02721661e-06f, -1.3155535e-06f},
+      {-0.376332283f, -0.23489359f, -0.055683665f, 0.0929171667f, 0.162450403f, 0.157938719f,
+       0.114842586f, 0.0674425364f, 0.0330379456f, 0.013730499f, 0.00489023002f, 0.00150238292f,
+       0.000399942335f, 9.25531422e-05f, 1.86645211e-05f, 3.28613032e-06f},
+      {0.00202437886f, 0.165416896f, 0.175494373f, 0.112153508f, 0.0283349548f, -0.0299829431f,
+       -0.049381271f, -0.0421631224f, -0.0264028795f, -0.0132059371f, -0.00546693522f,
+       -0.00190853665f, -0.000568221905f, -0.000145342696f, -3.21035841e-05f, -6.14643386e-06f},
+      {0.105946995f, 0.0462760851f, -0.0265809782f, -0.0665819347f, -0.0610671118f, -0.0306805708f,
+       -0.00233654282f, 0.0113077508f, 0.0124371266f, 0.0083611114f, 0.00423907116f, 0.00172976963f,
+       0.000585305679f, 0.000166982107f, 4.0584222e-05f, 8.46232979e-06f},
+  };
+  const Floats y = minimum(constant(3.99f), absolute(x));
+  const Ints interval = bits(fma(y - constant(0.125f), constant(4.0f), constant(rounding_shift)));
+  const Floats v = y - sixteenth(centers, interval);
+  Floats h = sixteenth(coefficients[5], interval);
+  for (int i = 4; i >= 0; --i) h = fma(h, v, sixteenth(coefficients[i], interval));
+  return with_sign_of(h, x);
+}
+
+/// The natural logarithm of any number: NaN of negative ones.
+[[gnu::always_inline]] inline Floats any_logarithm(Floats x) {
+  const Floats zero = constant(0.0f);
+  const Mask tiny = less(x, constant(0x1p-126f));
+  const Floats normal = logarithm(select(tiny, x * constant(0x1p24f), x)) -
+                        select(tiny, constant(16.63553233f), zero);
+  const Floats other =
+      select(less(x, zero), constant(__builtin_nanf("")), constant(-__builtin_inff()));
+  const Floats result = select(less(zero, x), normal, other);
+  // Infinity and NaN stay.
+  return select(less(x, constant(__builtin_inff())), result, x);
+}
+
+/// log(1 + e^x) = max(x, 0) + log(1 + t) with t = e^-|x|, and log(1 + t) = 2 artanh(t / (2 + t)).
+[[gnu::always_inline]] inline Floats softplus(Floats x) {
+  constexpr float coefficients[] = {0.66666666667f, 0.4f,           0.28571428571f, 0.22222222222f,
+                                    0.18181818182f, 0.15384615385f, 0.13333333333f, 0.11764705882f};
+  const Floats zero = constant(0.0f);
+  const Floats t = small_exponential(zero - absolute(x));
+  const Floats s = t / (constant(2.0f) + t);
+  const Floats square = s * s;
+  return fma(s * square, polynomial(square, coefficients), s + s) + maximum(zero, x);
+}
+
+/// Rounded half to even: adding 2^23 leaves no bits for fractions.
+[[gnu::always_inline]] inline Floats nearest_even(Floats x) {
+  const Floats whole = constant(0x1p23f), y = absolute(x);
+  return with_sign_of(select(less(y, whole), y + whole - whole, y), x);
+}
+
 /// One member of FloatUnary; `alpha` and `beta` as in FloatUnaryArgs.
 template <FloatUnary function>
 [[gnu::always_inline]] inline Floats unary(Floats x, Floats alpha, Floats beta) {
@@ -261,9 +325,25 @@ template <FloatUnary function>
     return x * x;
   } else if constexpr (function == FloatUnary::absolute) {
     return from_bits(bits(x) & integer_constant(0x7fffffff));
-  } else {
-    static_assert(function == FloatUnary::negative);
+  } else if constexpr (function == FloatUnary::negative) {
     return constant(-0.0f) - x;
+  } else if constexpr (function == FloatUnary::error_function) {
+    return error_function(x);
+  } else if constexpr (function == FloatUnary::natural_logarithm) {
+    return any_logarithm(x);
+  } else if constexpr (function == FloatUnary::softplus) {
+    return softplus(x);
+  } else if constexpr (function == FloatUnary::softsign) {
+    return x / (one + absolute(x));
+  } else if constexpr (function == FloatUnary::nearest_even) {
+    return nearest_even(x);
+  } else if constexpr (function == FloatUnary::floor) {
+    const Floats nearest = nearest_even(x);
+    return with_sign_of(select(less(x, nearest), nearest - one, nearest), x);
+  } else {
+    static_assert(function == FloatUnary::ceiling);
+    const Floats nearest = nearest_even(x);
+    return with_sign_of(select(less(nearest, x), nearest + one, nearest), x);
   }
 }
 

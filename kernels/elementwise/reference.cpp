@@ -118,6 +118,20 @@ float unary_value(FloatUnary function, Floats x, Floats alpha, Floats beta) {
       return unary<FloatUnary::absolute>(x, alpha, beta).value;
     case FloatUnary::negative:
       return unary<FloatUnary::negative>(x, alpha, beta).value;
+    case FloatUnary::error_function:
+      return unary<FloatUnary::error_function>(x, alpha, beta).value;
+    case FloatUnary::natural_logarithm:
+      return unary<FloatUnary::natural_logarithm>(x, alpha, beta).value;
+    case FloatUnary::softplus:
+      return unary<FloatUnary::softplus>(x, alpha, beta).value;
+    case FloatUnary::softsign:
+      return unary<FloatUnary::softsign>(x, alpha, beta).value;
+    case FloatUnary::nearest_even:
+      return unary<FloatUnary::nearest_even>(x, alpha, beta).value;
+    case FloatUnary::floor:
+      return unary<FloatUnary::floor>(x, alpha, beta).value;
+    case FloatUnary::ceiling:
+      return unary<FloatUnary::ceiling>(x, alpha, beta).value;
   }
   return 0;
 }

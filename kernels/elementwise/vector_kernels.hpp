@@ -436,6 +436,20 @@ void float_unary_all(const FloatUnaryArgs& args) {
       return float_unary_rows<FloatUnary::absolute>(args);
     case FloatUnary::negative:
       return float_unary_rows<FloatUnary::negative>(args);
+    case FloatUnary::error_function:
+      return float_unary_rows<FloatUnary::error_function>(args);
+    case FloatUnary::natural_logarithm:
+      return float_unary_rows<FloatUnary::natural_logarithm>(args);
+    case FloatUnary::softplus:
+      return float_unary_rows<FloatUnary::softplus>(args);
+    case FloatUnary::softsign:
+      return float_unary_rows<FloatUnary::softsign>(args);
+    case FloatUnary::nearest_even:
+      return float_unary_rows<FloatUnary::nearest_even>(args);
+    case FloatUnary::floor:
+      return float_unary_rows<FloatUnary::floor>(args);
+    case FloatUnary::ceiling:
+      return float_unary_rows<FloatUnary::ceiling>(args);
   }
 }
 

@@ -64,6 +64,9 @@ double exact_hard_swish(double x) {
   return x * std::min(std::max(x + 3, 0.0), 6.0) / 6;
 }
 
+double exact_softplus(double x) {
+  return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+}
 double exact_elu(double x) {
   return 2 * (x < 0 ? 0.5 * std::expm1(x) : x);
 }
@@ -87,6 +90,13 @@ constexpr Function functions[] = {
     {FloatUnary::square, 0, 0, [](double x) { return x * x; }, 0.5},
     {FloatUnary::absolute, 0, 0, [](double x) { return std::abs(x); }, 0},
     {FloatUnary::negative, 0, 0, [](double x) { return -x; }, 0},
+    {FloatUnary::error_function, 0, 0, [](double x) { return std::erf(x); }, 3},
+    {FloatUnary::natural_logarithm, 0, 0, [](double x) { return std::log(x); }, 4},
+    {FloatUnary::softplus, 0, 0, exact_softplus, 4},
+    {FloatUnary::softsign, 0, 0, [](double x) { return x / (1 + std::abs(x)); }, 2},
+    {FloatUnary::nearest_even, 0, 0, [](double x) { return std::nearbyint(x); }, 0},
+    {FloatUnary::floor, 0, 0, [](double x) { return std::floor(x); }, 0},
+    {FloatUnary::ceiling, 0, 0, [](double x) { return std::ceil(x); }, 0},
 };
 
 /// |actual - exact| in units of the last place of `exact` as a float.
@@ -190,6 +200,20 @@ TEST(FloatUnary, LimitsAndNan) {
     EXPECT_EQ(value(FloatUnary::mish, infinity), infinity);
     EXPECT_EQ(value(FloatUnary::mish, 3e38f), 3e38f);
     EXPECT_EQ(value(FloatUnary::hard_swish, 3e38f), 3e38f);
+    EXPECT_EQ(value(FloatUnary::error_function, infinity), 1.0f);
+    EXPECT_EQ(value(FloatUnary::error_function, -infinity), -1.0f);
+    EXPECT_TRUE(std::signbit(value(FloatUnary::error_function, -0.0f)));
+    EXPECT_EQ(value(FloatUnary::natural_logarithm, infinity), infinity);
+    EXPECT_EQ(value(FloatUnary::natural_logarithm, 1.0f), 0.0f);
+    EXPECT_EQ(value(FloatUnary::natural_logarithm, -0.0f), -infinity);
+    EXPECT_TRUE(std::isnan(value(FloatUnary::natural_logarithm, -1e-45f)));
+    EXPECT_TRUE(std::isnan(value(FloatUnary::natural_logarithm, -infinity)));
+    EXPECT_EQ(value(FloatUnary::softplus, infinity), infinity);
+    EXPECT_EQ(value(FloatUnary::softplus, -infinity), 0.0f);
+    EXPECT_EQ(value(FloatUnary::nearest_even, 2.5f), 2.0f);
+    EXPECT_EQ(value(FloatUnary::nearest_even, 8388607.5f), 8388608.0f);
+    EXPECT_EQ(value(FloatUnary::floor, -0.25f), -1.0f);
+    EXPECT_TRUE(std::signbit(value(FloatUnary::ceiling, -0.75f)));
   }
 }
 

@@ -35,7 +35,8 @@ bool register_all() {
     if (!cpu_supports(kernel.isa)) continue;
     for (const Size size : sizes)
       for (const auto& [function, name] :
-           {std::pair{Reduction::mean, "mean"}, std::pair{Reduction::greatest, "greatest"}})
+           {std::pair{Reduction::mean, "mean"}, std::pair{Reduction::greatest, "greatest"},
+            std::pair{Reduction::norm, "norm"}, std::pair{Reduction::log_sum_exp, "log_sum_exp"}})
         benchmark::RegisterBenchmark(
             (std::string(kernel.name) + "/" + name + "/" + size.name).c_str(),
             [=](benchmark::State& state) { time(state, kernel, function, size); });

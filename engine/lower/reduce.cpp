@@ -1,6 +1,6 @@
-// ReduceMean, ReduceSum, ReduceMax and ReduceMin over any axes; of bytes and words a pool whose
-// window is everything that is joined. The axes that stay are the images before it and the channels
-// behind it in memory, where a copy puts them if they do not lie so.
+// Reductions over any axes; ReduceMean, ReduceSum, ReduceMax and ReduceMin of bytes and words are a
+// pool whose window is everything that is joined. The axes that stay are the images before it and
+// the channels behind it in memory, where a copy puts them if they do not lie so.
 #include "engine/lower/reduce.hpp"
 
 #include <algorithm>
@@ -84,9 +84,14 @@ kernels::ConvShape shape_of(const Reduction& reduction) {
   return shape;
 }
 
-bool is_supported(const Node& node) {
+/// In bytes too.
+bool has_byte_kernel(const Node& node) {
   return node.is("ReduceMean") || node.is("ReduceSum") || node.is("ReduceMax") ||
          node.is("ReduceMin");
+}
+bool has_float_kernel(const Node& node) {
+  return has_byte_kernel(node) || node.is("ReduceL1") || node.is("ReduceL2") ||
+         node.is("ReduceSumSquare") || node.is("ReduceLogSumExp");
 }
 
 }  // namespace
@@ -138,6 +143,10 @@ namespace {
 kernels::Reduction float_function(const Node& node) {
   if (node.is("ReduceMax")) return kernels::Reduction::greatest;
   if (node.is("ReduceMin")) return kernels::Reduction::least;
+  if (node.is("ReduceL1")) return kernels::Reduction::magnitudes;
+  if (node.is("ReduceL2")) return kernels::Reduction::norm;
+  if (node.is("ReduceSumSquare")) return kernels::Reduction::squares;
+  if (node.is("ReduceLogSumExp")) return kernels::Reduction::log_sum_exp;
   return node.is("ReduceMean") ? kernels::Reduction::mean : kernels::Reduction::sum;
 }
 
@@ -165,9 +174,10 @@ bool lower_float_reduce(Lowering& lowering, const Node& node) {
 }  // namespace
 
 bool lower_reduce(Lowering& lowering, const Node& node) {
-  if (!is_supported(node)) return false;
+  if (!has_float_kernel(node)) return false;
   const ValueId x = node.inputs[0];
-  if (!lowering.on_stored_grid(x)) return lower_float_reduce(lowering, node);
+  if (!has_byte_kernel(node) || !lowering.on_stored_grid(x))
+    return lower_float_reduce(lowering, node);
   const auto joined = reduced_axes(lowering, node);
   if (!joined || lowering.is_constant(x)) return false;
   const Reduction reduction =

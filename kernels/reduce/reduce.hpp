@@ -10,8 +10,19 @@
 
 namespace intact::kernels {
 
-/// mean: the sum / window. NaN stays in extremes.
-enum class Reduction : std::uint8_t { sum, mean, greatest, least };
+/// mean: the sum / window. NaN stays in extremes. magnitudes: of |x|. squares: sum = fma(x, x,
+/// sum); norm: its square root. log_sum_exp: m + log(sum of e^(x - m)), where m is the greatest
+/// element, or 0 if that is infinite.
+enum class Reduction : std::uint8_t {
+  sum,
+  mean,
+  greatest,
+  least,
+  magnitudes,
+  squares,
+  norm,
+  log_sum_exp
+};
 
 /// One channel: 16 partial results, which begin at 0 (greatest: -infinity, least: infinity);
 /// element i goes to that of number i % 16, and they are combined in halves. Several channels: each

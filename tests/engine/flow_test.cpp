@@ -196,8 +196,9 @@ TEST(Flow, NamesWhatRunsOnBytesInstead) {
        "runs on bytes"},
       {"ReduceL2",
        {{"axes", Integers{1}}},
-       "ReduceL2 has no fast kernel and runs the reference; Mul and "
-       "ReduceSum, with a grid between them, run on bytes"},
+       "there is no integer kernel for this form of ReduceL2; Mul and ReduceSum, with a grid "
+       "between "
+       "them, run on bytes"},
   };
   for (const auto& [op, attributes, reason] : cases) {
     FlowModel m;

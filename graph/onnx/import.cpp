@@ -40,8 +40,8 @@ std::map<std::string, int> read_opsets(const std::string& label, const onnx::Mod
     if (domain.empty() && (import.version() < oldest_opset || import.version() > newest_opset))
       throw Unsupported(fmt::format("{}: operator set {} is not supported; Intact reads {} to {}",
                                     label, import.version(), oldest_opset, newest_opset));
-    if (import.version() < 1 || import.version() > std::numeric_limits<int>::max())
-      throw Error(fmt::format("{}: version {} of the operator set '{}' must lie in 1 to {}", label,
+    if (import.version() < 0 || import.version() > std::numeric_limits<int>::max())
+      throw Error(fmt::format("{}: version {} of the operator set '{}' must lie in 0 to {}", label,
                               import.version(), domain, std::numeric_limits<int>::max()));
     opsets[domain] = static_cast<int>(import.version());
   }

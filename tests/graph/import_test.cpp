@@ -67,7 +67,7 @@ TEST(Import, VersionsOfOtherDomainsAreNumbersOfSets) {
   for (const std::int64_t version : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 32}) {
     import.set_version(version);
     EXPECT_EQ(parse_error(model), "the model: version " + std::to_string(version) +
-                                      " of the operator set 'org.example' must lie in 1 to "
+                                      " of the operator set 'org.example' must lie in 0 to "
                                       "2147483647");
   }
 }

@@ -30,14 +30,16 @@ Tensor bias_of(const EvalContext& context) {
   return context.has(2) ? convert(context.inputs[2], ElementType::f64) : Tensor();
 }
 
-std::vector<Tensor> evaluate_conv(const EvalContext& context) {
-  const TensorType type = output_types(context, infer_conv)[0];
+/// Conv or ConvTranspose, as its functions say.
+template <auto infer, auto geometry, auto convolution>
+std::vector<Tensor> evaluate(const EvalContext& context) {
+  const TensorType type = output_types(context, infer)[0];
   const Tensor& x = context.inputs[0];
   const Tensor& weights = context.inputs[1];
   Tensor y = allocate(context.node, {ElementType::f64, type.shape});
-  convolve(conv_geometry(context.node, x.shape(), weights.shape()),
-           context.node.attributes.integer("group", 1), convert(x, ElementType::f64),
-           convert(weights, ElementType::f64), bias_of(context), y);
+  convolution(geometry(context.node, x.shape(), weights.shape()),
+              context.node.attributes.integer("group", 1), convert(x, ElementType::f64),
+              convert(weights, ElementType::f64), bias_of(context), y);
   return {convert(y, type.type)};
 }
 
@@ -53,17 +55,6 @@ std::vector<TensorType> infer_conv_transpose(const InferContext& context) {
   const std::int64_t channels = (*weights)[1] * context.node.attributes.integer("group", 1);
   check_shape(context, 2, {channels}, "the bias");
   return {sized(context.node, type, spatial_shape(context.node, geometry, (*x)[0], channels))};
-}
-
-std::vector<Tensor> evaluate_conv_transpose(const EvalContext& context) {
-  const TensorType type = output_types(context, infer_conv_transpose)[0];
-  const Tensor& x = context.inputs[0];
-  const Tensor& weights = context.inputs[1];
-  Tensor y = allocate(context.node, {ElementType::f64, type.shape});
-  convolve_transposed(conv_transpose_geometry(context.node, x.shape(), weights.shape()),
-                      context.node.attributes.integer("group", 1), convert(x, ElementType::f64),
-                      convert(weights, ElementType::f64), bias_of(context), y);
-  return {convert(y, type.type)};
 }
 
 std::vector<TensorType> infer_conv_integer(const InferContext& context) {
@@ -90,8 +81,10 @@ std::vector<Tensor> evaluate_conv_integer(const EvalContext& context) {
 }
 
 const Definition definitions[] = {
-    {.op = "Conv", .infer = infer_conv, .evaluate = evaluate_conv},
-    {.op = "ConvTranspose", .infer = infer_conv_transpose, .evaluate = evaluate_conv_transpose},
+    {.op = "Conv", .infer = infer_conv, .evaluate = evaluate<infer_conv, conv_geometry, convolve>},
+    {.op = "ConvTranspose",
+     .infer = infer_conv_transpose,
+     .evaluate = evaluate<infer_conv_transpose, conv_transpose_geometry, convolve_transposed>},
     {.op = "ConvInteger",
      .first = 10,
      .infer = infer_conv_integer,

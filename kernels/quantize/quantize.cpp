@@ -34,7 +34,8 @@ Geometry simplified(Geometry g) {
   return g;
 }
 
-/// Calls `body(piece, float_offset, byte_offset)` for the pieces of this part; each has batch 1.
+/// Calls `body(piece, float_offset, integer_offset)` for the pieces of this part; each has
+/// batch 1.
 template <class Body>
 void for_each_piece(const Geometry& geometry, Part part, const Body& body) {
   constexpr long cache_line = 64;
@@ -69,49 +70,52 @@ void run_piece(const Args& args, const std::ptrdiff_t (&strides)[3], void (*rows
   other(args, Part{});
 }
 
-template <class Integer, void (*rows)(const QuantizeArgsOf<Integer>&),
-          void (*planes)(const QuantizeArgsOf<Integer>&)>
-void quantize(const QuantizeArgsOf<Integer>& args, Part part) {
-  const std::ptrdiff_t(&strides)[3] = args.src_strides;
-  for_each_piece(
-      {args.batch,
-       args.channels,
-       args.pixels,
-       {strides[0], strides[1], strides[2]},
-       args.dst_pitch},
-      part, [&](const Geometry& piece, std::ptrdiff_t float_offset, std::ptrdiff_t byte_offset) {
-        QuantizeArgsOf<Integer> share = args;
-        share.batch = 1;
-        share.channels = piece.channels;
-        share.pixels = piece.pixels;
-        std::copy_n(piece.strides, 3, share.src_strides);
-        share.src += float_offset;
-        share.dst += byte_offset;
-        share.dst_pitch = piece.pitch;
-        run_piece(share, share.src_strides, rows, planes, reference::quantize);
-      });
+/// Quantizing reads floats with strides and writes integers with a pitch; dequantizing is the
+/// reverse.
+template <class Args>
+constexpr bool quantizes = requires(Args args) {
+  args.src_strides;
+};
+
+template <class Args>
+auto& float_strides(Args& args) {
+  if constexpr (quantizes<Args>)
+    return args.src_strides;
+  else
+    return args.dst_strides;
 }
 
-template <class Integer, void (*rows)(const DequantizeArgsOf<Integer>&),
-          void (*planes)(const DequantizeArgsOf<Integer>&)>
-void dequantize(const DequantizeArgsOf<Integer>& args, Part part) {
-  const std::ptrdiff_t(&strides)[3] = args.dst_strides;
+template <class Args>
+auto& integer_pitch(Args& args) {
+  if constexpr (quantizes<Args>)
+    return args.dst_pitch;
+  else
+    return args.src_pitch;
+}
+
+/// Words have no kernels for planes.
+template <class Args, void (*rows)(const Args&), void (*planes)(const Args&) = nullptr>
+void convert(const Args& args, Part part) {
+  const std::ptrdiff_t(&strides)[3] = float_strides(args);
   for_each_piece(
       {args.batch,
        args.channels,
        args.pixels,
        {strides[0], strides[1], strides[2]},
-       args.src_pitch},
-      part, [&](const Geometry& piece, std::ptrdiff_t float_offset, std::ptrdiff_t byte_offset) {
-        DequantizeArgsOf<Integer> share = args;
+       integer_pitch(args)},
+      part, [&](const Geometry& piece, std::ptrdiff_t float_offset, std::ptrdiff_t integer_offset) {
+        Args share = args;
         share.batch = 1;
         share.channels = piece.channels;
         share.pixels = piece.pixels;
-        std::copy_n(piece.strides, 3, share.dst_strides);
-        share.dst += float_offset;
-        share.src += byte_offset;
-        share.src_pitch = piece.pitch;
-        run_piece(share, share.dst_strides, rows, planes, reference::dequantize);
+        std::copy_n(piece.strides, 3, float_strides(share));
+        integer_pitch(share) = piece.pitch;
+        share.src += quantizes<Args> ? float_offset : integer_offset;
+        share.dst += quantizes<Args> ? integer_offset : float_offset;
+        if constexpr (quantizes<Args>)
+          run_piece(share, share.src_strides, rows, planes, reference::quantize);
+        else
+          run_piece(share, share.dst_strides, rows, planes, reference::dequantize);
       });
 }
 
@@ -130,31 +134,30 @@ constexpr RangeKernel range_list[] = {
 
 constexpr QuantizeKernel quantize_list[] = {
     {"quantize_avx512vnni", Isa::avx512vnni,
-     quantize<std::uint8_t, avx512_vnni::quantize_rows, avx512_vnni::quantize_planes>},
-    {"quantize_avx2", Isa::avx2,
-     quantize<std::uint8_t, avx2::quantize_rows, avx2::quantize_planes>},
+     convert<QuantizeArgs, avx512_vnni::quantize_rows, avx512_vnni::quantize_planes>},
+    {"quantize_avx2", Isa::avx2, convert<QuantizeArgs, avx2::quantize_rows, avx2::quantize_planes>},
     {"quantize_reference", Isa::scalar, reference::quantize},
 };
 
 constexpr QuantizeWordsKernel quantize_words_list[] = {
     {"quantize_u16_avx512vnni", Isa::avx512vnni,
-     quantize<std::uint16_t, avx512_vnni::quantize_rows, nullptr>},
-    {"quantize_u16_avx2", Isa::avx2, quantize<std::uint16_t, avx2::quantize_rows, nullptr>},
+     convert<QuantizeWordsArgs, avx512_vnni::quantize_rows>},
+    {"quantize_u16_avx2", Isa::avx2, convert<QuantizeWordsArgs, avx2::quantize_rows>},
     {"quantize_u16_reference", Isa::scalar, reference::quantize},
 };
 
 constexpr DequantizeKernel dequantize_list[] = {
     {"dequantize_avx512vnni", Isa::avx512vnni,
-     dequantize<std::uint8_t, avx512_vnni::dequantize_rows, avx512_vnni::dequantize_planes>},
+     convert<DequantizeArgs, avx512_vnni::dequantize_rows, avx512_vnni::dequantize_planes>},
     {"dequantize_avx2", Isa::avx2,
-     dequantize<std::uint8_t, avx2::dequantize_rows, avx2::dequantize_planes>},
+     convert<DequantizeArgs, avx2::dequantize_rows, avx2::dequantize_planes>},
     {"dequantize_reference", Isa::scalar, reference::dequantize},
 };
 
 constexpr DequantizeWordsKernel dequantize_words_list[] = {
     {"dequantize_u16_avx512vnni", Isa::avx512vnni,
-     dequantize<std::uint16_t, avx512_vnni::dequantize_rows, nullptr>},
-    {"dequantize_u16_avx2", Isa::avx2, dequantize<std::uint16_t, avx2::dequantize_rows, nullptr>},
+     convert<DequantizeWordsArgs, avx512_vnni::dequantize_rows>},
+    {"dequantize_u16_avx2", Isa::avx2, convert<DequantizeWordsArgs, avx2::dequantize_rows>},
     {"dequantize_u16_reference", Isa::scalar, reference::dequantize},
 };
 

@@ -284,4 +284,18 @@ void split_row_all(const SplitRow& row) {
 }
 
 }  // namespace
+
+void isa::split_row(const SplitRow& row) {
+  split_row_all(row);
+}
+void isa::copy_rows(const RowCopy& piece) {
+  copy_rows_all(piece);
+}
+void isa::transpose_1(const Transpose& piece) {
+  transpose_1_all(piece);
+}
+void isa::transpose_4(const Transpose& piece) {
+  transpose_4_all(piece);
+}
+
 }  // namespace intact::kernels

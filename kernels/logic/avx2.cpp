@@ -1,17 +1,9 @@
-// Comparisons, choices and conversions for avx2.
+// Comparisons, choices and conversions for AVX2.
 #include "kernels/logic/implementations.hpp"
+
+namespace intact::kernels {
+namespace isa = avx2;
+}
+
+// In the namespace above.
 #include "kernels/logic/vector_kernels.hpp"
-
-namespace intact::kernels::avx2 {
-
-void compare(const CompareArgs& args) {
-  compare_all(args);
-}
-void select(const SelectArgs& args) {
-  select_all(args);
-}
-void cast(const CastArgs& args) {
-  cast_all(args);
-}
-
-}  // namespace intact::kernels::avx2

@@ -176,4 +176,15 @@ void cast_all(const CastArgs& args) {
 }
 
 }  // namespace
+
+void isa::compare(const CompareArgs& args) {
+  compare_all(args);
+}
+void isa::select(const SelectArgs& args) {
+  select_all(args);
+}
+void isa::cast(const CastArgs& args) {
+  cast_all(args);
+}
+
 }  // namespace intact::kernels

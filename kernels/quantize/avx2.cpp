@@ -1,32 +1,10 @@
 // Quantize and dequantize for AVX2: the common text over 8 floats.
-
 #include "kernels/elementwise/lanes_avx2.hpp"
 #include "kernels/quantize/implementations.hpp"
-// Over the lanes included above.
+
+namespace intact::kernels {
+namespace isa = avx2;
+}
+
+// Over the lanes and the namespace above.
 #include "kernels/quantize/vector_kernels.hpp"
-
-namespace intact::kernels::avx2 {
-
-void quantize_rows(const QuantizeArgs& args) {
-  quantize_rows_all(args);
-}
-void quantize_rows(const QuantizeWordsArgs& args) {
-  quantize_rows_all(args);
-}
-void quantize_planes(const QuantizeArgs& args) {
-  quantize_planes_all(args);
-}
-void dequantize_rows(const DequantizeArgs& args) {
-  dequantize_rows_all(args);
-}
-void dequantize_rows(const DequantizeWordsArgs& args) {
-  dequantize_rows_all(args);
-}
-void dequantize_planes(const DequantizeArgs& args) {
-  dequantize_planes_all(args);
-}
-ValueRange range(const RangeArgs& args) {
-  return range_of_all(args);
-}
-
-}  // namespace intact::kernels::avx2

@@ -296,4 +296,27 @@ void dequantize_planes_all(const DequantizeArgs& args) {
 }
 
 }  // namespace
+
+void isa::quantize_rows(const QuantizeArgs& args) {
+  quantize_rows_all(args);
+}
+void isa::quantize_rows(const QuantizeWordsArgs& args) {
+  quantize_rows_all(args);
+}
+void isa::quantize_planes(const QuantizeArgs& args) {
+  quantize_planes_all(args);
+}
+void isa::dequantize_rows(const DequantizeArgs& args) {
+  dequantize_rows_all(args);
+}
+void isa::dequantize_rows(const DequantizeWordsArgs& args) {
+  dequantize_rows_all(args);
+}
+void isa::dequantize_planes(const DequantizeArgs& args) {
+  dequantize_planes_all(args);
+}
+ValueRange isa::range(const RangeArgs& args) {
+  return range_of_all(args);
+}
+
 }  // namespace intact::kernels

@@ -2,7 +2,7 @@
 #include "engine/steps/broadcast.hpp"
 #include "engine/steps/chain.hpp"
 #include "engine/steps/real_form.hpp"
-#include "engine/steps/steps.hpp"
+#include "engine/steps/unary.hpp"
 
 namespace intact {
 namespace {
@@ -113,79 +113,21 @@ class ByteSumStep : public Step {
   std::optional<ChainedRows> chain_;
 };
 
-class AffineStep : public Step {
- public:
-  AffineStep(const kernels::AffineKernel& kernel, AffineOperation affine, const Program& program,
-             const Operation& operation)
-      : run_(kernel.run),
-        affine_(std::move(affine)),
-        src_(operation.inputs[0]),
-        dst_(operation.outputs[0]) {
-    const StoredTensor& in = program.tensor(src_);
-    const StoredTensor& out = program.tensor(dst_);
-    args_.rows = out.rows();
-    args_.channels = out.channels();
-    args_.input = in.type == ElementType::f32 ? kernels::Output::f32 : kernels::Output::u8;
-    args_.src_pitch = in.pitch();
-    args_.src_zero_point = affine_.zero_point;
-    args_.factor = affine_.factor.data();
-    args_.addend = affine_.addend.data();
-    args_.dst_pitch = out.pitch();
-  }
-
-  void run(const Frame& frame, Part part) const override {
-    kernels::AffineArgs args = args_;
-    args.src = frame.at<void>(src_);
-    args.dst = frame.at<void>(dst_);
-    args.epilogue = epilogue_of(affine_.stage);
-    run_(args, part);
-  }
-
- private:
-  void (*run_)(const kernels::AffineArgs&, Part);
-  AffineOperation affine_;
-  kernels::AffineArgs args_;
-  TensorId src_, dst_;
-};
-
 const void* entries_of(const TableOperation& table) {
   if (!table.bytes.empty()) return table.bytes.data();
   if (!table.words.empty()) return table.words.data();
   return table.floats.data();
 }
 
+/// Rows of channels of the operation's first input and output, which have one shape.
 template <class Args>
-class UnaryStep : public Step {
- public:
-  using Run = void (*)(const Args&, Part);
-  UnaryStep(Run run, Args args, TableOperation table, const Program& program,
-            const Operation& operation)
-      : run_(run),
-        args_(args),
-        table_(std::move(table)),
-        src_(operation.inputs[0]),
-        dst_(operation.outputs[0]) {
-    const StoredTensor& out = program.tensor(dst_);
-    args_.rows = out.rows();
-    args_.channels = out.channels();
-    args_.src_pitch = program.tensor(src_).pitch();
-    args_.dst_pitch = out.pitch();
-  }
-
-  void run(const Frame& frame, Part part) const override {
-    Args args = args_;
-    if constexpr (requires { args.table; }) args.table = entries_of(table_);
-    args.src = frame.at<std::remove_pointer_t<decltype(args.src)>>(src_);
-    args.dst = frame.at<std::remove_pointer_t<decltype(args.dst)>>(dst_);
-    run_(args, part);
-  }
-
- private:
-  Run run_;
-  Args args_;
-  TableOperation table_;
-  TensorId src_, dst_;
-};
+void set_rows(Args& args, const Program& program, const Operation& operation) {
+  const StoredTensor& out = program.tensor(operation.outputs[0]);
+  args.rows = out.rows();
+  args.channels = out.channels();
+  args.src_pitch = program.tensor(operation.inputs[0]).pitch();
+  args.dst_pitch = out.pitch();
+}
 
 }  // namespace
 
@@ -213,8 +155,16 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
                            AffineOperation& affine) {
   const auto& kernel = select_kernel(kernels::affine_kernels(), context.isa);
-  return named(std::make_unique<AffineStep>(kernel, std::move(affine), context.program, operation),
-               kernel);
+  kernels::AffineArgs args;
+  set_rows(args, context.program, operation);
+  args.input = context.program.tensor(operation.inputs[0]).type == ElementType::f32
+                   ? kernels::Output::f32
+                   : kernels::Output::u8;
+  args.src_zero_point = affine.zero_point;
+  args.factor = affine.factor.data();
+  args.addend = affine.addend.data();
+  args.epilogue = epilogue_of(affine.stage);
+  return unary_step(kernel, args, operation, std::move(affine));
 }
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
@@ -225,17 +175,18 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
     kernels::WordTableArgs args;
     args.input = element_form(from);
     args.output = element_form(context.program.tensor(operation.outputs[0]).type);
-    return named(std::make_unique<UnaryStep<kernels::WordTableArgs>>(
-                     kernel.run, args, std::move(table), context.program, operation),
-                 kernel);
+    set_rows(args, context.program, operation);
+    args.table = entries_of(table);
+    return unary_step(kernel, args, operation, std::move(table));
   }
   const auto output = table.bytes.empty() ? kernels::Output::f32 : kernels::Output::u8;
   const auto& kernel = select_kernel(
       kernels::table_kernels(), context.isa,
       [&](const kernels::TableKernel& candidate) { return candidate.output == output; });
-  return named(std::make_unique<UnaryStep<kernels::TableArgs>>(
-                   kernel.run, kernels::TableArgs{}, std::move(table), context.program, operation),
-               kernel);
+  kernels::TableArgs args;
+  set_rows(args, context.program, operation);
+  args.table = entries_of(table);
+  return unary_step(kernel, args, operation, std::move(table));
 }
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
@@ -257,9 +208,8 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
   args.function = unary.function;
   args.alpha = unary.alpha;
   args.beta = unary.beta;
-  return named(std::make_unique<UnaryStep<kernels::FloatUnaryArgs>>(
-                   kernel.run, args, TableOperation{}, context.program, operation),
-               kernel);
+  set_rows(args, context.program, operation);
+  return unary_step(kernel, args, operation);
 }
 
 }  // namespace intact

@@ -1,7 +1,7 @@
 // Reductions of floats.
 #include <algorithm>
 
-#include "engine/steps/steps.hpp"
+#include "engine/steps/unary.hpp"
 #include "kernels/reduce/exact_sum.hpp"
 #include "kernels/reduce/reduce.hpp"
 
@@ -11,30 +11,6 @@ namespace {
 float mean_of(double sum, std::int64_t window) {
   return static_cast<float>(sum / static_cast<double>(window));
 }
-
-class FloatReduceStep : public Step {
- public:
-  FloatReduceStep(const kernels::ReduceKernel& kernel, const FloatReduceOperation& reduce,
-                  const Operation& operation)
-      : run_(kernel.run), src_(operation.inputs[0]), dst_(operation.outputs[0]) {
-    args_.function = reduce.function;
-    args_.batch = reduce.batch;
-    args_.window = reduce.window;
-    args_.channels = reduce.channels;
-  }
-
-  void run(const Frame& frame, Part part) const override {
-    kernels::ReduceArgs args = args_;
-    args.src = frame.at<float>(src_);
-    args.dst = frame.at<float>(dst_);
-    run_(args, part);
-  }
-
- private:
-  void (*run_)(const kernels::ReduceArgs&, Part);
-  kernels::ReduceArgs args_;
-  TensorId src_, dst_;
-};
 
 /// Means of exact sums: the same numbers as those of a chain that adds them up.
 class ExactMeanStep : public Step {
@@ -103,7 +79,12 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
     return named(std::make_unique<ExactMeanStep>(exact, reduce, operation), exact);
   }
   const auto& kernel = select_kernel(kernels::reduce_kernels(), context.isa);
-  return named(std::make_unique<FloatReduceStep>(kernel, reduce, operation), kernel);
+  kernels::ReduceArgs args;
+  args.function = reduce.function;
+  args.batch = reduce.batch;
+  args.window = reduce.window;
+  args.channels = reduce.channels;
+  return unary_step(kernel, args, operation);
 }
 
 }  // namespace intact

@@ -1,7 +1,7 @@
 // Elements by position.
 #include "kernels/indexing/indexing.hpp"
 
-#include "engine/steps/steps.hpp"
+#include "engine/steps/unary.hpp"
 
 namespace intact {
 namespace {
@@ -61,33 +61,6 @@ class GatherStep : public Step {
   TensorId src_, dst_, positions_ = no_tensor;
 };
 
-class ArgExtremeStep : public Step {
- public:
-  ArgExtremeStep(const kernels::ArgExtremeKernel& kernel, const ArgExtremeOperation& extreme,
-                 const Program& program, const Operation& operation)
-      : run_(kernel.run), src_(operation.inputs[0]), dst_(operation.outputs[0]) {
-    args_.least = extreme.least;
-    args_.last = extreme.last;
-    args_.input =
-        program.tensor(src_).type == ElementType::f32 ? kernels::Output::f32 : kernels::Output::u8;
-    args_.outer = extreme.outer;
-    args_.extent = extreme.extent;
-    args_.inner = extreme.inner;
-  }
-
-  void run(const Frame& frame, Part part) const override {
-    kernels::ArgExtremeArgs args = args_;
-    args.src = frame.at<void>(src_);
-    args.dst = frame.at<std::int64_t>(dst_);
-    run_(args, part);
-  }
-
- private:
-  void (*run_)(const kernels::ArgExtremeArgs&, Part);
-  kernels::ArgExtremeArgs args_;
-  TensorId src_, dst_;
-};
-
 class TopBytesStep : public Step {
  public:
   TopBytesStep(const kernels::TopBytesKernel& kernel, const TopBytesOperation& top,
@@ -126,8 +99,16 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
                            ArgExtremeOperation& extreme) {
   const auto& kernel = select_kernel(kernels::arg_extreme_kernels(), context.isa);
-  return named(std::make_unique<ArgExtremeStep>(kernel, extreme, context.program, operation),
-               kernel);
+  kernels::ArgExtremeArgs args;
+  args.least = extreme.least;
+  args.last = extreme.last;
+  args.input = context.program.tensor(operation.inputs[0]).type == ElementType::f32
+                   ? kernels::Output::f32
+                   : kernels::Output::u8;
+  args.outer = extreme.outer;
+  args.extent = extreme.extent;
+  args.inner = extreme.inner;
+  return unary_step(kernel, args, operation);
 }
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,

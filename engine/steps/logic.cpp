@@ -3,7 +3,7 @@
 
 #include "engine/element_kind.hpp"
 #include "engine/steps/broadcast.hpp"
-#include "engine/steps/steps.hpp"
+#include "engine/steps/unary.hpp"
 
 namespace intact {
 namespace {
@@ -73,29 +73,6 @@ class BroadcastStep : public Step {
   TensorId dst_;
 };
 
-class CastStep : public Step {
- public:
-  CastStep(const kernels::CastKernel& kernel, const Program& program, const Operation& operation)
-      : run_(kernel.run), src_(operation.inputs[0]), dst_(operation.outputs[0]) {
-    const StoredTensor& src = program.tensor(src_);
-    args_.from = stored_kind(src);
-    args_.to = stored_kind(program.tensor(dst_));
-    args_.channels = element_count(src.shape);
-  }
-
-  void run(const Frame& frame, Part part) const override {
-    kernels::CastArgs args = args_;
-    args.src = frame.at<void>(src_);
-    args.dst = frame.at<void>(dst_);
-    run_(args, part);
-  }
-
- private:
-  void (*run_)(const kernels::CastArgs&, Part);
-  kernels::CastArgs args_;
-  TensorId src_, dst_;
-};
-
 }  // namespace
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
@@ -121,7 +98,12 @@ std::unique_ptr<Step> make(StepContext& context, const Operation& operation, Sel
 
 std::unique_ptr<Step> make(StepContext& context, const Operation& operation, CastOperation&) {
   const auto& kernel = select_kernel(kernels::cast_kernels(), context.isa);
-  return named(std::make_unique<CastStep>(kernel, context.program, operation), kernel);
+  const StoredTensor& src = context.program.tensor(operation.inputs[0]);
+  kernels::CastArgs args;
+  args.from = stored_kind(src);
+  args.to = stored_kind(context.program.tensor(operation.outputs[0]));
+  args.channels = element_count(src.shape);
+  return unary_step(kernel, args, operation);
 }
 
 }  // namespace intact

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
+
+#include "engine/steps/unary.hpp"
 
 namespace intact {
 namespace {
@@ -33,29 +34,6 @@ Planes planes_of(const StoredTensor& tensor, bool split) {
   planes.strides[2] = strides.back();
   return planes;
 }
-
-template <class Args>
-class ConversionStep : public Step {
- public:
-  using Run = void (*)(const Args&, Part);
-  ConversionStep(Run run, Args args, const Operation& operation)
-      : run_(run), args_(args), src_(operation.inputs[0]), dst_(operation.outputs[0]) {}
-  void run(const Frame& frame, Part part) const override {
-    Args args = args_;
-    args.src = frame.at<std::remove_pointer_t<decltype(args.src)>>(src_);
-    args.dst = frame.at<std::remove_pointer_t<decltype(args.dst)>>(dst_);
-    run_(args, part);
-  }
-
- private:
-  Run run_;
-  Args args_;
-  TensorId src_, dst_;
-};
-
-}  // namespace
-
-namespace {
 
 template <class Integer>
 kernels::QuantizeArgsOf<Integer> quantize_args_of(const StoredTensor& from,
@@ -149,17 +127,13 @@ template <class Integer>
 std::unique_ptr<Step> quantize_step(const kernels::QuantizeKernelOf<Integer>& kernel,
                                     const Program& program, const Operation& operation,
                                     const QuantizeOperation& quantize) {
-  using Args = kernels::QuantizeArgsOf<Integer>;
-  Args args = quantize_args_of<Integer>(program.tensor(operation.inputs[0]),
+  auto args = quantize_args_of<Integer>(program.tensor(operation.inputs[0]),
                                         program.tensor(operation.outputs[0]));
   args.scale = quantize.scale;
   args.zero_point = quantize.zero_point;
   args.lower = quantize.lower;
   args.upper = quantize.upper;
-  auto step = std::make_unique<ConversionStep<Args>>(kernel.run, args, operation);
-  step->kernel = kernel.name;
-  step->isa = kernel.isa;
-  return step;
+  return unary_step(kernel, args, operation);
 }
 
 }  // namespace
@@ -190,13 +164,12 @@ namespace {
 template <class Integer>
 std::unique_ptr<Step> dequantize_step(const kernels::DequantizeKernelOf<Integer>& kernel,
                                       const Program& program, const Operation& operation) {
-  using Args = kernels::DequantizeArgsOf<Integer>;
   const StoredTensor& from = program.tensor(operation.inputs[0]);
   const StoredTensor& to = program.tensor(operation.outputs[0]);
   const bool split = from.layout != to.layout;
   if (split && from.layout == Layout::plain) throw Error("internal: bytes are read channels last");
   const Planes planes = planes_of(to, split);
-  Args args;
+  kernels::DequantizeArgsOf<Integer> args;
   args.batch = planes.batch;
   args.channels = planes.channels;
   args.pixels = planes.pixels;
@@ -204,10 +177,7 @@ std::unique_ptr<Step> dequantize_step(const kernels::DequantizeKernelOf<Integer>
   args.src_pitch = from.pitch();
   args.scale = from.grid->scale[0];
   args.zero_point = from.zero_point();
-  auto step = std::make_unique<ConversionStep<Args>>(kernel.run, args, operation);
-  step->kernel = kernel.name;
-  step->isa = kernel.isa;
-  return step;
+  return unary_step(kernel, args, operation);
 }
 
 }  // namespace

@@ -17,32 +17,13 @@
 namespace intact {
 namespace {
 
-constexpr Pass reading_passes[] = {
-    {"pair_operands", pair_operands},
-    {"remove_identities", remove_identities},  // Casts, now that types are known
-    {"fold_pad", fold_pad},
-    {"drop_expands", drop_expands},
-    {"recognize_operators", recognize_operators},
-    {"pull_factors", pull_factors},
-    {"replace_trilu", replace_trilu},
-};
-constexpr Pass moving_passes[] = {
-    {"hoist_functions", hoist_functions},
-    {"hoist_rounds", hoist_rounds},
-    {"remove_dead_code", remove_dead_code},
-    {"propagate_grids", propagate_grids},
-};
-
 Program lowered(Graph graph, bool fusion, WeightCache& weights) {
-  for (const Pass& pass : reading_passes) pass.run(graph);
-  // Along axes that are known by now; plans for other shapes find the parts, and what was packed of
-  // them.
-  split_products(graph, [&](const Tensor& whole, const std::string& part, const auto& cut) {
+  // Plans for other shapes find the parts, and what was packed of them.
+  run_shaped_passes(graph, [&](const Tensor& whole, const std::string& part, const auto& cut) {
     std::string key = weights.identity(whole);
     extend_key(key, part);
     return weights.tensor(key, cut);
   });
-  for (const Pass& pass : moving_passes) pass.run(graph);
   return lower(graph, fusion, weights);
 }
 

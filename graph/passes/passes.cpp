@@ -1,4 +1,4 @@
-// The one list of passes, in order.
+// The lists of passes, in order.
 #include "graph/passes/passes.hpp"
 
 #include <array>
@@ -9,7 +9,7 @@
 namespace intact {
 namespace {
 
-constexpr std::array passes = {
+constexpr std::array canonical = {
     Pass{"widen_halves", widen_halves},
     // Scales and quantized weights may hide behind these.
     Pass{"remove_identities", remove_identities},
@@ -32,13 +32,25 @@ constexpr std::array passes = {
     Pass{"canonicalize_subgraphs", canonicalize_subgraphs},
 };
 
-}  // namespace
+constexpr std::array reading_shapes = {
+    Pass{"pair_operands", pair_operands},
+    // Casts, now that types are known.
+    Pass{"remove_identities", remove_identities},
+    Pass{"fold_pad", fold_pad},
+    Pass{"drop_expands", drop_expands},
+    Pass{"recognize_operators", recognize_operators},
+    Pass{"pull_factors", pull_factors},
+    Pass{"replace_trilu", replace_trilu},
+};
 
-std::span<const Pass> canonical_passes() {
-  return passes;
-}
+constexpr std::array moving = {
+    Pass{"hoist_functions", hoist_functions},
+    Pass{"hoist_rounds", hoist_rounds},
+    Pass{"remove_dead_code", remove_dead_code},
+    Pass{"propagate_grids", propagate_grids},
+};
 
-void canonicalize(Graph& graph) {
+void run_in_order(std::span<const Pass> passes, Graph& graph) {
 #ifndef NDEBUG
   const std::vector<std::string> sources = all_sources(graph);
   for (const Pass& pass : passes) {
@@ -46,10 +58,28 @@ void canonicalize(Graph& graph) {
     graph.check(&sources);
     check_grids(graph);
   }
-  check_canonical(graph);
 #else
   for (const Pass& pass : passes) pass.run(graph);
 #endif
+}
+
+}  // namespace
+
+std::span<const Pass> canonical_passes() {
+  return canonical;
+}
+
+void canonicalize(Graph& graph) {
+  run_in_order(canonical, graph);
+#ifndef NDEBUG
+  check_canonical(graph);
+#endif
+}
+
+void run_shaped_passes(Graph& graph, const PartOfConstant& part_of_constant) {
+  run_in_order(reading_shapes, graph);
+  split_products(graph, part_of_constant);  // along axes that are known by now
+  run_in_order(moving, graph);
 }
 
 }  // namespace intact

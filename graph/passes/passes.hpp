@@ -1,4 +1,4 @@
-// Passes over the graph: each a function in a file of its own, applied in the order of the list in
+// Passes over the graph: each a function in a file of its own, applied in the order of the lists in
 // passes.cpp. A pass keeps the meaning of the graph and accounts for every source node.
 #pragma once
 
@@ -20,6 +20,13 @@ std::span<const Pass> canonical_passes();
 /// Runs them in order; checks the invariants after each in debug builds.
 void canonicalize(Graph& graph);
 
+/// Gives the part of a constant that has this name: `cut` makes it, if it has not been made before.
+using PartOfConstant = std::function<Tensor(const Tensor& whole, const std::string& name,
+                                            const std::function<Tensor()>& cut)>;
+/// What needs the shapes of one plan, between shape inference and lowering; checked likewise. Plans
+/// of several shapes share the parts of weights.
+void run_shaped_passes(Graph& graph, const PartOfConstant& part_of_constant);
+
 void widen_halves(Graph& graph);         ///< f16 and bf16 -> f32
 void import_quantization(Graph& graph);  ///< Q/DQ -> Round, Bytes, FromBytes
 void fold_constants(Graph& graph);       ///< nodes with constant inputs
@@ -36,10 +43,7 @@ void remove_dead_code(Graph& graph);     ///< nodes that no output needs
 void inline_branches(Graph& graph);      ///< If with a constant condition
 void canonicalize_subgraphs(Graph& graph);  ///< all passes on the subgraphs of control flow
 
-/// Gives the part of a constant that has this name: `cut` makes it, if it has not been made before.
-using PartOfConstant = std::function<Tensor(const Tensor& whole, const std::string& name,
-                                            const std::function<Tensor()>& cut)>;
-/// The same along axes that only shapes tell, for graphs of several shapes that share weights.
+/// split_products along axes that only shapes tell.
 void split_products(Graph& graph, const PartOfConstant& part_of_constant);
 
 /// Max, Min, Sum and Mean of any number of tensors as operators of two; needs shapes.

@@ -3,7 +3,6 @@
 
 #include "graph/definition.hpp"
 #include "graph/folding.hpp"
-#include "graph/passes/fold.hpp"
 #include "graph/passes/grid_operands.hpp"
 #include "graph/passes/passes.hpp"
 

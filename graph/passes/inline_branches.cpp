@@ -3,7 +3,6 @@
 #include <map>
 #include <utility>
 
-#include "graph/passes/fold.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
 #include "graph/passes/subgraphs.hpp"

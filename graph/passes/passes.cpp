@@ -3,7 +3,6 @@
 
 #include <array>
 
-#include "graph/passes/fold.hpp"
 #include "graph/passes/invariants.hpp"
 
 namespace intact {

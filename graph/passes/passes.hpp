@@ -1,5 +1,5 @@
-// Passes over the graph: each a function in a file of its own, applied in the order of the lists in
-// passes.cpp. A pass keeps the meaning of the graph and accounts for every source node.
+// Passes over the graph: each a function in the file of its name, applied in the order of the lists
+// in passes.cpp. A pass keeps the meaning of the graph and accounts for every source node.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@ struct Pass {
   void (*run)(Graph&);
 };
 
-/// From the file's operators to the canonical form (DESIGN: grids, Round): shape-independent.
+/// From the file's operators to the canonical form (docs/dataflow.md): shape-independent.
 std::span<const Pass> canonical_passes();
 /// Runs them in order; checks the invariants after each in debug builds.
 void canonicalize(Graph& graph);
@@ -30,6 +30,9 @@ void run_shaped_passes(Graph& graph, const PartOfConstant& part_of_constant);
 void widen_halves(Graph& graph);         ///< f16 and bf16 -> f32
 void import_quantization(Graph& graph);  ///< Q/DQ -> Round, Bytes, FromBytes
 void fold_constants(Graph& graph);       ///< nodes with constant inputs
+/// fold_constants without quantization operators (in the same file): scales and zero points become
+/// constants, while quantized weights stay to be read as grids.
+void fold_parameters(Graph& graph);
 void cancel_bytes(Graph& graph);  ///< FromBytes(Bytes(x)) on one grid, equal Rounds, moves on bytes
 void multiply_dynamic_bytes(Graph& graph);  ///< products behind DynamicQuantizeLinear and DQ
 void gather_bytes(Graph& graph);            ///< Gather from tables of integers and FromBytes

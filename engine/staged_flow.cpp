@@ -7,7 +7,7 @@
 #include "core/checked.hpp"
 #include "engine/runner.hpp"
 #include "graph/definition.hpp"
-#include "graph/ops/dispatch.hpp"
+#include "graph/dispatch.hpp"
 #include "intact/error.hpp"
 
 namespace intact {

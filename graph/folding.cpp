@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "graph/checks.hpp"
 #include "graph/definition.hpp"
-#include "graph/ops/checks.hpp"
 #include "graph/reals.hpp"
 #include "intact/error.hpp"
 

@@ -4,9 +4,9 @@
 #include <iterator>
 #include <utility>
 
+#include "graph/checks.hpp"
 #include "graph/definition.hpp"
 #include "graph/folding.hpp"
-#include "graph/ops/checks.hpp"
 #include "graph/passes/subgraphs.hpp"
 
 namespace intact {

@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "graph/definition.hpp"
-#include "graph/ops/dispatch.hpp"
+#include "graph/dispatch.hpp"
 #include "intact/error.hpp"
 
 namespace intact {

@@ -7,8 +7,8 @@
 #include "engine/lower/arrange.hpp"
 #include "engine/lower/movement.hpp"
 #include "engine/lower/reasons.hpp"
+#include "graph/checks.hpp"
 #include "graph/folding.hpp"
-#include "graph/ops/checks.hpp"
 #include "graph/ops/padding.hpp"
 #include "graph/reals.hpp"
 

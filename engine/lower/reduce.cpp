@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "engine/lower/magnitude.hpp"
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 
 namespace intact {
 namespace {

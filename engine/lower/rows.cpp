@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "engine/lower/arrange.hpp"
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 
 namespace intact {
 namespace {

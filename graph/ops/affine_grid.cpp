@@ -1,7 +1,7 @@
 // AffineGrid: the points at which GridSample reads an image that is turned, scaled and moved.
 #include <algorithm>
 
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/reals.hpp"

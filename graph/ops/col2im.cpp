@@ -1,5 +1,5 @@
 // Col2Im: blocks of an image back in their places, added up where they overlap.
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/spatial.hpp"

@@ -1,5 +1,5 @@
 // Conv, ConvTranspose and ConvInteger.
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 #include "graph/ops/convolution.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/quantized.hpp"

@@ -3,8 +3,8 @@
 #include <array>
 
 #include "core/checked.hpp"
-#include "graph/ops/checks.hpp"
-#include "graph/ops/dispatch.hpp"
+#include "graph/checks.hpp"
+#include "graph/dispatch.hpp"
 #include "graph/ops/equation.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"

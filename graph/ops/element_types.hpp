@@ -1,8 +1,8 @@
 // Element types as ONNX numbers them in attributes (Cast's `to`, `dtype`).
 #pragma once
 
+#include "graph/checks.hpp"
 #include "graph/element_numbers.hpp"
-#include "graph/ops/checks.hpp"
 
 namespace intact {
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "graph/ops/checks.hpp"
-#include "graph/ops/dispatch.hpp"
+#include "graph/checks.hpp"
+#include "graph/dispatch.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/reals.hpp"
 

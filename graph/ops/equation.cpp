@@ -5,7 +5,7 @@
 #include <array>
 #include <cctype>
 
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 
 namespace intact {
 namespace {

@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "core/checked.hpp"
-#include "graph/ops/checks.hpp"
-#include "graph/ops/dispatch.hpp"
+#include "graph/checks.hpp"
+#include "graph/dispatch.hpp"
 #include "graph/ops/strided.hpp"
 
 namespace intact {

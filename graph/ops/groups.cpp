@@ -3,7 +3,7 @@
 
 #include <numeric>
 
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 #include "graph/ops/strided.hpp"
 
 namespace intact {

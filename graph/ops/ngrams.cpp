@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <map>
 
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/reals.hpp"

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "graph/ops/checks.hpp"
-#include "graph/ops/dispatch.hpp"
+#include "graph/checks.hpp"
+#include "graph/dispatch.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/groups.hpp"
 #include "graph/ops/registry.hpp"

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/reals.hpp"

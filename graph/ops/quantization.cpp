@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "graph/ops/checks.hpp"
-#include "graph/ops/dispatch.hpp"
+#include "graph/checks.hpp"
+#include "graph/dispatch.hpp"
 #include "graph/ops/element_types.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/quantized.hpp"

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "graph/ops/checks.hpp"
-#include "graph/ops/dispatch.hpp"
+#include "graph/checks.hpp"
+#include "graph/dispatch.hpp"
 #include "graph/reals.hpp"
 
 namespace intact {

@@ -2,7 +2,7 @@
 // equal or given lengths.
 #include <algorithm>
 
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/quantized.hpp"
 #include "graph/ops/recurrent_cell.hpp"

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 
 namespace intact {
 namespace {

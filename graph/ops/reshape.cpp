@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "core/checked.hpp"
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 #include "graph/ops/resize.hpp"
 #include "graph/reals.hpp"
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/groups.hpp"
 #include "graph/reals.hpp"

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "core/checked.hpp"
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 
 namespace intact {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "graph/ops/dispatch.hpp"
+#include "graph/dispatch.hpp"
 
 namespace intact {
 

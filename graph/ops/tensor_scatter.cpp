@@ -1,7 +1,7 @@
 // TensorScatter: new rows of a cache of keys or values, written over the old ones.
 #include <cstring>
 
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "core/checked.hpp"
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
 

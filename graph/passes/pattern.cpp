@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "graph/definition.hpp"
-#include "graph/ops/dispatch.hpp"
+#include "graph/dispatch.hpp"
 #include "graph/passes/rewrite.hpp"
 #include "graph/reals.hpp"
 

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "graph/checks.hpp"
 #include "graph/graph.hpp"
-#include "graph/ops/checks.hpp"
 #include "graph/passes/rewrite.hpp"
 #include "graph/ranks.hpp"
 

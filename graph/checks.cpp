@@ -1,5 +1,5 @@
 // Helpers of operator definitions; see checks.hpp.
-#include "graph/ops/checks.hpp"
+#include "graph/checks.hpp"
 
 #include <fmt/ranges.h>
 

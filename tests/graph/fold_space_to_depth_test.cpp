@@ -113,23 +113,5 @@ TEST(FoldSpaceToDepth, NotForWeightsWithScalesPerBlock) {
   expect_same_meaning(raw, graph, {random_floats({1, 3, 8, 6}, 7)}, 1e-5);
 }
 
-TEST(CancelBytes, ClampsByConstantsOfHigherRankStay) {
-  const auto after = [](const Shape& bound) {
-    ModelBuilder model;
-    const ValueId x = model.input("x", ElementType::f32, {3});
-    const ValueId q = model.quantize("q", x, 0.1f, std::uint8_t{100});
-    const ValueId c =
-        model.constant("c", Tensor::from<std::uint8_t>(bound, std::vector<std::uint8_t>{120}));
-    const ValueId y =
-        model.dequantize("y", model.node("Max", "max", {q, c}), 0.1f, std::uint8_t{100});
-    const Graph raw = model.build({y});
-    const Graph graph = canonical(raw);
-    expect_same_meaning(raw, graph, {random_floats({3}, 7)}, 0);
-    return operators(graph);
-  };
-  EXPECT_EQ(after({}), "Round Clip Round");
-  EXPECT_EQ(after({1, 1}), "Round Bytes Max FromBytes");
-}
-
 }  // namespace
 }  // namespace intact::testing

@@ -1,7 +1,4 @@
-// Windows, Fourier transforms, MelWeightMatrix, Det and MaxUnpool: values by hand, and operands
-// that do not fit.
-#include <cmath>
-
+// Windows, Fourier transforms and MelWeightMatrix: values by hand, and operands that do not fit.
 #include "evaluate.hpp"
 
 namespace intact {
@@ -83,32 +80,6 @@ TEST(MelWeightMatrix, TrianglesBetweenTheEdges) {
   // Edges at 0, 427, 1114 and 2220 Hz, rounded down to the bins 0, 0, 1 and 2.
   EXPECT_EQ(values_of<float>(result), (Floats{1, 0, 0, 1, 0, 0, 0, 0, 0, 0}));
   EXPECT_THROW(matrix(40000), Error);
-}
-
-TEST(Det, OfBatches) {
-  const Tensor x = floats({2, 2, 2}, {1, 2, 3, 4, 0, 2, 3, 4});
-  expect_near(Op("Det")(x), {2}, {-2, -6});
-  expect_near(Op("Det")(floats({2, 2}, {1, 2, 2, 4})), {}, {0});
-  EXPECT_THROW(Op("Det")(floats({1, 2}, {1, 2})), Error);
-}
-
-TEST(MaxUnpool, PutsElementsWhereTheyCameFrom) {
-  Op unpool("MaxUnpool");
-  unpool.with("kernel_shape", std::vector<std::int64_t>{2, 2})
-      .with("strides", std::vector<std::int64_t>{2, 2});
-  const Tensor x = floats({1, 1, 1, 2}, {1, 2});
-  const Tensor at = int64s({1, 1, 1, 2}, {5, 3});
-  expect_near(unpool(x, at), {1, 1, 2, 4}, {0, 0, 0, 2, 0, 1, 0, 0});
-  expect_near(unpool(x, at, list({1, 1, 2, 5})), {1, 1, 2, 5}, {0, 0, 0, 2, 0, 0, 1, 0, 0, 0});
-  EXPECT_EQ(error_of([&] {
-              unpool(x, int64s({1, 1, 1, 2}, {8, 0}));
-            }),
-            "MaxUnpool 'n' (opset 18): index 8 is outside of the 8 elements of [1,1,2,4]");
-  EXPECT_THROW(unpool(x, at, list({1, 1, 2, 3})), Error);
-  EXPECT_THROW(unpool(x, int64s({1}, {0})), Error);
-  unpool.with("strides", std::vector<std::int64_t>{1, std::int64_t{1} << 62});
-  EXPECT_THROW(unpool(floats({1, 1, 1, 4}, {1, 2, 3, 4}), int64s({1, 1, 1, 4}, {0, 0, 0, 0})),
-               Error);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-// Convolutions, matrix products and window geometry against values computed by hand.
+// Convolutions and window geometry against values computed by hand.
+#include "evaluate.hpp"
 #include "graph/ops/spatial.hpp"
-#include "tests/graph/evaluate.hpp"
 
 namespace intact {
 namespace {
@@ -12,6 +12,7 @@ template <class T>
 Tensor tensor(Shape shape, std::vector<T> values) {
   return Tensor::from<T>(std::move(shape), values);
 }
+
 Tensor ones(Shape shape) {
   Tensor result(ElementType::f32, std::move(shape));
   for (float& x : result.data<float>()) x = 1;
@@ -175,121 +176,6 @@ TEST(Geometry, CeilModeDropsWindowsThatStartInThePadding) {
   // Windows start at 0, 3, 6: of an input of 6, the last one would see padding only.
   EXPECT_EQ(pool_geometry(node, {1, 1, 6}).out, Shape{2});
   EXPECT_EQ(pool_geometry(node, {1, 1, 7}).out, Shape{3});
-}
-
-TEST(MatMul, BroadcastsBatchesAndVectors) {
-  const Tensor a = floats({2, 1, 2}, {1, 2, 3, 4}), b = floats({2, 2}, {1, 10, 100, 1000});
-  const Tensor y = Op("MatMul")(a, b);
-  EXPECT_EQ(y.shape(), (Shape{2, 1, 2}));
-  EXPECT_EQ(values_of<float>(y), (std::vector<float>{201, 2010, 403, 4030}));
-  const Tensor v = floats({2}, {1, 1});
-  EXPECT_EQ(Op("MatMul")(v, v).shape(), Shape{});
-  EXPECT_EQ(values_of<float>(Op("MatMul")(b, v)), (std::vector<float>{11, 1100}));
-  EXPECT_EQ(values_of<float>(Op("MatMul")(v, b)), (std::vector<float>{101, 1010}));
-}
-
-TEST(MatMul, LargeIntegersStayExact) {
-  const std::int64_t large = (1LL << 60) + 1;
-  EXPECT_EQ(
-      values_of<std::int64_t>(Op("MatMul")(int64s({1, 2}, {large, -1}), int64s({2, 1}, {1, 5}))),
-      std::vector<std::int64_t>{large - 5});
-}
-
-TEST(MatMul, RefusesOtherInnerExtents) {
-  EXPECT_EQ(
-      error_of([] {
-        Op("MatMul").infer(ones({2, 3}), ones({4, 2}));
-      }),
-      "MatMul 'n' (opset 18): the operands have shapes [2,3] and [4,2]; the inner extents 3 and "
-      "4 must be equal");
-}
-
-TEST(DeformConv, ReadsWhereTheOffsetsPoint) {
-  const Tensor x = floats({1, 1, 2, 3}, {1, 2, 3, 4, 5, 6}), w = floats({1, 1, 1, 1}, {2});
-  // Half a column to the right everywhere, and the last row one row down: out of the image.
-  Tensor offsets(ElementType::f32, {1, 2, 2, 3});
-  for (std::size_t i = 0; i < 6; ++i) {
-    offsets.data<float>()[i] = i < 3 ? 0.0f : 1.0f;
-    offsets.data<float>()[6 + i] = 0.5f;
-  }
-  EXPECT_EQ(values_of<float>(Op("DeformConv")(x, w, offsets)),
-            (std::vector<float>{3, 5, 3, 0, 0, 0}));
-  const Tensor bias = floats({1}, {10}), mask = floats({1, 1, 2, 3}, {0, 1, 0.5f, 1, 1, 1});
-  EXPECT_EQ(values_of<float>(Op("DeformConv")(x, w, offsets, bias, mask)),
-            (std::vector<float>{10, 15, 11.5f, 10, 10, 10}));
-}
-
-TEST(DeformConv, WithoutOffsetsItIsAConvolution) {
-  Tensor x(ElementType::f32, {2, 4, 5, 6}), w(ElementType::f32, {6, 2, 3, 2});
-  for (std::size_t i = 0; i < x.data<float>().size(); ++i)
-    x.data<float>()[i] = static_cast<float>(i * 7 % 11) - 5;
-  for (std::size_t i = 0; i < w.data<float>().size(); ++i)
-    w.data<float>()[i] = static_cast<float>(i * 5 % 7) - 3;
-  const auto with = [](Op op) {
-    return op.with("group", 2)
-        .with("strides", std::vector<std::int64_t>{2, 1})
-        .with("dilations", std::vector<std::int64_t>{1, 2})
-        .with("pads", std::vector<std::int64_t>{1, 1, 0, 1});
-  };
-  const Tensor expected = with(Op("Conv"))(x, w);
-  const Shape& shape = expected.shape();
-  const Tensor offsets(ElementType::f32, {2, 2 * 2 * 6, shape[2], shape[3]});
-  EXPECT_EQ(values_of<float>(with(Op("DeformConv")).with("offset_group", 2)(x, w, offsets)),
-            values_of<float>(expected));
-  EXPECT_NE(error_of([&] {
-              with(Op("DeformConv")).with("offset_group", 3)(x, w, offsets);
-            }).find("offset_group is 3; it must divide the 4 channels"),
-            std::string::npos);
-  EXPECT_NE(error_of([&] { with(Op("DeformConv"))(x, w, offsets); }).find("the tensor of offsets"),
-            std::string::npos);
-}
-
-TEST(Col2Im, AddsBlocksUp) {
-  // Two blocks of 1x2 in an image of 1x3 share the middle.
-  const Tensor columns = floats({1, 2, 2}, {1, 2, 3, 4});
-  const Tensor image = int64s({2}, {1, 3}), block = int64s({2}, {1, 2});
-  const Tensor y = Op("Col2Im")(columns, image, block);
-  EXPECT_EQ(y.shape(), (Shape{1, 1, 1, 3}));
-  EXPECT_EQ(values_of<float>(y), (std::vector<float>{1, 5, 4}));
-  // Strides, dilations and padding: taps at -1 and 1, and at 1 and 3.
-  const auto spread =
-      Op("Col2Im")
-          .with("strides", std::vector<std::int64_t>{1, 2})
-          .with("dilations", std::vector<std::int64_t>{1, 2})
-          .with("pads", std::vector<std::int64_t>{0, 1, 0, 1})(columns, image, block);
-  EXPECT_EQ(values_of<float>(spread), (std::vector<float>{0, 5, 0}));
-  EXPECT_NE(error_of([&] {
-              Op("Col2Im")(columns, int64s({2}, {1, 4}), block);
-            }).find("an image of [1,4] has 3 blocks of [1,2]"),
-            std::string::npos);
-}
-
-TEST(MatMulInteger, ZeroPointsPerRowAndColumn) {
-  const Tensor a = tensor<std::uint8_t>({2, 2}, {1, 2, 3, 4});
-  const Tensor b = tensor<std::int8_t>({2, 2}, {1, 2, 3, 4});
-  const Tensor y = Op("MatMulInteger")(a, b, tensor<std::uint8_t>({2}, {1, 3}),
-                                       tensor<std::int8_t>({2}, {1, 2}));
-  // Steps (0 1; 0 1) times (0 0; 2 2).
-  EXPECT_EQ(values_of<std::int32_t>(y), (std::vector<std::int32_t>{2, 2, 2, 2}));
-  EXPECT_NE(error_of([&] {
-              Op("MatMulInteger").infer(a, b, tensor<std::uint8_t>({3}, {1, 3, 4}));
-            }).find("has shape [3]; it must have one element, or 2 for axis 0"),
-            std::string::npos);
-}
-
-TEST(Gemm, TransposesScalesAndBroadcasts) {
-  const Tensor a = floats({2, 1}, {1, 2}), b = floats({3, 2}, {1, 2, 3, 4, 5, 6});
-  const Tensor y = Op("Gemm")
-                       .with("transA", 1)
-                       .with("transB", 1)
-                       .with("alpha", 2.0F)
-                       .with("beta", 0.5F)(a, b, floats({3}, {2, 4, 6}));
-  EXPECT_EQ(values_of<float>(y), (std::vector<float>{11, 24, 37}));
-  EXPECT_EQ(error_of([&] {
-              Op("Gemm").infer(ones({2, 3}), ones({3, 4}), ones({5}));
-            }),
-            "Gemm 'n' (opset 18): shapes [2,4] and [5] do not broadcast: extents 4 and 5; aligned "
-            "from the right, extents must be equal or 1");
 }
 
 }  // namespace

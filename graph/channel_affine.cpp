@@ -2,15 +2,9 @@
 
 #include <cmath>
 
-#include "graph/definition.hpp"
 #include "graph/reals.hpp"
 
 namespace intact {
-
-std::vector<double> constant_numbers(const Graph& graph, ValueId id) {
-  const Tensor wide = convert(real_constant(graph.value(id)), ElementType::f64);
-  return {wide.data<double>().begin(), wide.data<double>().end()};
-}
 
 std::optional<ChannelAffine> constant_batch_normalization(const Graph& graph, const Node& node) {
   if (!node.is("BatchNormalization") || node.inputs.size() != 5 || node.outputs.size() != 1)

@@ -8,9 +8,6 @@
 
 namespace intact {
 
-/// The reals of a constant.
-std::vector<double> constant_numbers(const Graph& graph, ValueId id);
-
 /// y = factor * x + shift for each channel.
 struct ChannelAffine {
   std::vector<double> factor, shift;

@@ -8,7 +8,7 @@
 #include "core/checked.hpp"
 #include "engine/lower/lowering.hpp"
 #include "engine/lower/uses.hpp"
-#include "graph/reals.hpp"
+#include "graph/convert.hpp"
 
 namespace intact {
 namespace {

@@ -8,9 +8,9 @@
 #include "engine/lower/movement.hpp"
 #include "engine/lower/reasons.hpp"
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/folding.hpp"
 #include "graph/ops/padding.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <optional>
 
-#include "graph/reals.hpp"
+#include "graph/convert.hpp"
 
 namespace intact {
 TensorId moved(Lowering& lowering, const Node& node, std::size_t input) {

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "engine/lower/movement.hpp"
+#include "graph/convert.hpp"
 #include "graph/folding.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

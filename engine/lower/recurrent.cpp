@@ -9,7 +9,7 @@
 
 #include "core/checked.hpp"
 #include "engine/lower/integer_product.hpp"
-#include "graph/reals.hpp"
+#include "graph/convert.hpp"
 
 namespace intact {
 namespace {

@@ -5,7 +5,7 @@
 #include "engine/lower/lowering.hpp"
 #include "engine/lower/reasons.hpp"
 #include "graph/folding.hpp"
-#include "graph/reals.hpp"
+#include "graph/half.hpp"
 
 namespace intact {
 namespace {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <set>
 
-#include "graph/reals.hpp"
+#include "graph/convert.hpp"
 #include "intact/error.hpp"
 
 namespace intact {

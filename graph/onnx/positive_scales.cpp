@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "core/grid.hpp"
+#include "graph/convert.hpp"
 #include "graph/passes/rewrite.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -8,9 +8,9 @@
 #include <set>
 #include <utility>
 
+#include "graph/convert.hpp"
 #include "graph/onnx/upgrade.hpp"
 #include "graph/passes/rewrite.hpp"
-#include "graph/reals.hpp"
 #include "intact/error.hpp"
 
 namespace intact {

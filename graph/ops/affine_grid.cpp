@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

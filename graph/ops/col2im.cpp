@@ -1,9 +1,9 @@
 // Col2Im: blocks of an image back in their places, added up where they overlap.
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/spatial.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -6,7 +6,6 @@
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/sequence.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

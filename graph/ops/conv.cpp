@@ -1,10 +1,10 @@
 // Conv, ConvTranspose and ConvInteger.
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/ops/convolution.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/quantized.hpp"
 #include "graph/ops/registry.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -3,10 +3,10 @@
 #include <vector>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/spatial.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

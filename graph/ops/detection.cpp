@@ -4,9 +4,9 @@
 #include <limits>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 

@@ -4,12 +4,12 @@
 
 #include "core/checked.hpp"
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
 #include "graph/ops/equation.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/strided.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 

@@ -6,9 +6,10 @@
 #include <type_traits>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
+#include "graph/half.hpp"
 #include "graph/ops/evaluation.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 

@@ -3,12 +3,12 @@
 #include <cstring>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
 #include "graph/ops/elementwise.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/strided.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 

@@ -3,13 +3,13 @@
 #include <cmath>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/groups.hpp"
 #include "graph/ops/quantized.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/strided.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -5,10 +5,10 @@
 #include <span>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 

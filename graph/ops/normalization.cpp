@@ -5,12 +5,12 @@
 #include <numeric>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/groups.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/softmax.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

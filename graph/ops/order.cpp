@@ -5,11 +5,11 @@
 #include <numeric>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
 #include "graph/ops/elementwise.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 

@@ -5,11 +5,12 @@
 
 #include "core/checked.hpp"
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
+#include "graph/half.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/spatial.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
+#include "graph/half.hpp"
 #include "graph/ops/element_types.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/quantized.hpp"

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
 #include "graph/reals.hpp"
 

@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "graph/definition.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/quantized.hpp"
 #include "graph/ops/recurrent_cell.hpp"

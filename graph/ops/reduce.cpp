@@ -6,11 +6,12 @@
 #include <numeric>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
+#include "graph/half.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/groups.hpp"
 #include "graph/ops/registry.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

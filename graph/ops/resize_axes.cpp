@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/ops/resize.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

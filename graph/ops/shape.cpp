@@ -4,12 +4,12 @@
 #include <limits>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
 #include "graph/ops/element_types.hpp"
 #include "graph/ops/elementwise.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/registry.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 

@@ -6,12 +6,12 @@
 
 #include "core/checked.hpp"
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/dispatch.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/padding.hpp"
 #include "graph/ops/registry.hpp"
 #include "graph/ops/strided.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 

@@ -7,9 +7,9 @@
 #include <limits>
 
 #include "graph/checks.hpp"
+#include "graph/convert.hpp"
 #include "graph/ops/evaluation.hpp"
 #include "graph/ops/groups.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -7,12 +7,12 @@
 #include <tuple>
 #include <utility>
 
+#include "graph/convert.hpp"
 #include "graph/folding.hpp"
 #include "graph/passes/grid_operands.hpp"
 #include "graph/passes/grids.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -4,10 +4,10 @@
 #include <cmath>
 
 #include "core/checked.hpp"
+#include "graph/convert.hpp"
 #include "graph/definition.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "graph/reals.hpp"
+#include "graph/convert.hpp"
 #include "intact/error.hpp"
 
 namespace intact {

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "graph/convert.hpp"
 #include "graph/definition.hpp"
 #include "graph/element_numbers.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "graph/definition.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/convert.hpp"
 #include "graph/definition.hpp"
 #include "graph/dispatch.hpp"
 #include "graph/passes/rewrite.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

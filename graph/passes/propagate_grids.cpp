@@ -1,11 +1,11 @@
 // Grids of tensors, derived from their producers.
 #include <cmath>
 
+#include "graph/convert.hpp"
 #include "graph/definition.hpp"
 #include "graph/folding.hpp"
 #include "graph/passes/grids.hpp"
 #include "graph/passes/passes.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

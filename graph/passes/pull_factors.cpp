@@ -6,7 +6,6 @@
 #include "graph/definition.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

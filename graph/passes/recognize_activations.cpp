@@ -4,7 +4,6 @@
 
 #include "graph/definition.hpp"
 #include "graph/passes/recognize.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

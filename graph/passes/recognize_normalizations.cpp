@@ -7,7 +7,6 @@
 #include "graph/definition.hpp"
 #include "graph/passes/normalization_terms.hpp"
 #include "graph/passes/recognize.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

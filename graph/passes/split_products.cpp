@@ -9,10 +9,10 @@
 #include <optional>
 #include <utility>
 
+#include "graph/convert.hpp"
 #include "graph/definition.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

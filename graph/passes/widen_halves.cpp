@@ -6,9 +6,10 @@
 #include <map>
 #include <utility>
 
+#include "graph/convert.hpp"
+#include "graph/half.hpp"
 #include "graph/passes/passes.hpp"
 #include "graph/passes/rewrite.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

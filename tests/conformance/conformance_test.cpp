@@ -8,9 +8,9 @@
 #include <iostream>
 #include <map>
 
+#include "graph/convert.hpp"
 #include "graph/definition.hpp"
 #include "graph/onnx/onnx.hpp"
-#include "graph/reals.hpp"
 #include "intact/error.hpp"
 #include "tests/test_data.hpp"
 

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 
+#include "graph/convert.hpp"
 #include "graph/definition.hpp"
 #include "graph/onnx/expand/expand.hpp"
 #include "graph/onnx/onnx.hpp"
 #include "graph/ops/unsupported.hpp"
-#include "graph/reals.hpp"
 #include "intact/session.hpp"
 #include "tests/dataflow/fold_case.hpp"
 

@@ -8,9 +8,9 @@
 #include <optional>
 
 #include "fold_case.hpp"
+#include "graph/convert.hpp"
 #include "graph/definition.hpp"
 #include "graph/passes/passes.hpp"
-#include "graph/reals.hpp"
 #include "tests/engine/model_run.hpp"
 
 namespace intact::testing {

@@ -1,6 +1,6 @@
 // QOperator files: QLinearConv, QLinearMatMul, QGemm and the QLinear operators of com.microsoft.
 #include "fold_case.hpp"
-#include "graph/reals.hpp"
+#include "graph/convert.hpp"
 
 namespace intact::testing {
 namespace {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fold_case.hpp"
+#include "graph/convert.hpp"
 #include "graph/reals.hpp"
 
 namespace intact::testing {

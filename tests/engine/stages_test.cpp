@@ -1,7 +1,7 @@
 // Data-dependent shapes and control flow: the engine's stages against the interpreter.
 #include <gtest/gtest.h>
 
-#include "graph/reals.hpp"
+#include "graph/convert.hpp"
 #include "tests/engine/model_run.hpp"
 #include "tests/graph/subgraph_builder.hpp"
 

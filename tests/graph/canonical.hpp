@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "graph/convert.hpp"
 #include "graph/definition.hpp"
 #include "graph/passes/invariants.hpp"
 #include "graph/passes/passes.hpp"
-#include "graph/reals.hpp"
 
 namespace intact::testing {
 

@@ -1,7 +1,7 @@
 // Attention of com.microsoft in its packings, against the formula.
 #include <cmath>
 
-#include "graph/reals.hpp"
+#include "graph/convert.hpp"
 #include "tests/graph/file_op.hpp"
 
 namespace intact {

@@ -7,7 +7,7 @@
 #include <functional>
 #include <limits>
 
-#include "graph/reals.hpp"
+#include "graph/convert.hpp"
 #include "proto_model.hpp"
 
 namespace intact::testing {

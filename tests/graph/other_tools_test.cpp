@@ -1,7 +1,7 @@
 // Quantizers of other tools, against their definitions.
 #include <limits>
 
-#include "graph/reals.hpp"
+#include "graph/convert.hpp"
 #include "tests/graph/canonical.hpp"
 #include "tests/graph/file_op.hpp"
 

@@ -2,6 +2,8 @@
 #include <cmath>
 #include <limits>
 
+#include "graph/convert.hpp"
+#include "graph/half.hpp"
 #include "graph/reals.hpp"
 #include "tests/graph/evaluate.hpp"
 

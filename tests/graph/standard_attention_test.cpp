@@ -3,7 +3,7 @@
 #include <functional>
 #include <limits>
 
-#include "graph/reals.hpp"
+#include "graph/convert.hpp"
 #include "tests/graph/file_op.hpp"
 
 namespace intact {

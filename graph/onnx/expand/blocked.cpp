@@ -6,9 +6,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "graph/convert.hpp"
 #include "graph/element_numbers.hpp"
 #include "graph/onnx/expand/families.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "graph/reals.hpp"
+#include "graph/convert.hpp"
 
 namespace intact {
 namespace {

@@ -5,9 +5,10 @@
 #include <cmath>
 #include <limits>
 
+#include "graph/convert.hpp"
 #include "graph/element_numbers.hpp"
+#include "graph/half.hpp"
 #include "graph/onnx/expand/families.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 
+#include "graph/convert.hpp"
 #include "graph/onnx/expand/families.hpp"
 #include "graph/onnx/expand/heads.hpp"
-#include "graph/reals.hpp"
 
 namespace intact {
 namespace {

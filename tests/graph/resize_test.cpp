@@ -1,5 +1,6 @@
 // Resize against values computed by hand from the ONNX formulas.
 #include "graph/ops/resize.hpp"
+
 #include "tests/graph/evaluate.hpp"
 
 namespace intact {

@@ -6,6 +6,8 @@
 #include <numeric>
 
 #include "core/checked.hpp"
+#include "engine/line_blocks.hpp"
+#include "engine/row_blocks.hpp"
 #include "intact/error.hpp"
 
 namespace intact {
@@ -70,7 +72,8 @@ class Placement {
     for (int i = 0; i < count; ++i) {
       const Operation& operation = program_.operations[static_cast<std::size_t>(i)];
       touch(operation, i);
-      if (const auto* group = std::get_if<GroupOperation>(&operation.kind))
+      const auto* group = std::get_if<GroupOperation>(&operation.kind);
+      if (group != nullptr && !row_blocks(program_, operation) && !line_blocks(program_, operation))
         for (const Operation& part : group->parts) touch(part, i);
     }
     for (const TensorId id : program_.outputs) touch(id, count);

@@ -405,9 +405,10 @@ struct ReferenceOperation {
   std::vector<int> operands;  ///< per node input: index into Operation::inputs, or -1 when absent
 };
 
-/// Operations that run as one step, because vectors of floats pass between them: numbers per
-/// channel, which stay in the cache. The operation's inputs and outputs are what else they read and
-/// write.
+/// Operations that run as one step, because floats pass between them that stay in the cache of that
+/// step: vectors, numbers per channel; or rows or lines of an image, when the parts take blocks of
+/// them one behind the other (engine/row_blocks.hpp, engine/line_blocks.hpp). The operation's
+/// inputs and outputs are what else they read and write.
 struct Operation;
 struct GroupOperation {
   std::vector<Operation> parts;  ///< execution order

@@ -62,6 +62,9 @@ AxisOrder order_with_inner(std::size_t rank, const AxisOrder& last) {
 }
 
 std::optional<Layout> layout_in_order(const Shape& shape, const AxisOrder& order) {
+  // Where both layouts have it, the one that has it for any extents.
+  if (shape.size() > 2 && order == memory_order(shape.size(), Layout::channels_last))
+    return Layout::channels_last;
   const AxisOrder wanted = without_single(shape, order);
   for (const Layout layout : {Layout::plain, Layout::channels_last})
     if (without_single(shape, memory_order(shape.size(), layout)) == wanted) return layout;

@@ -5,9 +5,8 @@
 #include <map>
 #include <numeric>
 #include <set>
-#include <utility>
 
-#include "core/checked.hpp"
+#include "engine/lower/group.hpp"
 #include "engine/lower/lowering.hpp"
 #include "engine/lower/uses.hpp"
 
@@ -131,27 +130,8 @@ class Grouping {
   }
 
   void join(const std::vector<std::size_t>& members) {
-    Operation step;
-    GroupOperation group;
-    for (const std::size_t i : members) {
-      Operation& part = program_.operations[i];
-      for (const TensorId id : part.outputs)
-        if (id != no_tensor && !is_inner(program_.root(id))) step.outputs.push_back(id);
-      for (const TensorId id : part.inputs)
-        if (!is_inner(program_.root(id))) step.inputs.push_back(id);
-      step.sources.insert(step.sources.end(), part.sources.begin(), part.sources.end());
-      step.macs = saturating_sum(step.macs, part.macs);
-      if (part.op != "Quantize" && part.op != "Dequantize" && part.op != "Layout")
-        step.op += (step.op.empty() ? "" : "+") + part.op;
-      group.parts.push_back(std::exchange(part, {}));
-    }
-    // Bytes that pass from part to part are not read from outside.
-    std::erase_if(step.inputs, [&](TensorId id) {
-      return std::find(step.outputs.begin(), step.outputs.end(), id) != step.outputs.end();
-    });
-    step.name = group.parts.front().name;
-    step.kind = std::move(group);
-    program_.operations[members.back()] = std::move(step);
+    program_.operations[members.back()] =
+        take_group(program_, members, [&](TensorId id) { return is_inner(program_.root(id)); });
   }
 
   Program& program_;

@@ -578,6 +578,7 @@ Program lower(const Graph& graph, bool fusion, WeightCache& weights) {
         {"fuse_rows", fuse_rows},         {"fuse_attention", fuse_attention},
         {"split_copies", split_copies},   {"repeat_products", repeat_products},
         {"fuse_chain", fuse_chain},       {"place_concat", place_concat},
+        {"group_rows", group_rows},       {"group_lines", group_lines},
         {"group_vectors", group_vectors},
     };
     for (const ProgramPass& pass : passes) pass.run(program);

@@ -205,6 +205,8 @@ void fuse_attention(Program&);      ///< float products, with the softmax and Tr
 void split_copies(Program&);        ///< element-wise operators in front of copies that join parts
 void fuse_chain(Program&);          ///< float operators and Rounds into the product before them
 void place_concat(Program&);        ///< producers write into the slots of a Concat
+void group_rows(Program&);          ///< operations with rows of floats between them
+void group_lines(Program&);         ///< convolutions, and interpolations of their floats
 void group_vectors(Program&);       ///< operations with vectors of floats between them
 void repeat_products(Program&);     ///< products whose results their own mean scales
 

@@ -3,6 +3,7 @@
 
 #include "core/checked.hpp"
 #include "engine/lower/integer_product.hpp"
+#include "engine/lower/magnitude.hpp"
 #include "engine/lower/reduce.hpp"
 #include "graph/ops/spatial.hpp"
 
@@ -119,6 +120,57 @@ bool lower_exact_mean(Lowering& lowering, const Node& node, const Pool& pool) {
   return true;
 }
 
+/// Where an average's windows lie along one axis, as weights. Nothing for single positions beside
+/// the image, which weights cannot make 0.
+std::optional<ResizeOperation::Axis> weights_of(const Pool& pool, const kernels::ConvShape& shape,
+                                                std::int64_t pad_end, std::size_t i) {
+  const std::int64_t taps = shape.kernel[i], in = shape.in[i];
+  if (taps == 1 && (shape.pad_begin[i] != 0 || pad_end != 0)) return std::nullopt;
+  ResizeOperation::Axis axis{in, shape.out[i], taps, {}, {}, {}};
+  for (std::int64_t out = 0; out < shape.out[i]; ++out) {
+    const std::int64_t first = out * shape.stride[i] - shape.pad_begin[i];
+    std::int64_t inside = 0, padded = 0;
+    for (std::int64_t k = 0; k < taps; ++k) {
+      const std::int64_t at = first + k * shape.dilation[i];
+      inside += at >= 0 && at < in;
+      padded += at < in + pad_end;
+    }
+    const auto count =
+        static_cast<float>(std::max<std::int64_t>(pool.count_include_pad ? padded : inside, 1));
+    for (std::int64_t k = 0; k < taps; ++k) {
+      const std::int64_t at = first + k * shape.dilation[i];
+      axis.index.push_back(static_cast<std::int32_t>(std::clamp<std::int64_t>(at, 0, in - 1)));
+      axis.weight.push_back(at >= 0 && at < in ? 1 / count : 0);
+    }
+  }
+  return axis;
+}
+
+/// An average over windows of floats that were computed from integers: a sum with weights along
+/// each axis, which follows the lines of the convolution before it.
+bool lower_weighted_average(Lowering& lowering, const Node& node, const Pool& pool) {
+  const ValueId x = node.inputs[0];
+  if (!pool.average || !Magnitudes(lowering).bound(x)) return false;
+  const kernels::ConvShape shape = pool_shape(lowering.shape(x), pool.geometry);
+  const auto pad_end = trailing_three(pool.geometry.pad_end);
+  constexpr std::int64_t most_taps = std::int64_t{1} << 22;
+  ResizeOperation operation;
+  operation.batch = shape.batch;
+  operation.channels = shape.in_channels;
+  for (std::size_t i = 0; i < 3; ++i) {
+    std::int64_t taps = 0;
+    if (!checked_multiply(shape.out[i], shape.kernel[i], &taps) || taps > most_taps) return false;
+    auto axis = weights_of(pool, shape, pad_end[i], i);
+    if (!axis) return false;
+    operation.axis[i] = std::move(*axis);
+  }
+  const TensorId input = lowering.real(x, Layout::channels_last);
+  const Tail tail = lowering.take_round(node);
+  const TensorId output = lowering.result_tensor(tail, Layout::channels_last);
+  lowering.emit_float(node, tail, std::move(operation), {input}, output);
+  return true;
+}
+
 /// A last window of ceil_mode that hangs over the declared padding: oneDNN would count it as
 /// padding.
 bool reaches_beyond_padding(const FloatPoolOperation& pool) {
@@ -140,7 +192,8 @@ bool lower_pool(Lowering& lowering, const Node& node) {
     return true;
   if (lowering.value(x).type != ElementType::f32 || lowering.value(node.outputs[0]).grid)
     return false;
-  if (lower_exact_mean(lowering, node, pool)) return true;
+  if (lower_exact_mean(lowering, node, pool) || lower_weighted_average(lowering, node, pool))
+    return true;
   FloatPoolOperation operation;
   operation.average = pool.average;
   operation.count_include_pad = pool.count_include_pad;

@@ -60,16 +60,17 @@ std::optional<Reduction> in_order(const Shape& shape, const AxisOrder& joined, b
   return reduction;
 }
 
-/// Channels are what kernels are fast along; a copy that makes some is cheaper than none.
+/// Channels are what kernels of integers are fast along; a copy that makes some is cheaper than
+/// none.
 bool is_fast(const Reduction& reduction) {
   return reduction.channels > 1 || reduction.batch == 1;
 }
 
 Reduction reduction_of(const Shape& shape, const Shape& out, const AxisOrder& joined,
-                       bool keeps_axes, Layout stored) {
+                       bool keeps_axes, Layout stored, bool rows_are_fast) {
   const AxisOrder as_stored = memory_order(shape.size(), stored);
   if (const auto direct = in_order(shape, joined, keeps_axes, as_stored);
-      direct && is_fast(*direct) && layout_in_order(out, direct->result))
+      direct && (rows_are_fast || is_fast(*direct)) && layout_in_order(out, direct->result))
     return *direct;
   return *in_order(shape, joined, keeps_axes, order_with_outer(shape.size(), joined));
 }
@@ -158,7 +159,7 @@ bool lower_float_reduce(Lowering& lowering, const Node& node) {
   if (!joined || lowering.is_constant(x)) return false;
   const Reduction reduction =
       reduction_of(lowering.shape(x), lowering.shape(node.outputs[0]), *joined,
-                   node.attributes.integer("keepdims", 1) != 0, lowering.layout_of(x));
+                   node.attributes.integer("keepdims", 1) != 0, lowering.layout_of(x), true);
   const TensorId input = arranged_real(lowering, x, reduction.order);
   const ArrangedResult output =
       arranged_result(lowering, Lowering::no_tail(node), reduction.result);
@@ -182,7 +183,7 @@ bool lower_reduce(Lowering& lowering, const Node& node) {
   if (!joined || lowering.is_constant(x)) return false;
   const Reduction reduction =
       reduction_of(lowering.shape(x), lowering.shape(node.outputs[0]), *joined,
-                   node.attributes.integer("keepdims", 1) != 0, lowering.layout_of(x));
+                   node.attributes.integer("keepdims", 1) != 0, lowering.layout_of(x), false);
   const Grid& grid = *lowering.value(x).grid;
   PoolOperation operation;
   operation.shape = shape_of(reduction);

@@ -1,7 +1,8 @@
-// Operations that run as one step: the phases of each, one after the other.
+// Operations that run as one step: the phases of each, one after the other, or block by
+// block.
 #include <algorithm>
 
-#include "engine/steps/steps.hpp"
+#include "engine/steps/block.hpp"
 
 namespace intact {
 namespace {
@@ -42,7 +43,9 @@ class GroupStep : public Step {
 
 }  // namespace
 
-std::unique_ptr<Step> make(StepContext& context, const Operation&, GroupOperation& group) {
+std::unique_ptr<Step> make(StepContext& context, const Operation& operation,
+                           GroupOperation& group) {
+  if (auto blocks = make_blocks(context, operation)) return blocks;
   return std::make_unique<GroupStep>(context, group);
 }
 

@@ -1,5 +1,6 @@
 // Kernels join two tensors: Max, Min and Sum of more are chains of them, and Mean is a quotient of
-// their Sum.
+// their Sum. ReduceLogSum is the Log of a ReduceSum.
+#include <string_view>
 #include <utility>
 
 #include "graph/folding.hpp"
@@ -22,7 +23,11 @@ class Pairing {
   void run() {
     for (Node& node : rewriter_.take_nodes()) {
       const Value& y = graph_.value(node.outputs[0]);
-      if (!joins_any_number(node) || y.type != ElementType::f32 || !y.shape)
+      if (y.type != ElementType::f32 || !y.shape)
+        rewriter_.push(std::move(node));
+      else if (node.is("ReduceLogSum"))
+        take_logarithm(std::move(node));
+      else if (!joins_any_number(node))
         rewriter_.push(std::move(node));
       else if (node.op == "Mean")
         divide(std::move(node));
@@ -37,6 +42,20 @@ class Pairing {
     return graph_.add_value(rewriter_.names.get(node.name + "/" + op), ElementType::f32);
   }
 
+  /// The result of a node in front of `node`, which keeps the sources.
+  ValueId push_inner(const Node& node, std::string_view op, std::vector<ValueId> inputs) {
+    Node inner = node;
+    inner.op = op;
+    inner.inputs = std::move(inputs);
+    inner.sources.clear();
+    const ValueId result = new_value(node, inner.op);
+    inner.outputs = {result};
+    inner.name = graph_.value(result).name;
+    graph_.value(result).shape = infer_node(graph_, inner)[0].shape;
+    rewriter_.push(std::move(inner));
+    return result;
+  }
+
   /// Max, Min or Sum, from the first operand to the last.
   void join(Node node) {
     const std::vector<ValueId> operands = std::exchange(node.inputs, {});
@@ -47,15 +66,15 @@ class Pairing {
     node.inputs = {operands[0]};
     for (std::size_t i = 1; i < operands.size(); ++i) {
       node.inputs.push_back(operands[i]);
-      if (i + 1 == operands.size()) break;
-      Node inner = node;
-      inner.sources.clear();
-      inner.outputs = {new_value(node, node.op)};
-      inner.name = graph_.value(inner.outputs[0]).name;
-      graph_.value(inner.outputs[0]).shape = infer_node(graph_, inner)[0].shape;
-      node.inputs = inner.outputs;
-      rewriter_.push(std::move(inner));
+      if (i + 1 < operands.size()) node.inputs = {push_inner(node, node.op, node.inputs)};
     }
+    rewriter_.push(std::move(node));
+  }
+
+  void take_logarithm(Node node) {
+    node.inputs = {push_inner(node, "ReduceSum", node.inputs)};
+    node.op = "Log";
+    node.attributes = {};
     rewriter_.push(std::move(node));
   }
 

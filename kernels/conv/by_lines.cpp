@@ -53,23 +53,6 @@ std::int64_t block_size(const Cut& cut, const ConvShape& shape) {
   return (cut.most * cut.pixels * shape.out_channels + 15) / 16 * 16;
 }
 
-/// Restricts an axis to the outputs [begin, begin + count) and to the inputs that they meet, of
-/// which there is at least one. Returns the first of these inputs.
-std::int64_t restrict_axis(ConvShape& shape, int axis, std::int64_t begin, std::int64_t count) {
-  const std::int64_t stride = shape.stride[axis], dilation = shape.dilation[axis];
-  const std::int64_t reach = (shape.kernel[axis] - 1) * dilation;
-  const std::int64_t from = begin * stride - shape.pad_begin[axis];
-  const std::int64_t to = from + (count - 1) * stride + reach + 1;
-  shape.out[axis] = count;
-  const std::int64_t first = std::clamp<std::int64_t>(from, 0, shape.in[axis] - 1);
-  const std::int64_t last = std::clamp<std::int64_t>(to, first + 1, shape.in[axis]);
-  const bool all_padding = to <= 0 || from >= shape.in[axis];
-  shape.in[axis] = last - first;
-  // Windows that meet padding only are moved in front of the input, wherever they were.
-  shape.pad_begin[axis] = all_padding ? (count - 1) * stride + reach + 1 : first - from;
-  return first;
-}
-
 /// Lines or columns [begin, begin + count) of all planes counted together, within one plane.
 struct Block {
   std::int64_t begin, count;
@@ -112,6 +95,21 @@ void hand_over(const TileStage& stage, float* block, float* other, std::int64_t 
 }
 
 }  // namespace
+
+std::int64_t restrict_axis(ConvShape& shape, int axis, std::int64_t begin, std::int64_t count) {
+  const std::int64_t stride = shape.stride[axis], dilation = shape.dilation[axis];
+  const std::int64_t reach = (shape.kernel[axis] - 1) * dilation;
+  const std::int64_t from = begin * stride - shape.pad_begin[axis];
+  const std::int64_t to = from + (count - 1) * stride + reach + 1;
+  shape.out[axis] = count;
+  const std::int64_t first = std::clamp<std::int64_t>(from, 0, shape.in[axis] - 1);
+  const std::int64_t last = std::clamp<std::int64_t>(to, first + 1, shape.in[axis]);
+  const bool all_padding = to <= 0 || from >= shape.in[axis];
+  shape.in[axis] = last - first;
+  // Windows that meet padding only are moved in front of the input, wherever they were.
+  shape.pad_begin[axis] = all_padding ? (count - 1) * stride + reach + 1 : first - from;
+  return first;
+}
 
 std::size_t by_lines_bytes(std::span<const LineProduct> products) {
   return kernel_bytes(products) +

@@ -7,6 +7,10 @@
 
 namespace intact::kernels {
 
+/// Restricts an axis to the outputs [begin, begin + count) and to the inputs that they meet, of
+/// which there is at least one. Returns the first of these inputs.
+std::int64_t restrict_axis(ConvShape& shape, int axis, std::int64_t begin, std::int64_t count);
+
 /// The packed weights must not depend on the extents of input and output.
 struct LineProduct {
   const ConvKernel* kernel = nullptr;

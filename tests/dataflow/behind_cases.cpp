@@ -8,6 +8,7 @@ namespace intact::testing {
 namespace {
 
 using Integers = std::vector<std::int64_t>;
+using U = std::uint8_t;
 
 template <class T>
 constexpr T odd = static_cast<T>(std::is_signed_v<T> ? -9 : 117);
@@ -31,6 +32,22 @@ struct Named {
   int opset = 17;
   bool last = false;  ///< the channels of its result lie last: the caller's copy is a float step
 };
+
+/// A 3x3 convolution without a Round.
+ValueId convolved(ModelBuilder& b, ValueId x, std::int64_t channels = 8) {
+  return b.node("Conv", "front.conv", {x, grid_weights(b, "front.w", {channels, 8, 3, 3})},
+                {{"pads", Integers{1, 1, 1, 1}}});
+}
+ValueId doubled(ModelBuilder& b, ValueId x) {
+  return b.node("Resize", "front", {x, no_value, b.vector<float>("twice", {1, 1, 2, 2})},
+                {{"mode", std::string("linear")}});
+}
+/// torch.nn.functional.normalize along `axis`.
+ValueId normalized(ModelBuilder& b, ValueId x, std::int64_t axis) {
+  const ValueId norm = b.node("ReduceL2", "front.norm", {x}, {{"axes", Integers{axis}}});
+  const ValueId bounded = b.node("Clip", "front.clip", {norm, b.scalar("least", 1e-12f)});
+  return b.node("Div", "front", {x, bounded});
+}
 
 Tensor vector_of(std::int64_t count, unsigned seed) {
   return random_floats({count}, seed, 0.5f, 1.5f);
@@ -98,6 +115,36 @@ std::vector<Named> fronts() {
          return b.node("Resize", "front",
                        {x, no_value, b.template vector<float>("scales", {1, 1, 2, 1.5f})},
                        {{"mode", std::string("linear")}});
+       },
+       17, true},
+      {"conv_average_pool",
+       [](auto& b, ValueId x) {
+         return b.node("AveragePool", "front", {convolved(b, x)},
+                       {{"kernel_shape", Integers{3, 3}}, {"pads", Integers{1, 1, 1, 1}}});
+       },
+       17, true},
+      {"conv_average_pool_strided",
+       [](auto& b, ValueId x) {
+         return b.node("AveragePool", "front", {b.node("Relu", "front.relu", {convolved(b, x)})},
+                       {{"kernel_shape", Integers{3, 2}},
+                        {"strides", Integers{2, 2}},
+                        {"pads", Integers{1, 0, 0, 0}},
+                        {"ceil_mode", std::int64_t{1}},
+                        {"count_include_pad", std::int64_t{1}}});
+       },
+       17, true},
+      {"conv_resize", [](auto& b, ValueId x) { return doubled(b, convolved(b, x)); }, 17, true},
+      {"conv_softmax",
+       [](auto& b, ValueId x) {
+         return b.node("Softmax", "front", {convolved(b, x)}, {{"axis", std::int64_t{1}}});
+       },
+       17, true},
+      {"conv_normalize", [](auto& b, ValueId x) { return normalized(b, convolved(b, x), 1); }, 17,
+       true},
+      {"pointwise_normalize",
+       [](auto& b, ValueId x) {
+         const ValueId w = grid_weights(b, "front.w", {8, 8, 1, 1});
+         return normalized(b, b.node("Conv", "front.conv", {x, w}), 1);
        },
        17, true},
       {"batch_norm",
@@ -195,12 +242,50 @@ FoldModel norm_and_residual(ModelBuilder& b) {
           {random_integers<T>(image, 3)}};
 }
 
+/// Images and matrices of several blocks.
+FoldModel large_image(ModelBuilder& b, const Front& front) {
+  const Shape shape = {1, 8, 40, 44};
+  const ValueId x = b.dequantize("x.dq", b.input("x", ElementType::u8, shape), 0.0213f, odd<U>);
+  return {{b.round("y", front(b, convolved(b, x, 32)), 0.0731f, odd<U>)},
+          {random_integers<U>(shape, 3)}};
+}
+FoldModel large_matrix(ModelBuilder& b) {
+  const Shape shape = {1, 200, 64};
+  const ValueId x = b.dequantize("x.dq", b.input("x", ElementType::u8, shape), 0.0213f, odd<U>);
+  const ValueId product = b.node("MatMul", "product", {x, grid_weights(b, "w", {64, 512})});
+  const ValueId norm =
+      b.node("LayerNormalization", "norm",
+             {product, b.constant("g", vector_of(512, 1)), b.constant("h", vector_of(512, 2))});
+  return {{b.round("y", norm, 0.0231f, odd<U>), norm}, {random_integers<U>(shape, 3)}};
+}
+ValueId halved(ModelBuilder& b, ValueId x) {
+  return b.node("AveragePool", "front", {x},
+                {{"kernel_shape", Integers{3, 3}}, {"strides", Integers{2, 2}}});
+}
+/// With a tensor on a grid, line by line.
+ValueId doubled_and_added(ModelBuilder& b, ValueId x) {
+  const ValueId large = doubled(b, x);
+  const ValueId gate = b.node("Sigmoid", "gate", {large});
+  const ValueId other =
+      b.round("o", b.node("Neg", "neg", {b.round("p", large, 0.0613f, odd<U>)}), 0.0619f, odd<U>);
+  return b.node("Add", "sum", {b.node("Mul", "silu", {large, gate}), other});
+}
+
 }  // namespace
 
 std::vector<FoldCase> behind_cases() {
   std::vector<FoldCase> cases;
   add_cases<std::uint8_t>(cases, "_u8");
   add_cases<std::int8_t>(cases, "_s8");
+  const auto large = [](const Front& front) {
+    return [=](ModelBuilder& b) { return large_image(b, front); };
+  };
+  cases.push_back({"behind_large_conv_average_pool", large(halved)});
+  cases.push_back({"behind_large_conv_resize", large(doubled)});
+  cases.push_back({"behind_large_conv_resize_sum", large(doubled_and_added)});
+  cases.push_back({"behind_large_conv_normalize",
+                   large([](ModelBuilder& b, ValueId x) { return normalized(b, x, 1); })});
+  cases.push_back({"behind_large_product_layer_norm", large_matrix});
   cases.push_back({"behind_norm_residual_u8", norm_and_residual<std::uint8_t>});
   cases.push_back({"behind_norm_residual_s8", norm_and_residual<std::int8_t>});
   return cases;

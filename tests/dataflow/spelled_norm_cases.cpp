@@ -1,4 +1,5 @@
 // Normalizations that files spell out, in the ways of different tools: one operator on bytes.
+#include <algorithm>
 #include <cmath>
 
 #include "fold_case.hpp"
@@ -171,6 +172,48 @@ FoldCase spelled(const std::string& name, Spelling write, const Place& place, fl
   return {"spelled_" + name + "_" + place.name, build};
 }
 
+/// A normalization whose results are rounded at some of its steps, as static quantization of single
+/// operators leaves them.
+FoldCase partly_rounded(const std::string& name, const std::vector<std::string>& steps,
+                        bool behind_product = false) {
+  const auto build = [=](ModelBuilder& b) -> FoldModel {
+    const Shape shape = {2, 5, 32};
+    ValueId x = b.dequantize("x.dq", b.input("x", ElementType::u8, shape), 0.043f, U{119});
+    if (behind_product) x = b.node("MatMul", "product", {x, grid_weights(b, "w", {32, 32})});
+    Writer w(b, {2}, shape);
+    const auto step = [&](const std::string& which, ValueId value, float scale, U zero) {
+      const bool rounds = std::find(steps.begin(), steps.end(), which) != steps.end();
+      return rounds ? b.round(which, value, scale, zero) : value;
+    };
+    const ValueId mean = step("mean", w.mean(x), 0.0137f, U{128});
+    const ValueId d = step("difference", w("Sub", {x, mean}), 0.0461f, U{128});
+    const ValueId square = step("square", w.square(d), 0.1531f, U{0});
+    const ValueId variance = step("variance", w.mean(square), 0.0731f, U{0});
+    const ValueId sum = step("sum", w.above(variance), 0.0723f, U{0});
+    const ValueId root = step("root", w("Sqrt", {sum}), 0.0193f, U{0});
+    const ValueId quotient = step("quotient", w("Div", {d, root}), 0.0211f, U{128});
+    const ValueId scaled =
+        step("scaled", w("Mul", {quotient, w.factors({32}, 0.4f, 1.9f)}), 0.0323f, U{127});
+    const ValueId y = w("Add", {scaled, w.factors({32}, -1, 1)});
+    return {{b.round("y", y, 0.0373f, U{129})}, {random_integers<U>(shape, 3)}};
+  };
+  return {"partly_rounded_norm_" + name, build};
+}
+
+/// x divided by a norm of its rows, behind a product without a Round or not.
+FoldCase divided_by_norm(const std::string& reduction, bool behind_product) {
+  const auto build = [=](ModelBuilder& b) -> FoldModel {
+    const Shape shape = {2, 5, 32};
+    ValueId x = b.dequantize("x.dq", b.input("x", ElementType::u8, shape), 0.043f, U{119});
+    if (behind_product) x = b.node("MatMul", "product", {x, grid_weights(b, "w", {32, 32})});
+    Writer w(b, {2}, shape);
+    const ValueId norm = w(reduction, {x}, {{"axes", std::vector<std::int64_t>{2}}});
+    const ValueId y = w("Div", {x, w("Add", {norm, w.number(0.37)})});
+    return {{b.round("y", y, 0.0081f, U{129})}, {random_integers<U>(shape, 3)}};
+  };
+  return {"divided_by_" + reduction + (behind_product ? "_of_product" : ""), build};
+}
+
 /// torch.nn.GroupNorm as it is exported.
 FoldCase groups(const std::string& name, bool scaled) {
   const auto build = [=](ModelBuilder& b) -> FoldModel {
@@ -253,6 +296,19 @@ std::vector<FoldCase> spelled_norm_cases() {
       cases.push_back(spelled<U>(std::string(name) + "_u8", write, place));
       cases.push_back(spelled<S>(std::string(name) + "_s8", write, place));
     }
+  for (const bool behind : {false, true}) {
+    const std::string suffix = behind ? "_of_product" : "";
+    cases.push_back(partly_rounded("nowhere" + suffix, {}, behind));
+    cases.push_back(partly_rounded("mean" + suffix, {"mean"}, behind));
+    cases.push_back(partly_rounded("variance" + suffix, {"variance"}, behind));
+    cases.push_back(partly_rounded("sum" + suffix, {"variance", "sum"}, behind));
+    cases.push_back(partly_rounded("root" + suffix, {"root"}, behind));
+    cases.push_back(partly_rounded("difference" + suffix, {"difference", "root"}, behind));
+    cases.push_back(partly_rounded("binary_operators" + suffix,
+                                   {"variance", "sum", "quotient", "scaled"}, behind));
+    for (const char* reduction : {"ReduceL1", "ReduceL2", "ReduceSumSquare"})
+      cases.push_back(divided_by_norm(reduction, behind));
+  }
   for (const Place& place : others) {
     cases.push_back(spelled<U>("plain", plain, place));
     cases.push_back(spelled<U>("by_two_roots", by_two_roots, place));

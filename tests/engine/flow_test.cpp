@@ -86,7 +86,7 @@ TEST(Flow, IntegerChainHasNoRoundTrip) {
 TEST(Flow, FloatOperatorBetweenIntegerOnesIsCounted) {
   FlowModel m;
   const ValueId a = m.conv("conv_a", m.x);
-  const ValueId norm = m.builder.node("Softmax", "softmax", {a}, {{"axis", std::int64_t{1}}});
+  const ValueId norm = m.builder.node("Softmax", "softmax", {a}, {{"axis", std::int64_t{2}}});
   const ValueId b = m.builder.round("b", norm, 0.01f, std::uint8_t{0});
   const ValueId c = m.builder.round("c", m.conv("conv_c", b), 0.03f, std::uint8_t{128});
   const Graph graph = m.builder.build({c});
@@ -194,11 +194,10 @@ TEST(Flow, NamesWhatRunsOnBytesInstead) {
        {{"kernel_shape", Integers{2, 2}}},
        "LpPool has no fast kernel and runs the reference; an AveragePool or MaxPool in its place "
        "runs on bytes"},
-      {"ReduceL2",
+      {"ReduceProd",
        {{"axes", Integers{1}}},
-       "there is no integer kernel for this form of ReduceL2; Mul and ReduceSum, with a grid "
-       "between "
-       "them, run on bytes"},
+       "ReduceProd has no fast kernel and runs the reference; Log, ReduceSum and Exp, with grids "
+       "between them, run on bytes"},
   };
   for (const auto& [op, attributes, reason] : cases) {
     FlowModel m;

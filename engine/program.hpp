@@ -15,6 +15,7 @@
 #include "kernels/elementwise/elementwise.hpp"
 #include "kernels/logic/logic.hpp"
 #include "kernels/pool/pool.hpp"
+#include "kernels/recurrent/recurrent.hpp"
 #include "kernels/reduce/reduce.hpp"
 #include "kernels/rows/rows.hpp"
 
@@ -333,20 +334,21 @@ struct ResizeOperation {
   FloatChain chain;  ///< behind floats
 };
 
-/// LSTM with constant weights, in float, or with a state that every step rounds to bytes. Inputs: x
-/// [steps, batch, input], or what inputs and biases give, [steps, batch, directions][4][pitch];
-/// [, first h] [, first c]. Outputs: y, last h, last c, some of which may be absent (ONNX, layout
-/// 0).
-struct LstmOperation {
+/// LSTM, GRU or RNN with constant weights, in float, or LSTM with a state that every step rounds to
+/// bytes. Inputs: x [steps, batch, input], or what inputs and biases give, [steps, batch,
+/// directions][4][pitch]; [, first h] [, first c]. Outputs: y, last h, and of LSTM last c, some of
+/// which may be absent (ONNX, layout 0).
+struct RecurrentOperation {
   // Packed as kernels/recurrent/recurrent.hpp says.
   struct Direction {
-    std::vector<float> weights, bias;
+    Tensor weights, bias;  ///< f32; the bias of the state, which GRU may need, behind the others
   };
   struct ByteDirection {
     std::vector<std::int8_t> weights;
     std::vector<float> scale;
     std::vector<std::int32_t> sum, zero_point;  ///< no zero points: zeros
   };
+  kernels::Cell cell = kernels::Cell::lstm;
   std::int64_t input = 0, hidden = 0;
   // One of the lists is empty. The second direction runs backwards.
   std::vector<Direction> directions;
@@ -420,9 +422,10 @@ using OperationKind =
                  QuantizeOperation, DynamicQuantizeOperation, DequantizeOperation, CopyOperation,
                  SplitOperation, FloatConvOperation, FloatMatMulOperation, FloatProductOperation,
                  FloatPoolOperation, FloatBinaryOperation, FloatUnaryOperation, RowOperation,
-                 ResizeOperation, LstmOperation, ChainOperation, CompareOperation, SelectOperation,
-                 CastOperation, GatherOperation, ArgExtremeOperation, TopBytesOperation,
-                 FloatReduceOperation, MeanOperation, GroupOperation, ReferenceOperation>;
+                 ResizeOperation, RecurrentOperation, ChainOperation, CompareOperation,
+                 SelectOperation, CastOperation, GatherOperation, ArgExtremeOperation,
+                 TopBytesOperation, FloatReduceOperation, MeanOperation, GroupOperation,
+                 ReferenceOperation>;
 
 /// What an operation computes behind its own results; null for those that have no place for it.
 const FloatChain* chain_of(const OperationKind& kind);

@@ -32,7 +32,7 @@ bool shares_threads(const OperationKind& kind) {
          !std::holds_alternative<FloatMatMulOperation>(kind) &&
          !std::holds_alternative<FloatPoolOperation>(kind) &&
          !std::holds_alternative<ReferenceOperation>(kind) &&
-         !std::holds_alternative<LstmOperation>(kind);
+         !std::holds_alternative<RecurrentOperation>(kind);
 }
 
 /// Sets of operations, joined by the vectors that they write and read.

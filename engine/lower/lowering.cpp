@@ -217,15 +217,21 @@ Tensor stored_integers(const Value& operand) {
 
 }  // namespace
 
-Tensor Lowering::real_constant_of(ValueId id) const {
+std::string Lowering::reals_key(ValueId id) const {
   const Value& operand = value(id);
-  if (!operand.grid) return operand.constant;
   std::string key = weights_.identity(operand.constant);
+  if (!operand.grid) return key;
   extend_key(key, "reals");
   extend_key(key, operand.grid->scale);
   extend_key(key, operand.grid->zero_point);
   extend_key(key, fmt::format("{} {}", operand.grid->axis.value_or(-1), operand.grid->block));
-  return weights_.tensor(key, [&] { return real_constant(operand); });
+  return key;
+}
+
+Tensor Lowering::real_constant_of(ValueId id) const {
+  const Value& operand = value(id);
+  if (!operand.grid) return operand.constant;
+  return weights_.tensor(reals_key(id), [&] { return real_constant(operand); });
 }
 
 TensorId Lowering::bytes(ValueId id, Layout layout) {

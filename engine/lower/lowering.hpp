@@ -57,6 +57,8 @@ class Lowering {
   const Node* only_consumer(ValueId id) const;
   /// The node that computes a value; null for inputs and constants.
   const Node* producer(ValueId id) const;
+  /// Names the real numbers of a constant in the cache of weights.
+  std::string reals_key(ValueId id) const;
   /// The real numbers of a constant; dequantized once for all plans.
   Tensor real_constant_of(ValueId id) const;
   /// Why an input keeps an operator from running on integers, and what would help: "input 'x' has
@@ -175,7 +177,7 @@ bool lower_sum(Lowering&, const Node&);      ///< Add and Round over sums of gri
 bool lower_binary(Lowering&, const Node&);   ///< Add, Sub, Mul, ...
 bool lower_concat(Lowering&, const Node&);
 bool lower_rows(Lowering&, const Node&);           ///< Softmax and normalizations
-bool lower_recurrent(Lowering&, const Node&);      ///< LSTM
+bool lower_recurrent(Lowering&, const Node&);      ///< LSTM, GRU, RNN
 bool lower_interpolation(Lowering&, const Node&);  ///< Resize that computes elements
 bool lower_movement(Lowering&, const Node&);       ///< Reshape, Transpose, Slice, Pad, ...
 bool lower_logic(Lowering&, const Node&);          ///< Where, Equal, Less, And, Cast, ...

@@ -25,7 +25,7 @@ bool writes_with_pitch(const Program& program, const Operation& operation,
          !std::holds_alternative<FloatMatMulOperation>(operation.kind) &&
          !std::holds_alternative<FloatProductOperation>(operation.kind) &&
          !std::holds_alternative<FloatPoolOperation>(operation.kind) &&
-         !std::holds_alternative<LstmOperation>(operation.kind) &&
+         !std::holds_alternative<RecurrentOperation>(operation.kind) &&
          !std::holds_alternative<SplitOperation>(operation.kind) &&
          !std::holds_alternative<GatherOperation>(operation.kind) &&
          !std::holds_alternative<ArgExtremeOperation>(operation.kind) &&

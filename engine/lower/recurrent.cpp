@@ -1,32 +1,79 @@
-// LSTM with constant weights and the usual functions: in float, and with weights on byte grids
-// (com.microsoft.DynamicQuantizeLSTM), where the inputs of all steps are multiplied at once and the
-// state step by step.
+// LSTM, GRU and RNN with constant weights and the usual functions: in float, and with weights on
+// byte grids (com.microsoft.DynamicQuantizeLSTM), where the inputs of all steps are multiplied at
+// once and the state step by step.
 #include "kernels/recurrent/recurrent.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "core/checked.hpp"
 #include "engine/lower/integer_product.hpp"
+#include "engine/lower/reasons.hpp"
 #include "graph/convert.hpp"
+#include "graph/reals.hpp"
 
 namespace intact {
 namespace {
 
+using kernels::Cell;
+
 bool is_absent(const Node& node, std::size_t i) {
   return !node.has_input(i);
+}
+
+/// All activation functions that the node names, in lower case.
+std::vector<std::string> functions_of(const Node& node) {
+  const auto found = node.attributes.all().find("activations");
+  if (found == node.attributes.all().end()) return {};
+  const auto* given = std::get_if<std::vector<std::string>>(&found->second);
+  std::vector<std::string> names = given ? *given : std::vector<std::string>{""};
+  for (std::string& name : names)
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return names;
+}
+
+/// The cell that computes the node in float; nothing for other functions than the usual ones.
+std::optional<Cell> cell_of(const Node& node) {
+  const std::vector<std::string> names = functions_of(node);
+  const std::size_t directions =
+      node.attributes.text("direction", "forward") == "bidirectional" ? 2 : 1;
+  const auto all_are = [&](const std::vector<std::string>& usual) {
+    if (!names.empty() && names.size() != directions * usual.size()) return false;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      if (names[i] != usual[i % usual.size()]) return false;
+    return true;
+  };
+  if (node.op == "GRU" && all_are({"sigmoid", "tanh"}))
+    return node.attributes.integer("linear_before_reset", 0) != 0 ? Cell::gru_reset_behind
+                                                                  : Cell::gru;
+  if (node.op == "RNN" && all_are({"tanh"})) return Cell::rnn;
+  if (node.op == "RNN" && all_are({"relu"})) return Cell::rnn_relu;
+  if (node.op.ends_with("LSTM") && all_are({"sigmoid", "tanh", "tanh"})) return Cell::lstm;
+  return std::nullopt;
+}
+
+/// No sequence ends before the last step.
+bool have_equal_lengths(const Lowering& lowering, const Node& node) {
+  if (is_absent(node, 4)) return true;
+  if (!lowering.is_constant(node.inputs[4])) return false;
+  const Tensor lengths = convert(lowering.value(node.inputs[4]).constant, ElementType::s64);
+  const std::int64_t steps = lowering.shape(node.inputs[0])[0];
+  return std::ranges::all_of(lengths.data<std::int64_t>(),
+                             [&](std::int64_t length) { return length == steps; });
 }
 
 bool has_kernel(const Lowering& lowering, const Node& node) {
   if (lowering.value(node.inputs[0]).type != ElementType::f32) return false;
   const Attributes& attributes = node.attributes;
   if (attributes.integer("layout", 0) != 0 || attributes.integer("input_forget", 0) != 0 ||
-      attributes.number("clip", 0) != 0 || attributes.has("activations"))
+      attributes.number("clip", 0) != 0 || !cell_of(node))
     return false;
-  if (!is_absent(node, 4) || !is_absent(node, 7)) return false;  // lengths, peepholes
-  for (std::size_t i = 1; i < node.inputs.size(); ++i)           // all but the initial states
-    if (i != 5 && i != 6 && !is_absent(node, i) && !lowering.is_constant(node.inputs[i]))
+  if (!have_equal_lengths(lowering, node) || !is_absent(node, 7)) return false;  // peepholes
+  for (std::size_t i = 1; i < node.inputs.size(); ++i)  // all but lengths and initial states
+    if ((i < 4 || i > 6) && !is_absent(node, i) && !lowering.is_constant(node.inputs[i]))
       return false;
   return true;
 }
@@ -34,23 +81,30 @@ bool has_kernel(const Lowering& lowering, const Node& node) {
 /// ONNX's gates stand in the kernel's order: row g * hidden + j of W and R becomes column j of
 /// gate g.
 void pack(const Tensor& matrix, std::int64_t direction, std::int64_t hidden, float* packed) {
-  const std::int64_t columns = matrix.shape()[2], pitch = kernels::lstm_pitch(hidden);
-  const float* source = matrix.data<float>().data() + direction * 4 * hidden * columns;
-  for (std::int64_t row = 0; row < 4 * hidden; ++row)
+  const std::int64_t rows = matrix.shape()[1], columns = matrix.shape()[2];
+  const std::int64_t pitch = kernels::unit_pitch(hidden), row_pitch = rows / hidden * pitch;
+  const float* source = matrix.data<float>().data() + direction * rows * columns;
+  for (std::int64_t row = 0; row < rows; ++row)
     for (std::int64_t k = 0; k < columns; ++k)
-      packed[k * 4 * pitch + row / hidden * pitch + row % hidden] = source[row * columns + k];
+      packed[k * row_pitch + row / hidden * pitch + row % hidden] = source[row * columns + k];
 }
 
-void pack_bias(const Tensor& bias, std::int64_t direction, std::int64_t hidden, float* packed) {
-  const std::int64_t pitch = kernels::lstm_pitch(hidden);
-  const float* source = bias.data<float>().data() + direction * 8 * hidden;
-  for (std::int64_t row = 0; row < 4 * hidden; ++row)
-    packed[row / hidden * pitch + row % hidden] = source[row] + source[4 * hidden + row];
+/// The biases of W and R added; those of the third gate stay apart where `state_bias` is given.
+void pack_bias(const Tensor& bias, std::int64_t direction, std::int64_t hidden, float* packed,
+               float* state_bias = nullptr) {
+  const std::int64_t rows = bias.shape()[1] / 2, pitch = kernels::unit_pitch(hidden);
+  const float* of_w = bias.data<float>().data() + direction * 2 * rows;
+  const float* of_r = of_w + rows;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const bool apart = state_bias != nullptr && row / hidden == 2;
+    packed[row / hidden * pitch + row % hidden] = apart ? of_w[row] : of_w[row] + of_r[row];
+    if (apart) state_bias[row % hidden] = of_r[row];
+  }
 }
 
 /// What both forms have. `hidden` and `input` are extents of R and W.
-LstmOperation form_of(const Node& node, std::int64_t input, std::int64_t hidden) {
-  LstmOperation operation;
+RecurrentOperation form_of(const Node& node, std::int64_t input, std::int64_t hidden) {
+  RecurrentOperation operation;
   operation.input = input;
   operation.hidden = hidden;
   operation.reverse = node.attributes.text("direction", "forward") == "reverse";
@@ -59,22 +113,54 @@ LstmOperation form_of(const Node& node, std::int64_t input, std::int64_t hidden)
   return operation;
 }
 
-LstmOperation read(const Lowering& lowering, const Node& node) {
+/// One direction's weights and biases, packed once for all plans.
+RecurrentOperation::Direction direction_of(const Lowering& lowering, const Node& node, Cell cell,
+                                           std::int64_t d) {
+  std::string key = lowering.reals_key(node.inputs[1]);
+  for (const std::size_t i : {2, 3}) {
+    if (is_absent(node, i)) continue;
+    const std::string operand = lowering.reals_key(node.inputs[i]);
+    if (operand.empty()) key.clear();
+    extend_key(key, operand);
+  }
+  const auto made = [&](std::string_view part, std::int64_t elements, const auto& fill) {
+    std::string own = key;
+    extend_key(own, fmt::format("{} of cell {}, direction {}", part, static_cast<int>(cell), d));
+    return lowering.weights().tensor(own, [&] {
+      Tensor tensor(ElementType::f32, {elements});
+      std::ranges::fill(tensor.data<float>(), 0.0f);
+      fill(tensor.data<float>().data());
+      return tensor;
+    });
+  };
   const auto constant = [&](std::size_t i) {
     return real_constant(lowering.value(node.inputs[i]));
   };
-  const Tensor w = constant(1), r = constant(2);
-  LstmOperation operation = form_of(node, w.shape()[2], r.shape()[2]);
-  const std::int64_t row = 4 * kernels::lstm_pitch(operation.hidden);
-  for (std::int64_t d = 0; d < w.shape()[0]; ++d) {
-    LstmOperation::Direction& direction = operation.directions.emplace_back();
-    direction.weights.resize(
-        static_cast<std::size_t>(kernels::lstm_weights(operation.input, operation.hidden)));
-    direction.bias.resize(static_cast<std::size_t>(row));
-    pack(w, d, operation.hidden, direction.weights.data());
-    pack(r, d, operation.hidden, direction.weights.data() + operation.input * row);
-    if (node.has_input(3)) pack_bias(constant(3), d, operation.hidden, direction.bias.data());
-  }
+  const std::int64_t input = lowering.value(node.inputs[1]).constant.shape()[2];
+  const std::int64_t hidden = lowering.value(node.inputs[2]).constant.shape()[2];
+  const std::int64_t pitch = kernels::unit_pitch(hidden);
+  const std::int64_t row = kernels::gate_count(cell) * pitch;
+  RecurrentOperation::Direction direction;
+  direction.weights =
+      made("weights", kernels::recurrent_weights(cell, input, hidden), [&](float* packed) {
+        pack(constant(1), d, hidden, packed);
+        pack(constant(2), d, hidden, packed + input * row);
+      });
+  const bool apart = cell == Cell::gru_reset_behind;
+  direction.bias = made("biases", row + pitch, [&](float* packed) {
+    if (node.has_input(3))
+      pack_bias(constant(3), d, hidden, packed, apart ? packed + row : nullptr);
+  });
+  return direction;
+}
+
+RecurrentOperation read(const Lowering& lowering, const Node& node) {
+  const Shape& w = lowering.value(node.inputs[1]).constant.shape();
+  const Shape& r = lowering.value(node.inputs[2]).constant.shape();
+  RecurrentOperation operation = form_of(node, w[2], r[2]);
+  operation.cell = *cell_of(node);
+  for (std::int64_t d = 0; d < w[0]; ++d)
+    operation.directions.push_back(direction_of(lowering, node, operation.cell, d));
   return operation;
 }
 
@@ -121,14 +207,14 @@ bool all_zeros(const std::vector<std::int32_t>& values) {
 
 /// Column g * hidden + j of direction d in the padded row of all directions' gates.
 std::int64_t padded(std::int64_t d, std::int64_t column, std::int64_t hidden) {
-  const std::int64_t pitch = kernels::lstm_pitch(hidden);
+  const std::int64_t pitch = kernels::unit_pitch(hidden);
   return (d * 4 + column / hidden) * pitch + column % hidden;
 }
 
-LstmOperation::ByteDirection state_weights(const ByteMatrix& r, std::int64_t d) {
+RecurrentOperation::ByteDirection state_weights(const ByteMatrix& r, std::int64_t d) {
   const std::int64_t hidden = r.terms, groups = kernels::lstm_groups(hidden);
-  const auto row = static_cast<std::size_t>(4 * kernels::lstm_pitch(hidden));
-  LstmOperation::ByteDirection direction;
+  const auto row = static_cast<std::size_t>(4 * kernels::unit_pitch(hidden));
+  RecurrentOperation::ByteDirection direction;
   direction.weights.resize(static_cast<std::size_t>(kernels::lstm_byte_weights(hidden)));
   direction.scale.resize(row);
   direction.sum.resize(row);
@@ -153,7 +239,7 @@ LstmOperation::ByteDirection state_weights(const ByteMatrix& r, std::int64_t d) 
 ConvOperation input_product(const Lowering& lowering, const Node& node, const ByteMatrix& w,
                             std::int64_t rows) {
   const std::int64_t hidden = w.columns / 4, depth = w.terms;
-  const std::int64_t columns = w.directions * 4 * kernels::lstm_pitch(hidden);
+  const std::int64_t columns = w.directions * 4 * kernels::unit_pitch(hidden);
   const auto count = static_cast<std::size_t>(columns);
   ConvOperation product;
   product.shape.in_channels = depth;
@@ -173,7 +259,7 @@ ConvOperation input_product(const Lowering& lowering, const Node& node, const By
   if (node.has_input(3))
     for (std::int64_t d = 0; d < w.directions; ++d)
       pack_bias(real_constant(lowering.value(node.inputs[3])), d, hidden,
-                product.float_bias.data() + d * 4 * kernels::lstm_pitch(hidden));
+                product.float_bias.data() + d * 4 * kernels::unit_pitch(hidden));
   product.weights =
       signed_weights(lowering, w.integers)
           .rearranged(
@@ -222,13 +308,13 @@ TensorId emit_input_product(Lowering& lowering, const Node& node, ConvOperation 
 }
 
 /// The recurrence. `first`: what its steps read; `terms`: how many multiply-adds a gate has.
-Operation& emit_recurrence(Lowering& lowering, const Node& node, LstmOperation operation,
+Operation& emit_recurrence(Lowering& lowering, const Node& node, RecurrentOperation operation,
                            TensorId first, std::int64_t terms) {
   const Shape& x = lowering.shape(node.inputs[0]);
   const std::int64_t directions =
       std::ssize(operation.directions) + std::ssize(operation.byte_directions);
-  const std::int64_t macs =
-      saturating_product({x[0], x[1], directions, 4, operation.hidden, terms});
+  const std::int64_t macs = saturating_product(
+      {x[0], x[1], directions, kernels::gate_count(operation.cell), operation.hidden, terms});
   std::vector<TensorId> inputs = {first};
   for (const std::size_t i : {5, 6})
     if (node.has_input(i)) inputs.push_back(lowering.real(node.inputs[i], Layout::plain));
@@ -249,14 +335,16 @@ Operation& emit_recurrence(Lowering& lowering, const Node& node, LstmOperation o
 }
 
 bool lower_float(Lowering& lowering, const Node& node) {
-  LstmOperation operation = read(lowering, node);
+  RecurrentOperation operation = read(lowering, node);
   const std::int64_t terms = saturating_sum(operation.input, operation.hidden);
   Operation& emitted = emit_recurrence(lowering, node, std::move(operation),
                                        lowering.real(node.inputs[0], Layout::plain), terms);
   emitted.precision = Precision::floating;
   emitted.reason =
-      "LSTM has no integer kernel; as com.microsoft.DynamicQuantizeLSTM (intact quantize --mode "
-      "dynamic) its products run on bytes";
+      node.op == "LSTM"
+          ? "LSTM has no integer kernel; as com.microsoft.DynamicQuantizeLSTM (intact quantize "
+            "--mode dynamic) its products run on bytes"
+          : form_reason(node);
   return true;
 }
 
@@ -267,7 +355,7 @@ bool lower_bytes(Lowering& lowering, const Node& node) {
   ConvOperation product = input_product(lowering, node, w, x[0] * x[1]);
   std::string reason;
   if (!accumulator_fits(lowering, product, reason)) return false;
-  LstmOperation operation = form_of(node, w.terms, r.terms);
+  RecurrentOperation operation = form_of(node, w.terms, r.terms);
   for (std::int64_t d = 0; d < r.directions; ++d)
     operation.byte_directions.push_back(state_weights(r, d));
   const TensorId starts = emit_input_product(lowering, node, std::move(product));
@@ -279,7 +367,8 @@ bool lower_bytes(Lowering& lowering, const Node& node) {
 
 bool lower_recurrent(Lowering& lowering, const Node& node) {
   const bool bytes = node.is("DynamicQuantizeLSTM", "com.microsoft");
-  if ((!bytes && !node.is("LSTM")) || !has_kernel(lowering, node)) return false;
+  const bool floats = node.is("LSTM") || node.is("GRU") || node.is("RNN");
+  if ((!bytes && !floats) || !has_kernel(lowering, node)) return false;
   return bytes ? lower_bytes(lowering, node) : lower_float(lowering, node);
 }
 

@@ -30,7 +30,7 @@ std::unique_ptr<Step> make(StepContext&, const Operation&, FloatBinaryOperation&
 std::unique_ptr<Step> make(StepContext&, const Operation&, FloatUnaryOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, RowOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ResizeOperation&);
-std::unique_ptr<Step> make(StepContext&, const Operation&, LstmOperation&);
+std::unique_ptr<Step> make(StepContext&, const Operation&, RecurrentOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, ChainOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, CompareOperation&);
 std::unique_ptr<Step> make(StepContext&, const Operation&, SelectOperation&);

@@ -1,4 +1,4 @@
-// LSTM for avx512_vnni.
+// LSTM, GRU and RNN for avx512_vnni.
 #include "kernels/elementwise/lanes_avx512.hpp"
 #include "kernels/quantize/implementations.hpp"
 #include "kernels/recurrent/implementations.hpp"
@@ -33,11 +33,11 @@ constexpr BytePrimitives primitives = {range, quantize_rows, multiply_bytes};
 
 }  // namespace
 
-void lstm(const LstmArgs& args, const FloatLstmSequence& sequence) {
-  run_lstm(args, sequence);
+void recur(const RecurrentArgs& args, const FloatSequence& sequence) {
+  run_sequence(args, sequence);
 }
-void lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
-  run_lstm<primitives>(args, sequence);
+void lstm_bytes(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
+  run_sequence<primitives>(args, sequence);
 }
 
 }  // namespace intact::kernels::avx512_vnni

@@ -7,17 +7,17 @@
 namespace intact::kernels {
 
 namespace avx512_vnni {
-void lstm(const LstmArgs& args, const FloatLstmSequence& sequence);
-void lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence);
+void recur(const RecurrentArgs& args, const FloatSequence& sequence);
+void lstm_bytes(const ByteLstmArgs& args, const ByteLstmSequence& sequence);
 }  // namespace avx512_vnni
 namespace avx2 {
-void lstm(const LstmArgs& args, const FloatLstmSequence& sequence);
-void lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence);
+void recur(const RecurrentArgs& args, const FloatSequence& sequence);
+void lstm_bytes(const ByteLstmArgs& args, const ByteLstmSequence& sequence);
 }  // namespace avx2
 /// The scalar definition.
 namespace reference {
-void lstm(const LstmArgs& args, const FloatLstmSequence& sequence);
-void lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence);
+void recur(const RecurrentArgs& args, const FloatSequence& sequence);
+void lstm_bytes(const ByteLstmArgs& args, const ByteLstmSequence& sequence);
 }  // namespace reference
 
 }  // namespace intact::kernels

@@ -1,4 +1,4 @@
-// The scalar definition of LSTM: gate after gate, unit after unit.
+// The scalar definition: gate after gate, unit after unit.
 #include <algorithm>
 #include <cmath>
 
@@ -18,57 +18,91 @@ float tangent(float x) {
   return hyperbolic_tangent({x}).value;
 }
 
-/// `fill_gates(t, h, gates)` computes [4][pitch] gates of step t.
-template <class FillGates>
-void run_steps(std::int64_t hidden, const LstmSequence& sequence, float* scratch,
-               const FillGates& fill_gates) {
-  const std::int64_t pitch = lstm_pitch(hidden);
-  float* h = scratch;
-  float* c = h + pitch;
-  float* gates = c + pitch;
+/// `step(t, h, c)` makes the states those behind step t.
+template <class Step>
+void run_steps(std::int64_t hidden, const Sequence& sequence, float* h, float* c,
+               const Step& step) {
   for (std::int64_t j = 0; j < hidden; ++j) {
     h[j] = sequence.first_h ? sequence.first_h[j] : 0;
     c[j] = sequence.first_c ? sequence.first_c[j] : 0;
   }
   for (std::int64_t t = 0; t < sequence.steps; ++t) {
-    fill_gates(t, h, gates);
-    for (std::int64_t j = 0; j < hidden; ++j) {
-      const float added = sigmoid(gates[j]) * tangent(gates[3 * pitch + j]);
-      c[j] = std::fmaf(sigmoid(gates[2 * pitch + j]), c[j], added);
-      h[j] = sigmoid(gates[pitch + j]) * tangent(c[j]);
-      if (sequence.y) sequence.y[t * sequence.y_pitch + j] = h[j];
-    }
+    step(t);
+    if (sequence.y) std::copy_n(h, hidden, sequence.y + t * sequence.y_pitch);
   }
   if (sequence.last_h) std::copy_n(h, hidden, sequence.last_h);
   if (sequence.last_c) std::copy_n(c, hidden, sequence.last_c);
 }
 
-}  // namespace
-
-void lstm(const LstmArgs& args, const FloatLstmSequence& sequence) {
-  const std::int64_t hidden = args.hidden, pitch = lstm_pitch(hidden);
-  const auto fill_gates = [&](std::int64_t t, const float* h, float* gates) {
-    const float* x = sequence.x + t * sequence.x_pitch;
-    for (std::int64_t gate = 0; gate < 4; ++gate)
-      for (std::int64_t j = gate * pitch; j < gate * pitch + hidden; ++j) {
-        const float* weight = sequence.weights + j;
-        float sum = sequence.bias[j];
-        for (std::int64_t k = 0; k < args.input; ++k, weight += 4 * pitch)
-          sum = std::fmaf(x[k], *weight, sum);
-        for (std::int64_t k = 0; k < hidden; ++k, weight += 4 * pitch)
-          sum = std::fmaf(h[k], *weight, sum);
-        gates[j] = sum;
-      }
-  };
-  run_steps(hidden, sequence, args.scratch, fill_gates);
+void update_lstm(std::int64_t hidden, const float* gates, float* h, float* c) {
+  const std::int64_t pitch = unit_pitch(hidden);
+  for (std::int64_t j = 0; j < hidden; ++j) {
+    const float added = sigmoid(gates[j]) * tangent(gates[3 * pitch + j]);
+    c[j] = std::fmaf(sigmoid(gates[2 * pitch + j]), c[j], added);
+    h[j] = sigmoid(gates[pitch + j]) * tangent(c[j]);
+  }
 }
 
-void lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
-  const std::int64_t hidden = args.hidden, pitch = lstm_pitch(hidden);
+/// sum + values * column `j` of `count` rows of weights.
+float add_products(float sum, const float* values, const float* weights, std::int64_t count,
+                   std::int64_t pitch) {
+  for (std::int64_t k = 0; k < count; ++k) sum = std::fmaf(values[k], weights[k * pitch], sum);
+  return sum;
+}
+
+}  // namespace
+
+void recur(const RecurrentArgs& args, const FloatSequence& sequence) {
+  const std::int64_t hidden = args.hidden, pitch = unit_pitch(hidden);
+  const std::int64_t count = gate_count(args.cell), row = count * pitch;
+  const bool is_gru = args.cell == Cell::gru || args.cell == Cell::gru_reset_behind;
+  const std::int64_t behind_reset = is_gru ? 2 : count;  // gates from here on wait for it
+  const float* state_weights = sequence.weights + args.input * row;
+  float* const h = args.scratch;
+  float* const spare = h + pitch;
+  float* const gates = spare + pitch;
+  const auto from_state = [&](float start, const float* state, std::int64_t column) {
+    return add_products(start, state, state_weights + column, hidden, row);
+  };
+  const auto step = [&](std::int64_t t) {
+    const float* x = sequence.x + t * sequence.x_pitch;
+    for (std::int64_t gate = 0; gate < count; ++gate)
+      for (std::int64_t j = gate * pitch; j < gate * pitch + hidden; ++j) {
+        gates[j] = add_products(sequence.bias[j], x, sequence.weights + j, args.input, row);
+        if (gate < behind_reset) gates[j] = from_state(gates[j], h, j);
+      }
+    if (args.cell == Cell::lstm) return update_lstm(hidden, gates, h, spare);
+    if (!is_gru) {
+      for (std::int64_t j = 0; j < hidden; ++j)
+        h[j] = args.cell == Cell::rnn ? tangent(gates[j]) : maximum({0.0f}, {gates[j]}).value;
+      return;
+    }
+    float* const candidate = gates + 2 * pitch;
+    if (args.cell == Cell::gru)
+      for (std::int64_t j = 0; j < hidden; ++j) spare[j] = sigmoid(gates[pitch + j]) * h[j];
+    for (std::int64_t j = 0; j < hidden; ++j)
+      candidate[j] =
+          args.cell == Cell::gru
+              ? from_state(candidate[j], spare, 2 * pitch + j)
+              : std::fmaf(sigmoid(gates[pitch + j]),
+                          from_state(sequence.state_bias[j], h, 2 * pitch + j), candidate[j]);
+    for (std::int64_t j = 0; j < hidden; ++j) {
+      const float n = tangent(candidate[j]);
+      h[j] = std::fmaf(sigmoid(gates[j]), h[j] - n, n);
+    }
+  };
+  run_steps(hidden, sequence, h, spare, step);
+}
+
+void lstm_bytes(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
+  const std::int64_t hidden = args.hidden, pitch = unit_pitch(hidden);
   const std::int64_t groups = lstm_groups(hidden);
   const LstmByteWeights& weights = sequence.weights;
+  float* const h = args.scratch;
+  float* const c = h + pitch;
+  float* const gates = c + pitch;
   auto* const bytes = reinterpret_cast<std::uint8_t*>(args.scratch + 10 * pitch);
-  const auto fill_gates = [&](std::int64_t t, const float* h, float* gates) {
+  const auto step = [&](std::int64_t t) {
     const ByteGrid grid = byte_grid(range({h, hidden}));
     QuantizeArgs rounding;
     rounding.channels = hidden;
@@ -89,8 +123,9 @@ void lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
           sum += (bytes[k] - grid.zero_point) * (column[k / 4 * 256 + k % 4] - zero);
         gates[j] = std::fmaf(static_cast<float>(sum), grid.scale * weights.scale[j], start[j]);
       }
+    update_lstm(hidden, gates, h, c);
   };
-  run_steps(hidden, sequence, args.scratch, fill_gates);
+  run_steps(hidden, sequence, h, c, step);
 }
 
 }  // namespace intact::kernels::reference

@@ -1,7 +1,7 @@
-// LSTM, written once over the lane types of whichever lanes_*.hpp was included before this file.
-// A panel of gates stays in registers while the inputs or the state pass by. The inputs of a block
-// of steps, which wait for no state, share one pass over their weights. Lanes behind the last unit
-// hold zeros all the way, so only loads and stores of operands know of tails.
+// LSTM, GRU and RNN, written once over the lane types of whichever lanes_*.hpp was included before
+// this file. A panel of gates stays in registers while the inputs or the state pass by. The inputs
+// of a block of steps, which wait for no state, share one pass over their weights. Lanes behind the
+// last unit hold zeros all the way, so only loads and stores of operands know of tails.
 #pragma once
 
 #include "kernels/elementwise/functions.hpp"
@@ -11,8 +11,8 @@
 namespace intact::kernels {
 namespace {
 
-/// Rows of `start` plus the products of rows of `values` with weights [count, pitch]. Rows lie
-/// *_pitch apart; `start` may be `sums`.
+/// Rows of `start` plus the products of rows of `values` with `columns` columns of weights
+/// [count, pitch]. Rows lie *_pitch apart; `start` may be `sums`.
 struct GateProduct {
   const float* start;
   std::ptrdiff_t start_pitch;
@@ -20,7 +20,8 @@ struct GateProduct {
   std::ptrdiff_t values_pitch;
   std::int64_t count;
   const float* weights;
-  std::int64_t pitch;  ///< of weights and sums
+  std::int64_t pitch;    ///< of weights and sums
+  std::int64_t columns;  ///< a multiple of 16
   float* sums;
 };
 
@@ -54,8 +55,8 @@ void multiply_gates(GateProduct product) {
   do {
     product.count = left < depth ? left : depth;
     std::int64_t j = 0;
-    for (; j + panel <= product.pitch; j += panel) gate_panel<rows, registers>(product, j);
-    for (; j < product.pitch; j += Floats::size) gate_panel<rows, 1>(product, j);
+    for (; j + panel <= product.columns; j += panel) gate_panel<rows, registers>(product, j);
+    for (; j < product.columns; j += Floats::size) gate_panel<rows, 1>(product, j);
     product.start = product.sums;
     product.start_pitch = product.pitch;
     product.values += product.count;
@@ -70,7 +71,7 @@ void multiply_gates(GateProduct product) {
 
 /// Copies [hidden) to a padded row; zeros without a source.
 void load_state(const float* source, std::int64_t hidden, float* state) {
-  const std::int64_t pitch = lstm_pitch(hidden);
+  const std::int64_t pitch = unit_pitch(hidden);
   for (std::int64_t j = 0; j < pitch; j += Floats::size) {
     Floats x = constant(0.0f);
     if (source != nullptr && j < hidden) load_first(x, source + j, units_left(hidden - j));
@@ -86,7 +87,7 @@ void store_state(const float* state, std::int64_t hidden, float* target) {
   }
 }
 
-void update_cells(std::int64_t pitch, const float* gates, float* h, float* c) {
+void update_lstm(std::int64_t pitch, const float* gates, float* h, float* c) {
   const Floats one = constant(1.0f);
   for (std::int64_t j = 0; j < pitch; j += Floats::size) {
     Floats in, out, forget, candidate, cell;
@@ -102,14 +103,52 @@ void update_cells(std::int64_t pitch, const float* gates, float* h, float* c) {
   }
 }
 
+/// reset[j] = sigmoid(gate[j]) * h[j].
+void reset_state(std::int64_t pitch, const float* gate, const float* h, float* reset) {
+  for (std::int64_t j = 0; j < pitch; j += Floats::size) {
+    Floats x, state;
+    load(x, gate + j);
+    load(state, h + j);
+    store(reset + j, scaled_sigmoid(x, constant(1.0f)) * state);
+  }
+}
+
+/// `memory`: the state's share in the hidden gate where that waits for the reset; else null.
+void update_gru(std::int64_t pitch, const float* gates, const float* memory, float* h) {
+  const Floats one = constant(1.0f);
+  for (std::int64_t j = 0; j < pitch; j += Floats::size) {
+    Floats update, hidden, state;
+    load(update, gates + j);
+    load(hidden, gates + 2 * pitch + j);
+    load(state, h + j);
+    if (memory != nullptr) {
+      Floats reset, sum;
+      load(reset, gates + pitch + j);
+      load(sum, memory + j);
+      hidden = fma(scaled_sigmoid(reset, one), sum, hidden);
+    }
+    const Floats candidate = hyperbolic_tangent(hidden);
+    store(h + j, fma(scaled_sigmoid(update, one), state - candidate, candidate));
+  }
+}
+
+template <bool relu>
+void update_rnn(std::int64_t pitch, const float* gate, float* h) {
+  for (std::int64_t j = 0; j < pitch; j += Floats::size) {
+    Floats x;
+    load(x, gate + j);
+    store(h + j, relu ? maximum(constant(0.0f), x) : hyperbolic_tangent(x));
+  }
+}
+
 /// gates[t] = bias + x[t] * weights for the next `steps` steps, at most a block: whole blocks read
 /// the weights once.
-void multiply_inputs(const LstmArgs& args, const FloatLstmSequence& sequence, const float* x,
+void multiply_inputs(const RecurrentArgs& args, const FloatSequence& sequence, const float* x,
                      std::int64_t steps, float* gates) {
-  const std::int64_t row = 4 * lstm_pitch(args.hidden);
-  GateProduct product{sequence.bias,    0,   x,    sequence.x_pitch, args.input,
-                      sequence.weights, row, gates};
-  if (steps == lstm_block) return multiply_gates<lstm_block, 2>(product);
+  const std::int64_t row = gate_count(args.cell) * unit_pitch(args.hidden);
+  GateProduct product{sequence.bias, 0,   x,    sequence.x_pitch, args.input, sequence.weights,
+                      row,           row, gates};
+  if (steps == step_block) return multiply_gates<step_block, 2>(product);
   for (std::int64_t t = 0; t < steps; ++t) {
     multiply_gates<1, 8>(product);
     product.values += sequence.x_pitch;
@@ -117,35 +156,66 @@ void multiply_inputs(const LstmArgs& args, const FloatLstmSequence& sequence, co
   }
 }
 
-/// `gates_of(t)` gives the gates of step t, from the padded state h.
-template <class GatesOf>
-void run_steps(std::int64_t hidden, const LstmSequence& sequence, float* h, float* c,
-               const GatesOf& gates_of) {
-  const std::int64_t pitch = lstm_pitch(hidden);
+/// One step, from gates that have what the inputs give. `spare`: the cell of LSTM, room of GRU.
+void advance(const RecurrentArgs& args, const FloatSequence& sequence, float* gates, float* h,
+             float* spare) {
+  const std::int64_t hidden = args.hidden, pitch = unit_pitch(hidden);
+  const std::int64_t row = gate_count(args.cell) * pitch;
+  const float* weights = sequence.weights + args.input * row;
+  /// Adds the products of `state` with the weights of `count` gates to `start`.
+  const auto multiply = [&](const float* state, std::int64_t gate, std::int64_t count,
+                            const float* start, float* sums) {
+    multiply_gates<1, 8>(
+        {start, 0, state, 0, hidden, weights + gate * pitch, row, count * pitch, sums});
+  };
+  switch (args.cell) {
+    case Cell::lstm:
+      multiply(h, 0, 4, gates, gates);
+      return update_lstm(pitch, gates, h, spare);
+    case Cell::gru:
+      multiply(h, 0, 2, gates, gates);
+      reset_state(pitch, gates + pitch, h, spare);
+      multiply(spare, 2, 1, gates + 2 * pitch, gates + 2 * pitch);
+      return update_gru(pitch, gates, nullptr, h);
+    case Cell::gru_reset_behind:
+      multiply(h, 0, 2, gates, gates);
+      multiply(h, 2, 1, sequence.state_bias, spare);
+      return update_gru(pitch, gates, spare, h);
+    case Cell::rnn:
+      multiply(h, 0, 1, gates, gates);
+      return update_rnn<false>(pitch, gates, h);
+    case Cell::rnn_relu:
+      multiply(h, 0, 1, gates, gates);
+      return update_rnn<true>(pitch, gates, h);
+  }
+}
+
+/// `step(t)` makes the padded state h, and c, those behind step t.
+template <class Step>
+void run_steps(std::int64_t hidden, const Sequence& sequence, float* h, float* c,
+               const Step& step) {
   load_state(sequence.first_h, hidden, h);
   load_state(sequence.first_c, hidden, c);
   for (std::int64_t t = 0; t < sequence.steps; ++t) {
-    update_cells(pitch, gates_of(t), h, c);
+    step(t);
     if (sequence.y != nullptr) store_state(h, hidden, sequence.y + t * sequence.y_pitch);
   }
   if (sequence.last_h != nullptr) store_state(h, hidden, sequence.last_h);
   if (sequence.last_c != nullptr) store_state(c, hidden, sequence.last_c);
 }
 
-void run_lstm(const LstmArgs& args, const FloatLstmSequence& sequence) {
-  const std::int64_t hidden = args.hidden, pitch = lstm_pitch(hidden), row = 4 * pitch;
-  const float* state_weights = sequence.weights + args.input * row;
+void run_sequence(const RecurrentArgs& args, const FloatSequence& sequence) {
+  const std::int64_t pitch = unit_pitch(args.hidden), row = gate_count(args.cell) * pitch;
   float* h = args.scratch;
-  float* block = h + 2 * pitch;
-  run_steps(hidden, sequence, h, h + pitch, [&](std::int64_t t) {
-    if (t % lstm_block == 0) {
+  float* spare = h + pitch;
+  float* block = spare + pitch;
+  run_steps(args.hidden, sequence, h, spare, [&](std::int64_t t) {
+    if (t % step_block == 0) {
       const std::int64_t left = sequence.steps - t;
       multiply_inputs(args, sequence, sequence.x + t * sequence.x_pitch,
-                      left < lstm_block ? left : lstm_block, block);
+                      left < step_block ? left : step_block, block);
     }
-    float* gates = block + t % lstm_block * row;
-    multiply_gates<1, 8>({gates, 0, h, 0, hidden, state_weights, row, gates});
-    return gates;
+    advance(args, sequence, block + t % step_block * row, h, spare);
   });
 }
 
@@ -170,11 +240,12 @@ void finish_gates(const ByteLstmSequence& sequence, std::int64_t columns, ByteGr
 }
 
 template <const BytePrimitives& primitives>
-void run_lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
-  const std::int64_t hidden = args.hidden, pitch = lstm_pitch(hidden), columns = 4 * pitch;
+void run_sequence(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
+  const std::int64_t hidden = args.hidden, pitch = unit_pitch(hidden), columns = 4 * pitch;
   const std::int64_t groups = lstm_groups(hidden);
   float* h = args.scratch;
-  float* gates = h + 2 * pitch;
+  float* c = h + pitch;
+  float* gates = c + pitch;
   auto* sums = reinterpret_cast<std::int32_t*>(gates + columns);
   auto* bytes = reinterpret_cast<std::uint8_t*>(sums + columns);
   QuantizeArgs quantize;
@@ -184,7 +255,7 @@ void run_lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
   quantize.src_strides[1] = 1;
   quantize.dst = bytes;
   for (std::int64_t k = hidden; k < 4 * groups; ++k) bytes[k] = 0;
-  run_steps(hidden, sequence, h, h + pitch, [&](std::int64_t t) {
+  run_steps(hidden, sequence, h, c, [&](std::int64_t t) {
     const ByteGrid grid = byte_grid(primitives.range({h, hidden}));
     quantize.scale = grid.scale;
     quantize.zero_point = grid.zero_point;
@@ -195,7 +266,7 @@ void run_lstm(const ByteLstmArgs& args, const ByteLstmSequence& sequence) {
       primitives.multiply(bytes, sequence.weights.weights + j * 4 * groups, groups, sums + j);
     finish_gates(sequence, columns, grid, state_sum, sequence.start + t * sequence.start_pitch,
                  sums, gates);
-    return gates;
+    update_lstm(pitch, gates, h, c);
   });
 }
 

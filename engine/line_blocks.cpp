@@ -8,10 +8,6 @@
 namespace intact {
 namespace {
 
-bool contains(const std::vector<TensorId>& ids, TensorId id) {
-  return std::find(ids.begin(), ids.end(), id) != ids.end();
-}
-
 /// An image of so many pixels whose channels are innermost, or one pixel for all.
 bool has_pixels(const StoredTensor& tensor, std::int64_t pixels) {
   return tensor.rows() == 1 || (tensor.rows() == pixels && tensor.shape.size() >= 3 &&
@@ -90,7 +86,7 @@ std::optional<LineBlocks> line_blocks(const Program& program, const Operation& o
     if (i > before && !follows_lines(program, convolution, group->parts[before], part))
       return std::nullopt;
     for (const TensorId id : part.outputs)
-      if (!contains(operation.outputs, id)) blocks.inner.push_back(id);
+      if (id != no_tensor && !contains(operation.outputs, id)) blocks.inner.push_back(id);
   }
   const bool keeps_lines =
       !blocks.inner.empty() && contains(convolution.outputs, blocks.inner.front());

@@ -19,6 +19,10 @@ bool follows_rows(const StoredTensor& operand, const StoredTensor& out) {
 
 }  // namespace
 
+bool contains(const std::vector<TensorId>& ids, TensorId id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
 bool is_elementwise(const OperationKind& kind) {
   return std::visit(
       []<class Kind>(const Kind&) {
@@ -33,7 +37,9 @@ bool is_elementwise(const OperationKind& kind) {
 }
 
 bool runs_by_rows(const Program& program, const Operation& operation, std::int64_t rows) {
-  if (operation.inputs.empty() || operation.outputs.empty()) return false;
+  if (operation.inputs.empty() || contains(operation.inputs, no_tensor) ||
+      operation.outputs.empty() || operation.outputs[0] == no_tensor)
+    return false;
   const StoredTensor& x = program.tensor(operation.inputs[0]);
   const StoredTensor& out = program.tensor(operation.outputs[0]);
   if (out.rows() != rows) return false;
@@ -76,15 +82,16 @@ bool runs_by_rows(const Program& program, const Operation& operation, std::int64
 
 std::optional<RowBlocks> row_blocks(const Program& program, const Operation& operation) {
   const auto* group = std::get_if<GroupOperation>(&operation.kind);
-  if (group == nullptr || group->parts.front().outputs.empty()) return std::nullopt;
+  if (group == nullptr || group->parts.front().outputs.empty() ||
+      group->parts.front().outputs[0] == no_tensor)
+    return std::nullopt;
   RowBlocks blocks;
   blocks.rows = program.tensor(group->parts.front().outputs[0]).rows();
   bool keeps_rows = false;
   for (const Operation& part : group->parts) {
     if (!runs_by_rows(program, part, blocks.rows)) return std::nullopt;
     for (const TensorId id : part.outputs) {
-      const auto& seen = operation.outputs;
-      if (std::find(seen.begin(), seen.end(), id) != seen.end()) continue;
+      if (id == no_tensor || contains(operation.outputs, id)) continue;
       blocks.inner.push_back(id);
       keeps_rows = keeps_rows || program.tensor(id).channels() > 1;
     }

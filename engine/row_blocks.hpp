@@ -5,6 +5,7 @@
 
 namespace intact {
 
+bool contains(const std::vector<TensorId>& ids, TensorId id);
 /// Element by element, operands broadcast.
 bool is_elementwise(const OperationKind& kind);
 

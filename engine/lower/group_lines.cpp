@@ -61,9 +61,9 @@ class Builder {
                });
       };
       if (std::none_of(next.inputs.begin(), next.inputs.end(), is_written) ||
-          !std::all_of(next.inputs.begin(), next.inputs.end(), in_time) ||
           !follows_lines(program_, program_.operations[convolution], program_.operations[before],
-                         next))
+                         next) ||
+          !std::all_of(next.inputs.begin(), next.inputs.end(), in_time))
         continue;
       members_.push_back(i);
       written.insert(written.end(), next.outputs.begin(), next.outputs.end());
@@ -81,6 +81,7 @@ class Builder {
           last.inputs.begin(), last.inputs.end(),
           [&](TensorId id) { return program_.tensor(id).type == ElementType::f32 && written(id); });
       const bool is_read = std::any_of(last.outputs.begin(), last.outputs.end(), [&](TensorId id) {
+        if (id == no_tensor) return false;
         const auto& readers = uses_.readers[static_cast<std::size_t>(id)];
         return std::any_of(readers.begin(), readers.end(),
                            [&](int reader) { return are_members({reader}); });

@@ -9,10 +9,6 @@
 namespace intact {
 namespace {
 
-bool contains(const std::vector<TensorId>& ids, TensorId id) {
-  return std::find(ids.begin(), ids.end(), id) != ids.end();
-}
-
 std::ptrdiff_t row_bytes(const StoredTensor& tensor) {
   return tensor.pitch() * static_cast<std::ptrdiff_t>(element_size(tensor.type));
 }

@@ -127,5 +127,20 @@ TEST(Recurrent, OtherFormsRunTheReference) {
     EXPECT_EQ(step_of(form, more).kernel, "reference") << more[0].first;
 }
 
+TEST(Recurrent, TheSequenceOfResultsMayBeAbsentBehindAGrid) {
+  const Form form{"forward", 5, 3, 7, 10, true, false, "GRU"};
+  ModelBuilder model(14);
+  const ValueId x = model.input("x", ElementType::f32, {form.steps, form.batch, form.input});
+  const ValueId y = model.node(
+      "GRU", "node",
+      {model.round<std::uint8_t>("grid", x, 0.02f, 100),
+       model.constant("w", random_floats({1, 3 * form.hidden, form.input}, 1)),
+       model.constant("r", random_floats({1, 3 * form.hidden, form.hidden}, 2))},
+      {{"hidden_size", form.hidden}}, "", 2);
+  model.graph().nodes.back().outputs[0] = no_value;
+  model.graph().value(y + 1).type = ElementType::f32;
+  expect_consistent(model.build({y + 1}), inputs_of(form), 2e-6);
+}
+
 }  // namespace
 }  // namespace intact::testing

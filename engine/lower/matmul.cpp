@@ -52,10 +52,12 @@ struct Product {
 
 /// False for forms that the reference has to evaluate.
 bool read_product(const Lowering& lowering, const Node& node, Product& product) {
+  if ((!node.is("MatMul") && !node.is("Gemm")) ||
+      lowering.value(node.outputs[0]).type != ElementType::f32)
+    return false;
   product.a = node.inputs[0];
   product.b = node.inputs[1];
-  if (node.is("MatMul")) return lowering.value(node.outputs[0]).type == ElementType::f32;
-  if (!node.is("Gemm") || lowering.value(node.outputs[0]).type != ElementType::f32) return false;
+  if (node.is("MatMul")) return true;
   product.transpose_a = node.attributes.integer("transA", 0) != 0;
   product.transpose_b = node.attributes.integer("transB", 0) != 0;
   product.alpha = node.attributes.number("alpha", 1.0f);

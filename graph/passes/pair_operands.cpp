@@ -22,13 +22,10 @@ class Pairing {
 
   void run() {
     for (Node& node : rewriter_.take_nodes()) {
-      const Value& y = graph_.value(node.outputs[0]);
-      if (y.type != ElementType::f32 || !y.shape)
+      if (!can_be_rewritten(node))
         rewriter_.push(std::move(node));
       else if (node.is("ReduceLogSum"))
         take_logarithm(std::move(node));
-      else if (!joins_any_number(node))
-        rewriter_.push(std::move(node));
       else if (node.op == "Mean")
         divide(std::move(node));
       else
@@ -38,6 +35,12 @@ class Pairing {
   }
 
  private:
+  bool can_be_rewritten(const Node& node) const {
+    if (!joins_any_number(node) && !node.is("ReduceLogSum")) return false;
+    const Value& y = graph_.value(node.outputs[0]);
+    return y.type == ElementType::f32 && y.shape.has_value();
+  }
+
   ValueId new_value(const Node& node, const std::string& op) {
     return graph_.add_value(rewriter_.names.get(node.name + "/" + op), ElementType::f32);
   }

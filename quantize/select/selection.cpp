@@ -90,9 +90,10 @@ bool Selector::is_excluded(const Node& node) const {
 
 /// Add of one constant per column to a MatMul.
 bool Selector::is_bias_of_product(const Node& node, std::size_t operand) const {
+  if (!node.is("Add")) return false;
   const ValueId other = node.inputs[1 - operand];
   const std::optional<Shape>& product = graph_.value(node.inputs[operand]).shape;
-  if (!node.is("Add") || !graph_.is_constant(other) || !product || product->empty()) return false;
+  if (!graph_.is_constant(other) || !product || product->empty()) return false;
   const Shape& bias = graph_.value(other).constant.shape();
   return !bias.empty() && bias.back() == product->back() && element_count(bias) == bias.back() &&
          bias.size() <= product->size();

@@ -30,10 +30,14 @@ std::vector<std::int64_t> StoredTensor::strides() const {
   return result;
 }
 
-const FloatChain* chain_of(const OperationKind& kind) {
+namespace {
+
+/// `Chain` is const where `kind` is.
+template <class Chain, class Variant>
+Chain* find_chain(Variant& kind) {
   return std::visit(
-      []<class Kind>(const Kind& own) -> const FloatChain* {
-        if constexpr (std::is_same_v<Kind, ActivationMatMulOperation>)
+      []<class Kind>(Kind& own) -> Chain* {
+        if constexpr (std::is_same_v<std::remove_const_t<Kind>, ActivationMatMulOperation>)
           return &own.product.chain;
         else if constexpr (requires { own.chain; })
           return &own.chain;
@@ -41,6 +45,15 @@ const FloatChain* chain_of(const OperationKind& kind) {
           return nullptr;
       },
       kind);
+}
+
+}  // namespace
+
+const FloatChain* chain_of(const OperationKind& kind) {
+  return find_chain<const FloatChain>(kind);
+}
+FloatChain* chain_of(OperationKind& kind) {
+  return find_chain<FloatChain>(kind);
 }
 
 std::int32_t StoredTensor::zero_point() const {

@@ -429,6 +429,7 @@ using OperationKind =
 
 /// What an operation computes behind its own results; null for those that have no place for it.
 const FloatChain* chain_of(const OperationKind& kind);
+FloatChain* chain_of(OperationKind& kind);
 
 enum class Precision : std::uint8_t { int8, floating, shape };
 

@@ -2,6 +2,8 @@
 // interpolation or average of them, and what follows pixel by pixel. It takes a few lines through
 // all of them, and the floats stay in the cache.
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "engine/line_blocks.hpp"
 #include "engine/lower/group.hpp"
@@ -13,8 +15,9 @@ namespace {
 
 class Builder {
  public:
-  Builder(Program& program, std::size_t convolution)
-      : program_(program), uses_(program), members_{convolution} {}
+  /// `uses`: of the program, kept current.
+  Builder(Program& program, Uses& uses, std::size_t convolution)
+      : program_(program), uses_(uses), members_{convolution} {}
 
   void run() {
     const std::size_t place = first_reader();
@@ -23,11 +26,10 @@ class Builder {
     add_followers(place);
     drop_unneeded();
     const std::vector<TensorId>& floats = operation(0).outputs;
-    if (members_.size() < 2 ||
-        std::none_of(floats.begin(), floats.end(), [&](TensorId id) { return is_inner(id); }))
+    if (std::ranges::find(members_, place) == members_.end() ||
+        std::ranges::none_of(floats, [&](TensorId id) { return is_inner(id); }))
       return;
-    program_.operations[place] =
-        take_group(program_, members_, [&](TensorId id) { return is_inner(id); });
+    form(place);
   }
 
  private:
@@ -48,25 +50,32 @@ class Builder {
   /// that they read is written by then, or by the members.
   void add_followers(std::size_t place) {
     const std::size_t convolution = members_.front(), before = members_.back();
-    std::vector<TensorId> written = program_.operations[before].outputs;
-    for (std::size_t i = before + 1; i < program_.operations.size(); ++i) {
+    std::set<TensorId> written;
+    std::set<std::size_t> candidates;  // behind `before`, readers of what is written
+    const auto add_results = [&](std::size_t i) {
+      for (const TensorId id : program_.operations[i].outputs) {
+        if (id == no_tensor) continue;
+        written.insert(id);
+        for (const int reader : uses_.readers[static_cast<std::size_t>(id)])
+          if (const auto r = static_cast<std::size_t>(reader); r > before) candidates.insert(r);
+      }
+    };
+    const auto in_time = [&](TensorId id) {
+      const auto& writers = uses_.writers[static_cast<std::size_t>(program_.root(id))];
+      return written.contains(id) || std::ranges::all_of(writers, [&](int writer) {
+               return static_cast<std::size_t>(writer) < place;
+             });
+    };
+    for (add_results(before); !candidates.empty();) {
+      const std::size_t i = *candidates.begin();
+      candidates.erase(candidates.begin());
       const Operation& next = program_.operations[i];
-      const auto is_written = [&](TensorId id) {
-        return std::find(written.begin(), written.end(), id) != written.end();
-      };
-      const auto in_time = [&](TensorId id) {
-        const auto& writers = uses_.writers[static_cast<std::size_t>(program_.root(id))];
-        return is_written(id) || std::all_of(writers.begin(), writers.end(), [&](int writer) {
-                 return static_cast<std::size_t>(writer) < place;
-               });
-      };
-      if (std::none_of(next.inputs.begin(), next.inputs.end(), is_written) ||
-          !follows_lines(program_, program_.operations[convolution], program_.operations[before],
+      if (!follows_lines(program_, program_.operations[convolution], program_.operations[before],
                          next) ||
-          !std::all_of(next.inputs.begin(), next.inputs.end(), in_time))
+          !std::ranges::all_of(next.inputs, in_time))
         continue;
       members_.push_back(i);
-      written.insert(written.end(), next.outputs.begin(), next.outputs.end());
+      add_results(i);
     }
   }
 
@@ -104,17 +113,30 @@ class Builder {
     return !uses_.shared[at] && are_members(uses_.writers[at]) && are_members(uses_.readers[at]);
   }
 
+  /// Makes the members one operation at `place`, the place of one of them.
+  void form(std::size_t place) {
+    std::set<TensorId> inner;
+    for (std::size_t m = 0; m < members_.size(); ++m)
+      for (const TensorId id : operation(m).outputs)
+        if (id != no_tensor && is_inner(id)) inner.insert(id);
+    for (const std::size_t i : members_) uses_.remove(program_, i);
+    program_.operations[place] =
+        take_group(program_, members_, [&](TensorId id) { return inner.contains(id); });
+    uses_.add(program_, place);
+  }
+
   Program& program_;
-  const Uses uses_;
+  Uses& uses_;
   std::vector<std::size_t> members_;  ///< ascending
 };
 
 }  // namespace
 
 void group_lines(Program& program) {
+  Uses uses(program);
   for (std::size_t i = 0; i < program.operations.size(); ++i)
     if (!program.operations[i].outputs.empty() && writes_lines(program, program.operations[i]))
-      Builder(program, i).run();
+      Builder(program, uses, i).run();
   erase_empty(program);
 }
 

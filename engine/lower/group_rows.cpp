@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "engine/lower/group.hpp"
 #include "engine/lower/lowering.hpp"
@@ -15,24 +16,29 @@
 namespace intact {
 namespace {
 
+/// Of a group: more would not share a cache, and every merge looks at all of them and at what lies
+/// between them.
+constexpr std::size_t most_members = 64, most_between = 256;
+constexpr int no_group = -1;
+
 /// A set of operations that become one step.
 struct Group {
   std::set<std::size_t> members;
-  std::vector<TensorId> inner;
+  std::set<TensorId> inner;
   std::int64_t rows = 0;
 };
 
 class Grouping {
  public:
-  explicit Grouping(Program& program) : program_(program), uses_(program) {}
+  explicit Grouping(Program& program)
+      : program_(program), uses_(program), group_of_(program.operations.size(), no_group) {}
 
   void run() {
     for (std::size_t i = 0; i < program_.operations.size(); ++i)
       for (const TensorId id : program_.operations[i].outputs)
         if (id != no_tensor && is_inner(id)) join(id);
-    while (!groups_.empty()) {
-      Group group = std::move(groups_.back());
-      groups_.pop_back();
+    for (std::size_t g = groups_.size(); g-- > 0;) {
+      Group group = std::exchange(groups_[g], {});
       // A step that has been made may have come to lie between the members.
       if (!group.members.empty() && saves_memory(group) && complete(group)) form(group);
     }
@@ -59,23 +65,30 @@ class Grouping {
     const auto at = static_cast<std::size_t>(id);
     for (const auto* users : {&uses_.writers[at], &uses_.readers[at]})
       for (const int user : *users) joined.members.insert(static_cast<std::size_t>(user));
-    std::vector<Group*> taken;
-    for (Group& group : groups_)
-      if (std::any_of(joined.members.begin(), joined.members.end(),
-                      [&](std::size_t i) { return group.members.contains(i); }))
-        taken.push_back(&group);
-    for (const Group* group : taken) {
-      joined.members.insert(group->members.begin(), group->members.end());
-      joined.inner.insert(joined.inner.end(), group->inner.begin(), group->inner.end());
-    }
+    const std::set<int> absorbed = groups_of(joined.members);
+    for (const int g : absorbed) absorb(joined, groups_[static_cast<std::size_t>(g)]);
     if (!complete(joined)) return;
-    for (Group* group : taken) *group = {};
+    for (const int g : absorbed) groups_[static_cast<std::size_t>(g)] = {};
+    for (const std::size_t i : joined.members) group_of_[i] = static_cast<int>(groups_.size());
     groups_.push_back(std::move(joined));
+  }
+
+  template <class Indices>
+  std::set<int> groups_of(const Indices& operations) const {
+    std::set<int> groups;
+    for (const std::size_t i : operations)
+      if (group_of_[i] != no_group) groups.insert(group_of_[i]);
+    return groups;
+  }
+  static void absorb(Group& group, const Group& other) {
+    group.members.insert(other.members.begin(), other.members.end());
+    group.inner.insert(other.inner.begin(), other.inner.end());
   }
 
   /// Adds what lies between the members. False when the group cannot run as one.
   bool complete(Group& group) {
     const std::size_t first = *group.members.begin(), last = *group.members.rbegin();
+    if (last - first > most_between) return false;
     std::set<TensorId> written;  // by the members, or from what they write
     std::vector<bool> depends(last - first + 1);
     for (std::size_t i = first; i <= last; ++i) {
@@ -89,16 +102,15 @@ class Grouping {
       add(operation(i).inputs, needed);
       if (!member && depends[i - first]) group.members.insert(i);
     }
-    return std::all_of(group.members.begin(), group.members.end(), [&](std::size_t i) {
-      return runs_by_rows(program_, operation(i), group.rows) &&
-             std::none_of(groups_.begin(), groups_.end(), [&](const Group& other) {
-               return other.members.contains(i) && !includes(group, other);
-             });
-    });
-  }
-  static bool includes(const Group& group, const Group& other) {
-    return std::includes(group.members.begin(), group.members.end(), other.members.begin(),
-                         other.members.end());
+    return group.members.size() <= most_members &&
+           std::ranges::all_of(group.members,
+                               [&](std::size_t i) {
+                                 return runs_by_rows(program_, operation(i), group.rows);
+                               }) &&
+           std::ranges::all_of(groups_of(group.members), [&](int g) {
+             return std::ranges::includes(group.members,
+                                          groups_[static_cast<std::size_t>(g)].members);
+           });
   }
 
   bool touches(const std::vector<TensorId>& ids, const std::set<TensorId>& roots) const {
@@ -140,9 +152,8 @@ class Grouping {
       }
     }
     Operation step =
-        take_group(program_, {group.members.begin(), group.members.end()}, [&](TensorId id) {
-          return std::find(group.inner.begin(), group.inner.end(), id) != group.inner.end();
-        });
+        take_group(program_, {group.members.begin(), group.members.end()},
+                   [&](TensorId id) { return group.inner.contains(id); });
     std::vector<std::size_t> order = before;
     order.insert(order.end(), group.members.begin(), group.members.end());
     order.insert(order.end(), behind.begin(), behind.end());
@@ -152,24 +163,30 @@ class Grouping {
 
   /// Lets the operations from `first` on come in this order.
   void rearrange(std::size_t first, const std::vector<std::size_t>& order) {
+    const std::set<int> groups = groups_of(order);
     std::vector<Operation> moved;
+    std::vector<int> moved_groups;
     std::map<std::size_t, std::size_t> place;
     for (const std::size_t i : order) {
       place[i] = first + moved.size();
       moved.push_back(std::exchange(program_.operations[i], {}));
+      moved_groups.push_back(group_of_[i]);
     }
-    std::move(moved.begin(), moved.end(),
-              program_.operations.begin() + static_cast<std::ptrdiff_t>(first));
-    for (Group& group : groups_) {
-      std::set<std::size_t> members;
-      for (const std::size_t i : group.members) members.insert(place.contains(i) ? place.at(i) : i);
-      group.members = std::move(members);
+    const auto at = static_cast<std::ptrdiff_t>(first);
+    std::ranges::move(moved, program_.operations.begin() + at);
+    std::ranges::move(moved_groups, group_of_.begin() + at);
+    for (const int g : groups) {
+      std::set<std::size_t>& members = groups_[static_cast<std::size_t>(g)].members;
+      std::set<std::size_t> found;
+      for (const std::size_t i : members) found.insert(place.contains(i) ? place.at(i) : i);
+      members = std::move(found);
     }
   }
 
   Program& program_;
   const Uses uses_;
-  std::vector<Group> groups_;
+  std::vector<Group> groups_;   ///< those that another one has absorbed are empty
+  std::vector<int> group_of_;   ///< each operation: in groups_, or no_group
 };
 
 }  // namespace

@@ -3,7 +3,6 @@
 // product, or the function of bytes, is computed twice then, if that costs less than storing the
 // floats: once for the sums, once for what is made of it.
 #include <algorithm>
-#include <iterator>
 #include <set>
 
 #include "engine/lower/lowering.hpp"
@@ -62,19 +61,14 @@ bool depends_on(const Program& program, std::size_t late, std::size_t early) {
 class Repetition {
  public:
   explicit Repetition(Program& program)
-      : program_(program), uses_(program), behind_(program.operations.size()) {}
+      : program_(program), uses_(program), in_front_(program.operations.size() + 1) {}
 
   void run() {
-    for (std::size_t i = 0; i < behind_.size(); ++i) {
+    for (std::size_t i = 0; i < program_.operations.size(); ++i) {
       const auto* reduce = std::get_if<FloatReduceOperation>(&program_.operations[i].kind);
       if (reduce != nullptr && reduce->unit != 0) repeat(i);
     }
-    std::vector<Operation> operations;
-    for (std::size_t i = 0; i < behind_.size(); ++i) {
-      operations.push_back(std::move(program_.operations[i]));
-      std::ranges::move(behind_[i], std::back_inserter(operations));
-    }
-    program_.operations = std::move(operations);
+    insert_operations(program_, std::move(in_front_));
   }
 
  private:
@@ -112,14 +106,14 @@ class Repetition {
       copy.name += " again";
       copy.sources.clear();
       copy.macs = 0;  // the model has them once
-      behind_[product.back()].push_back(std::move(copy));
+      in_front_[product.back() + 1].push_back(std::move(copy));
     }
     return to;
   }
 
   Program& program_;
   Uses uses_;
-  std::vector<std::vector<Operation>> behind_;  ///< each operation: to be inserted behind it
+  std::vector<std::vector<Operation>> in_front_;  ///< each operation: to be inserted before it
 };
 
 }  // namespace

@@ -2,7 +2,6 @@
 // move in front of the copies: each part then has its own, which its product can take over, and the
 // copies move the results, mostly bytes.
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "engine/lower/lowering.hpp"
@@ -64,20 +63,15 @@ Operation on_part(Program& program, const Operation& whole, TensorId x, Operatio
 class Splitting {
  public:
   explicit Splitting(Program& program)
-      : program_(program), uses_(program), in_front_(program.operations.size()) {}
+      : program_(program), uses_(program), in_front_(program.operations.size() + 1) {}
 
   void run() {
-    for (std::size_t i = 0; i < in_front_.size(); ++i) {
+    for (std::size_t i = 0; i < program_.operations.size(); ++i) {
       const Operation& copy = program_.operations[i];
       if (!std::holds_alternative<CopyOperation>(copy.kind)) continue;
       while (split(copy.outputs[0])) continue;
     }
-    std::vector<Operation> operations;
-    for (std::size_t i = 0; i < in_front_.size(); ++i) {
-      std::ranges::move(in_front_[i], std::back_inserter(operations));
-      operations.push_back(std::move(program_.operations[i]));
-    }
-    program_.operations = std::move(operations);
+    insert_operations(program_, std::move(in_front_));
     erase_empty(program_);
   }
 

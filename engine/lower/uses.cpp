@@ -2,6 +2,8 @@
 #include "engine/lower/uses.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace intact {
 namespace {
@@ -56,6 +58,15 @@ void Uses::add_view(const Program& program, TensorId id) {
   if (program.tensor(id).root == no_tensor) return;
   shared[at(id)] = true;
   shared[at(program.tensor(id).root)] = true;
+}
+
+void insert_operations(Program& program, std::vector<std::vector<Operation>> added) {
+  std::vector<Operation> operations;
+  for (std::size_t i = 0; i < added.size(); ++i) {
+    std::ranges::move(added[i], std::back_inserter(operations));
+    if (i < program.operations.size()) operations.push_back(std::move(program.operations[i]));
+  }
+  program.operations = std::move(operations);
 }
 
 void erase_empty(Program& program) {

@@ -23,6 +23,9 @@ struct Uses {
   void add_view(const Program& program, TensorId id);
 };
 
+/// Puts `added[i]` in front of operation i; the last element, one more than there are operations,
+/// comes behind them all.
+void insert_operations(Program& program, std::vector<std::vector<Operation>> added);
 /// Drops operations without outputs.
 void erase_empty(Program& program);
 

@@ -17,7 +17,7 @@ template <class Number>
 void renumber(Operation& operation, const Number& number) {
   for (auto* ids : {&operation.inputs, &operation.outputs})
     for (TensorId& id : *ids) id = number(id);
-  auto* chain = const_cast<FloatChain*>(chain_of(operation.kind));
+  FloatChain* chain = chain_of(operation.kind);
   if (chain == nullptr || chain->empty()) return;
   chain->product = number(chain->product);
   chain->like = number(chain->like);

@@ -207,6 +207,22 @@ TEST(Sums, LongChainsArePlannedInLinearTime) {
   EXPECT_EQ(session.run(inputs)[0].shape(), Shape{4});
 }
 
+/// Rows of floats of which no groups of any length are made.
+TEST(Sums, LongChainsOfFloatRowsArePlannedInLinearTime) {
+  ModelBuilder builder;
+  const ValueId x = builder.input("x", ElementType::f32, {2, 2});
+  const ValueId b = builder.input("b", ElementType::f32, {2, 2});
+  ValueId y = x;
+  for (int i = 0; i < 4000; ++i) {
+    const std::string number = std::to_string(i);
+    y = i % 2 == 0 ? builder.node("Relu", "relu" + number, {y})
+                   : builder.node("Add", "add" + number, {y, b});
+  }
+  const Session session = session_of(builder.build({y}));
+  const Tensors inputs = {random_floats({2, 2}, 1), random_floats({2, 2}, 2)};
+  EXPECT_EQ(session.run(inputs)[0].shape(), (Shape{2, 2}));
+}
+
 /// A sum whose scales differ so much that its integers would not fit is computed in float.
 TEST(Sums, RescaledValuesThatOverflow) {
   for (const char* op : {"Add", "Mul", "Sub"}) {
